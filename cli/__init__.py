@@ -1,0 +1,1 @@
+"""platformctl: what operators type."""

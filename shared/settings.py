@@ -1,0 +1,246 @@
+"""Every setting, typed and validated: the only reader of the environment."""
+
+import secrets
+import socket
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from environs import EnvValidationError, FileAwareEnv
+from marshmallow import validate
+
+from shared.errors import SettingsError
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+SECRET_FIELDS = frozenset({"secret_key", "mongodb_host"})
+
+_positive = validate.Range(min=0, min_inclusive=False)
+_not_negative = validate.Range(min=0)
+_at_least_one = validate.Range(min=1)
+_port = validate.Range(min=1, max=65535)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the platform was told; the variable of each field is its name in capitals."""
+
+    debug: bool
+    secret_key: str
+    allowed_hosts: tuple[str, ...]
+    log_level: str
+    var_dir: Path
+
+    server_port: int
+    api_port: int
+    api_workers: int
+    api_threads: int
+    wsd_host: str
+    wsd_port: int
+    wsd_processes: int
+    node_name: str
+    max_connections: int
+    max_connections_per_address: int
+
+    mongodb_host: str
+    mongodb_name: str
+    mongodb_port: int
+    mongod_bin: str
+
+    websocket_ping_interval_seconds: float
+    websocket_timeout_seconds: float
+    websocket_max_message_bytes: int
+    protocol_ping_seconds: float
+    pulse_flush_seconds: float
+    lease_seconds: float
+    lease_renew_seconds: float
+    reconcile_seconds: float
+    orders_poll_seconds: float
+    takeover_window_seconds: float
+    takeover_probe_seconds: float
+    freeze_seconds: float
+    freeze_grace_seconds: float
+    closes_per_second: int
+    event_retention_days: int
+
+    notification_email: str
+    email_api_url: str
+
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, env_file: Path | None = None) -> "Settings":
+        """Read the environment over `.env` over the defaults.
+
+        Raises SettingsError that names every bad variable at once.
+        """
+        env = FileAwareEnv(eager=False, strip_whitespace=True)
+        env.read_env(env_file or PROJECT_DIR / ".env", recurse=False)
+        values = _read_service(env) | _read_database(env) | _read_liveness(env) | _read_mail(env)
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            _refuse(dict(error.error_messages))
+        values["allowed_hosts"] = tuple(h.strip() for h in values["allowed_hosts"] if h.strip())
+        _require_combinations(values)
+        if not values["secret_key"]:
+            values["secret_key"] = secrets.token_urlsafe(32)  # DEBUG only: good for one process
+        if not values["var_dir"].is_absolute():
+            values["var_dir"] = PROJECT_DIR / values["var_dir"]
+        return cls(**values, warnings=_raise_short_timeout(values))
+
+    @property
+    def offline_timeout(self) -> timedelta:
+        """How long a module may be silent before its socket is closed."""
+        return timedelta(seconds=self.websocket_timeout_seconds)
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database that this installation uses."""
+        if not self.mongodb_host:
+            return f"mongodb://127.0.0.1:{self.mongodb_port}/?directConnection=true"
+        if "://" in self.mongodb_host:
+            return self.mongodb_host
+        return f"mongodb://{self.mongodb_host}"
+
+    def as_environment(self, *, masked: bool = True) -> dict[str, str]:
+        """Return every setting under its variable's name, secrets masked unless told otherwise."""
+        shown = {}
+        for field in fields(self):
+            if field.name == "warnings":
+                continue
+            value = getattr(self, field.name)
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            hide = masked and text and field.name in SECRET_FIELDS
+            shown[field.name.upper()] = _mask(field.name, text) if hide else text
+        return shown
+
+
+def _read_service(env: FileAwareEnv) -> dict[str, Any]:
+    return {
+        "debug": env.bool("DEBUG", False),
+        "secret_key": env.str("SECRET_KEY", ""),
+        "allowed_hosts": env.list("ALLOWED_HOSTS", []),
+        "log_level": env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS)),
+        "var_dir": env.path("VAR_DIR", Path("var")),
+        "server_port": env.int("SERVER_PORT", 10080, validate=_port),
+        "api_port": env.int("API_PORT", 10081, validate=_port),
+        "api_workers": env.int("API_WORKERS", 2, validate=_at_least_one),
+        "api_threads": env.int("API_THREADS", 8, validate=_at_least_one),
+        "wsd_host": env.str("WSD_HOST", "127.0.0.1", validate=validate.Length(min=1)),
+        "wsd_port": env.int("WSD_PORT", 10090, validate=_port),
+        "wsd_processes": env.int("WSD_PROCESSES", 1, validate=validate.Range(min=1, max=64)),
+        "node_name": env.str("NODE_NAME", socket.gethostname()),
+        "max_connections": env.int("MAX_CONNECTIONS", 8000, validate=_at_least_one),
+        "max_connections_per_address": env.int(
+            "MAX_CONNECTIONS_PER_ADDRESS", 0, validate=_not_negative
+        ),
+    }
+
+
+def _read_database(env: FileAwareEnv) -> dict[str, Any]:
+    return {
+        "mongodb_host": env.str("MONGODB_HOST", ""),
+        "mongodb_name": env.str(
+            "MONGODB_NAME", "forecast_platform", validate=validate.Regexp(r"^[A-Za-z0-9_-]{1,63}$")
+        ),
+        "mongodb_port": env.int("MONGODB_PORT", 10082, validate=_port),
+        "mongod_bin": env.str("MONGOD_BIN", ""),
+        "event_retention_days": env.int("EVENT_RETENTION_DAYS", 30, validate=_at_least_one),
+    }
+
+
+def _read_liveness(env: FileAwareEnv) -> dict[str, Any]:
+    def seconds(name: str, default: float) -> Any:
+        return env.float(name, default, validate=_positive)
+
+    return {
+        "websocket_ping_interval_seconds": seconds("WEBSOCKET_PING_INTERVAL_SECONDS", 30.0),
+        "websocket_timeout_seconds": seconds("WEBSOCKET_TIMEOUT_SECONDS", 90.0),
+        "websocket_max_message_bytes": env.int(
+            "WEBSOCKET_MAX_MESSAGE_BYTES", 2**20, validate=validate.Range(min=1024, max=2**26)
+        ),
+        "protocol_ping_seconds": seconds("PROTOCOL_PING_SECONDS", 20.0),
+        "pulse_flush_seconds": seconds("PULSE_FLUSH_SECONDS", 10.0),
+        "lease_seconds": seconds("LEASE_SECONDS", 20.0),
+        "lease_renew_seconds": seconds("LEASE_RENEW_SECONDS", 5.0),
+        "reconcile_seconds": seconds("RECONCILE_SECONDS", 20.0),
+        "orders_poll_seconds": seconds("ORDERS_POLL_SECONDS", 1.0),
+        "takeover_window_seconds": seconds("TAKEOVER_WINDOW_SECONDS", 60.0),
+        "takeover_probe_seconds": seconds("TAKEOVER_PROBE_SECONDS", 5.0),
+        "freeze_seconds": seconds("FREEZE_SECONDS", 2.0),
+        "freeze_grace_seconds": seconds("FREEZE_GRACE_SECONDS", 5.0),
+        "closes_per_second": env.int("CLOSES_PER_SECOND", 500, validate=_at_least_one),
+    }
+
+
+def _read_mail(env: FileAwareEnv) -> dict[str, Any]:
+    return {
+        "notification_email": env.str("NOTIFICATION_EMAIL", ""),
+        "email_api_url": env.str("EMAIL_API_URL", ""),
+    }
+
+
+def _require_combinations(values: dict[str, Any]) -> None:
+    bad: dict[str, list[str]] = {}
+    if not values["debug"]:
+        for name in ("secret_key", "allowed_hosts"):
+            if not values[name]:
+                bad[name.upper()] = ["is required unless DEBUG=True"]
+    for name in ("mongodb_host", "email_api_url"):
+        problem = _address_problem(values[name], name)
+        if problem:
+            bad[name.upper()] = [problem]
+    if values["lease_renew_seconds"] * 2 > values["lease_seconds"]:
+        bad["LEASE_RENEW_SECONDS"] = ["must be at most half of LEASE_SECONDS"]
+    for port in _clashing_ports(values):
+        bad.setdefault("SERVER_PORT, API_PORT, MONGODB_PORT, WSD_PORT", []).append(
+            f"port {port} is given twice (WSD_PORT takes WSD_PROCESSES ports in a row)"
+        )
+    if bad:
+        _refuse(bad)
+
+
+def _clashing_ports(values: dict[str, Any]) -> list[int]:
+    first = values["wsd_port"]
+    ports = [values["server_port"], values["api_port"], values["mongodb_port"]]
+    ports += range(first, first + values["wsd_processes"])
+    return sorted({port for port in ports if ports.count(port) > 1})
+
+
+def _address_problem(text: str, name: str) -> str | None:
+    scheme = urlsplit(text).scheme if "://" in text else ""
+    if name == "email_api_url" and text and scheme not in ("http", "https"):
+        return "must start with http:// or https://"
+    if name == "mongodb_host" and scheme not in ("", "mongodb", "mongodb+srv"):
+        return "must be host:port, mongodb://… or mongodb+srv://…"
+    return None
+
+
+def _raise_short_timeout(values: dict[str, Any]) -> tuple[str, ...]:
+    """Raise an offline time-out below three intervals, in place; return the warnings."""
+    least = 3 * values["websocket_ping_interval_seconds"]
+    given = values["websocket_timeout_seconds"]
+    if given >= least:
+        return ()
+    values["websocket_timeout_seconds"] = least
+    return (
+        f"WEBSOCKET_TIMEOUT_SECONDS={given:g} is below three ping intervals: "
+        f"{least:g} is used instead",
+    )
+
+
+def _mask(name: str, text: str) -> str:
+    if name != "mongodb_host":
+        return "********"
+    head, at, tail = text.rpartition("@")
+    user, colon, _ = head.rpartition("//")[2].partition(":")
+    scheme = head.rpartition("//")[0]
+    return f"{scheme}//{user}{':********' if colon else ''}@{tail}" if at else text
+
+
+def _refuse(messages: dict[str, list[str]]) -> NoReturn:
+    lines = [f"{name}: {' '.join(problems)}" for name, problems in sorted(messages.items())]
+    raise SettingsError(lines)
