@@ -1,11 +1,12 @@
 """Every setting, typed and validated: the only reader of the environment."""
 
 import secrets
+import shutil
 import socket
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from environs import EnvValidationError, FileAwareEnv
@@ -82,7 +83,7 @@ class Settings:
         try:
             env.seal()
         except EnvValidationError as error:
-            _refuse(dict(error.error_messages))
+            _refuse(cast(dict[str, list[str]], error.error_messages))
         values["allowed_hosts"] = tuple(h.strip() for h in values["allowed_hosts"] if h.strip())
         _require_combinations(values)
         if not values["secret_key"]:
@@ -95,6 +96,18 @@ class Settings:
     def offline_timeout(self) -> timedelta:
         """How long a module may be silent before its socket is closed."""
         return timedelta(seconds=self.websocket_timeout_seconds)
+
+    @property
+    def database_server(self) -> str:
+        """Which server holds the data: `external`, or ours: `mongod`, else `embedded`."""
+        if self.mongodb_host:
+            return "external"
+        return "mongod" if self.mongod_path else "embedded"
+
+    @property
+    def mongod_path(self) -> str:
+        """Where `mongod` lies on this machine; empty if there is none."""
+        return shutil.which(self.mongod_bin or "mongod") or ""
 
     @property
     def database_url(self) -> str:
@@ -193,6 +206,8 @@ def _require_combinations(values: dict[str, Any]) -> None:
         problem = _address_problem(values[name], name)
         if problem:
             bad[name.upper()] = [problem]
+    if values["mongod_bin"] and not shutil.which(values["mongod_bin"]):
+        bad["MONGOD_BIN"] = ["is not a program that can be run"]
     if values["lease_renew_seconds"] * 2 > values["lease_seconds"]:
         bad["LEASE_RENEW_SECONDS"] = ["must be at most half of LEASE_SECONDS"]
     for port in _clashing_ports(values):

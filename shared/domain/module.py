@@ -1,0 +1,122 @@
+"""A module: who it is, what it registered with, and where it is connected."""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+
+import orjson
+
+ModuleHash = NewType("ModuleHash", str)
+SessionId = NewType("SessionId", str)
+NodeId = NewType("NodeId", str)
+
+NAME_MAX_LENGTH = 100
+DESCRIPTION_MAX_LENGTH = 500
+DEFAULT_PRIORITY = 100
+
+
+class State(StrEnum):
+    """What a reader sees of a module."""
+
+    ONLINE = "online"
+    SUSPECT = "suspect"  # connected, but its program has not spoken for more than one interval
+    OFFLINE = "offline"
+
+
+class OfflineReason(StrEnum):
+    """Why a module is not online."""
+
+    NEVER_CONNECTED = "never_connected"
+    BYE = "bye"
+    CONNECTION_LOST = "connection_lost"
+    HEARTBEAT_TIMEOUT = "heartbeat_timeout"
+    REPLACED = "replaced"
+    EXPIRED_BY_OPERATOR = "expired_by_operator"
+    NODE_LOST = "node_lost"
+    PLATFORM_RESTART = "platform_restart"
+    DISABLED = "disabled"
+    CLOSED_BY_OPERATOR = "closed_by_operator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One module's one socket: which node holds it, and who is at its other end."""
+
+    id: SessionId
+    node: NodeId
+    peer: str
+    connected_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """A registered module; `session` is set exactly while it is connected."""
+
+    module_hash: ModuleHash
+    module_id: int
+    name: str
+    registered_at: datetime
+    updated_at: datetime
+    state_since: datetime
+    description: str = ""
+    mission_kind: str = ""
+    model_hash: str = ""
+    data_requirement: Any = None
+    input_data: Any = None
+    output_data: Any = None
+    tags: tuple[str, ...] = ()
+    priority: int = DEFAULT_PRIORITY
+    enabled: bool = True
+    revision: int = 1
+    epoch: int = 0
+    session: Session | None = None
+    offline_reason: OfflineReason = OfflineReason.NEVER_CONNECTED
+    takeovers: tuple[datetime, ...] = ()
+    last_login_time: datetime | None = None
+    last_execution_time: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What a module says about itself; None means that it did not say."""
+
+    name: str
+    description: str | None = None
+    mission_kind: str = ""
+    model_hash: str = ""
+    data_requirement: Any = None
+    input_data: Any = None
+    output_data: Any = None
+    tags: tuple[str, ...] | None = None
+    priority: int | None = None
+    module_hash: ModuleHash = field(init=False)
+
+    def __post_init__(self) -> None:
+        identity = compute_module_hash(self.name, self.mission_kind, self.model_hash)
+        object.__setattr__(self, "module_hash", identity)
+
+    def changes_to(self, module: Module) -> dict[str, tuple[Any, Any]]:
+        """Return {field: (registered, said now)} for what a re-registration changes.
+
+        Priority and tags are the operators' once a module exists, so they are not among them.
+        """
+        said = ("description", "data_requirement", "input_data", "output_data")
+        return {
+            name: (getattr(module, name), getattr(self, name))
+            for name in said
+            if getattr(self, name) is not None and getattr(self, name) != getattr(module, name)
+        }
+
+
+def normalise(text: str) -> str:
+    """Return text in NFC without surrounding white space: what people see as the same is equal."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def compute_module_hash(name: str, mission_kind: str, model_hash: str) -> ModuleHash:
+    """Return the identity of a module: SHA-256 hex over the compact JSON of its three names."""
+    names = [normalise(text or "") for text in (name, mission_kind, model_hash)]
+    return ModuleHash(hashlib.sha256(orjson.dumps(names)).hexdigest())

@@ -1,0 +1,1 @@
+"""The use cases: (store, …, now) -> a domain value, or a PlatformError."""

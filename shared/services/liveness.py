@@ -1,0 +1,208 @@
+"""Sessions begin and end, pulses are kept, orders are carried: what a node does in batches."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.close_codes import CloseCode
+from shared.domain.event import Event, came_online, went_offline
+from shared.domain.liveness import TAKEOVERS_ALLOWED, count_recent_takeovers
+from shared.domain.module import ModuleHash, NodeId, OfflineReason, Session, SessionId
+from shared.domain.order import Order
+from shared.domain.session import (
+    Claim,
+    ClaimOutcome,
+    SessionEnd,
+    SessionRecord,
+    SessionStart,
+    Verdict,
+)
+from shared.store import Store, batch_timeout
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeView:
+    """What a node knows that the database does not: itself, its sockets, the looping window."""
+
+    node: NodeId
+    holds: Callable[[SessionId], bool]
+    takeover_window: timedelta
+
+
+def write_batch(
+    store: Store,
+    view: NodeView,
+    claims: Sequence[Claim],
+    ends: Sequence[SessionEnd],
+    now: datetime,
+) -> list[ClaimOutcome]:
+    """Bind and end sessions (at most one operation per module), in a handful of round trips.
+
+    An end is recorded before it is written and a start after: whoever is killed in between leaves
+    an event that is true, or a session that a sweep will end.
+    """
+    with batch_timeout():
+        records = store.modules.read_sessions(c.module_hash for c in claims) if claims else {}
+        alive = _alive_nodes(store, view, records, now)
+        outcomes = [
+            _decide(claim, records.get(claim.module_hash), view, alive, now) for claim in claims
+        ]
+        bound = [outcome for outcome in outcomes if outcome.verdict is Verdict.BOUND]
+        store.events.record([end_event(end) for end in ends])
+        starts = [_start(outcome, records, view, alive) for outcome in bound]
+        held = store.modules.write_sessions(starts, ends)
+        if held < len(starts) + len(ends) and starts:
+            outcomes = _check_landed(store, outcomes)
+            bound = [outcome for outcome in outcomes if outcome.verdict is Verdict.BOUND]
+        _follow_up(store, view, bound, alive, now)
+        if bound or ends:
+            store.counters.note_registry_change()
+    return outcomes
+
+
+def end_event(end: SessionEnd) -> Event:
+    """Return the event of a session's end."""
+    detail = {"peer": end.peer} if end.peer else None
+    return went_offline(end.module_hash, end.epoch, end.at, end.reason, detail)
+
+
+def _alive_nodes(
+    store: Store, view: NodeView, records: Mapping[ModuleHash, SessionRecord], now: datetime
+) -> frozenset[NodeId]:
+    others = {r.session.node for r in records.values() if r.session} - {view.node}
+    if not others:
+        return frozenset({view.node})
+    return frozenset({view.node, *(n.id for n in store.nodes.all() if n.is_alive(now))})
+
+
+def _is_live(session: Session, view: NodeView, alive: frozenset[NodeId]) -> bool:
+    """Return whether a session looks alive from here: a socket held, or another living node."""
+    return view.holds(session.id) if session.node == view.node else session.node in alive
+
+
+def _is_takeover(
+    claim: Claim, previous: Session | None, view: NodeView, alive: frozenset[NodeId]
+) -> bool:
+    return (
+        previous is not None and previous.id != claim.session.id and _is_live(previous, view, alive)
+    )
+
+
+def _decide(
+    claim: Claim,
+    record: SessionRecord | None,
+    view: NodeView,
+    alive: frozenset[NodeId],
+    now: datetime,
+) -> ClaimOutcome:
+    if record is None:
+        return ClaimOutcome(claim=claim, verdict=Verdict.UNKNOWN_MODULE)
+    verdict, epoch = Verdict.BOUND, record.epoch + 1
+    if not record.enabled:
+        verdict = Verdict.DISABLED
+    elif claim.floor_epoch is not None and record.epoch > claim.floor_epoch:
+        verdict = Verdict.SUPERSEDED
+    elif claim.floor_epoch is not None:
+        epoch = claim.floor_epoch + 1
+    elif (
+        not claim.confirmed
+        and _is_takeover(claim, record.session, view, alive)
+        and count_recent_takeovers(record.takeovers, now, view.takeover_window) >= TAKEOVERS_ALLOWED
+    ):
+        verdict = Verdict.LOOPING
+    return ClaimOutcome(claim=claim, verdict=verdict, epoch=epoch, previous=record.session)
+
+
+def _start(
+    outcome: ClaimOutcome,
+    records: Mapping[ModuleHash, SessionRecord],
+    view: NodeView,
+    alive: frozenset[NodeId],
+) -> SessionStart:
+    claim = outcome.claim
+    return SessionStart(
+        module_hash=claim.module_hash,
+        session=claim.session,
+        epoch_before=records[claim.module_hash].epoch,
+        epoch=outcome.epoch,
+        is_takeover=_is_takeover(claim, outcome.previous, view, alive),
+    )
+
+
+def _check_landed(store: Store, outcomes: Sequence[ClaimOutcome]) -> list[ClaimOutcome]:
+    """Read back which claims landed: not every guard of the batch held."""
+    bound = [o.claim.module_hash for o in outcomes if o.verdict is Verdict.BOUND]
+    stored = store.modules.read_sessions(bound)
+
+    def landed(outcome: ClaimOutcome) -> bool:
+        record = stored.get(outcome.claim.module_hash)
+        return bool(
+            record
+            and record.session
+            and record.session.id == outcome.claim.session.id
+            and record.epoch == outcome.epoch
+        )
+
+    return [
+        ClaimOutcome(claim=o.claim, verdict=Verdict.OUTRUN)
+        if o.verdict is Verdict.BOUND and not landed(o)
+        else o
+        for o in outcomes
+    ]
+
+
+def _follow_up(
+    store: Store,
+    view: NodeView,
+    bound: Sequence[ClaimOutcome],
+    alive: frozenset[NodeId],
+    now: datetime,
+) -> None:
+    """Record what the new sessions mean, and have other nodes close the sockets they replace."""
+    events: list[Event] = []
+    orders: list[Order] = []
+    for outcome in bound:
+        claim, previous = outcome.claim, outcome.previous
+        session = claim.session
+        if previous is not None and previous.id != session.id:
+            events.append(_replaced_event(outcome, previous, view, alive))
+            if previous.node != view.node:
+                orders.append(
+                    Order(
+                        session=previous.id,
+                        node=previous.node,
+                        module_hash=claim.module_hash,
+                        created_at=now,
+                        close_code=CloseCode.REPLACED,
+                    )
+                )
+        events.append(
+            came_online(
+                claim.module_hash,
+                outcome.epoch,
+                session.connected_at,
+                node=session.node,
+                peer=session.peer,
+            )
+        )
+    store.events.record(events)
+    store.orders.give([order for order in orders if order.node in alive])
+
+
+def _replaced_event(
+    outcome: ClaimOutcome, previous: Session, view: NodeView, alive: frozenset[NodeId]
+) -> Event:
+    claim = outcome.claim
+    if _is_live(previous, view, alive):
+        reason = OfflineReason.REPLACED
+    elif previous.node == view.node:
+        reason = OfflineReason.CONNECTION_LOST
+    else:
+        reason = OfflineReason.NODE_LOST
+    return went_offline(
+        claim.module_hash,
+        outcome.epoch - 1,
+        claim.session.connected_at,
+        reason,
+        {"peer": previous.peer, "replaced_by": claim.session.peer},
+    )

@@ -1,0 +1,74 @@
+"""The life of a node: enrolled, renewed, retired, or declared dead and swept."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.domain.liveness import Node
+from shared.domain.module import NodeId, OfflineReason
+from shared.domain.session import SessionEnd, SessionRecord
+from shared.services.liveness import end_event
+from shared.store import Store, batch_timeout
+
+SWEEP_SLICE = 50
+SLICES_PER_SWEEP = 10
+
+
+def enrol_node(store: Store, node: Node) -> None:
+    """Enrol a node that has bound its port; whoever had that address before is dead."""
+    store.nodes.enrol(node)
+    store.nodes.declare_predecessors_dead(node.address, node.id)
+
+
+def sweep(store: Store, now: datetime) -> bool:
+    """Take some of a dead or vanished node's modules offline; True while work is left.
+
+    A dead node's document goes last, when no session names it any more: whoever is killed in
+    between leaves the work visible to the next sweeper.
+    """
+    with batch_timeout():
+        nodes = store.nodes.all()
+        dead = next((node.id for node in nodes if node.dead), None)
+        if dead is None:
+            return _end_slices(store, _find_orphans(store, nodes), now)
+        if _end_slices(store, store.modules.sessions_of(dead), now):
+            return True
+        store.orders.remove_of_node(dead)
+        store.nodes.remove(dead)
+        return True
+
+
+def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
+    orphans = store.modules.orphaned_sessions([node.id for node in nodes])
+    if not orphans:
+        return []
+    # A node enrols before its first session, so one that enrolled meanwhile is known now.
+    known = {node.id for node in store.nodes.all()}
+    return [record for record in orphans if record.session and record.session.node not in known]
+
+
+def _end_slices(store: Store, records: Sequence[SessionRecord], now: datetime) -> bool:
+    """End the first sessions in slices, each guarded by its session id; False if there are none."""
+    for start in range(0, min(len(records), SWEEP_SLICE * SLICES_PER_SWEEP), SWEEP_SLICE):
+        ends = [
+            SessionEnd(
+                module_hash=record.module_hash,
+                session_id=record.session.id,
+                epoch=record.epoch,
+                reason=OfflineReason.NODE_LOST,
+                at=now,
+                peer=record.session.peer,
+            )
+            for record in records[start : start + SWEEP_SLICE]
+            if record.session
+        ]
+        store.events.record([end_event(end) for end in ends])
+        store.modules.write_sessions([], ends)
+        store.counters.note_registry_change()
+    return bool(records)
+
+
+def retire_node(store: Store, node: NodeId) -> None:
+    """Remove the document of a node that has ended all its sessions itself."""
+    with batch_timeout():
+        store.orders.remove_of_node(node)
+        store.nodes.remove(node)

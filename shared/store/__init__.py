@@ -1,0 +1,112 @@
+"""The store: one synchronous door to MongoDB, the only code that knows its driver."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidOperation,
+    InvalidURI,
+    PyMongoError,
+)
+from pymongo.server_api import ServerApi
+
+from shared.errors import DatabaseUnavailable, SettingsError
+from shared.settings import Settings
+from shared.store.counters import Counters
+from shared.store.events import Events
+from shared.store.modules import Modules
+from shared.store.nodes import Nodes
+from shared.store.orders import Orders
+from shared.store.pulses import Pulses
+
+Document = dict[str, Any]
+
+DatabaseError = PyMongoError
+# What a caller may try again later; every other driver error is a fault of ours.
+UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, InvalidOperation)
+BATCH_TIMEOUT_SECONDS = 5.0
+
+
+class Store:
+    """One attribute per collection, over a database that somebody else opened."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self.modules = Modules(database)
+        self.pulses = Pulses(database)
+        self.nodes = Nodes(database)
+        self.orders = Orders(database)
+        self.counters = Counters(database)
+        self.events = Events(database)
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life; raise a driver error if there is none."""
+        self._database.command("ping")
+
+    def ensure_indexes(self) -> None:
+        """Create what is missing: every index and every counter."""
+        for collection in (self.modules, self.orders, self.events):
+            collection.ensure_indexes()
+        self.counters.ensure()
+
+    def close(self) -> None:
+        """Close the client and its sockets."""
+        self._database.client.close()
+
+
+def client_options(settings: Settings, *, timeout_ms: int = 1500) -> dict[str, Any]:
+    """Return what every client of the platform is opened with.
+
+    The driver's own defaults hang for 30 s on a dead server and for ever on a stopped one.
+    """
+    local = not settings.mongodb_host
+    options: dict[str, Any] = {
+        "tz_aware": True,
+        "uuidRepresentation": "standard",
+        "serverSelectionTimeoutMS": 1000,
+        "connectTimeoutMS": 1000,
+        "timeoutMS": timeout_ms,
+        "server_api": ServerApi("1", strict=True, deprecation_errors=True),
+        # The embedded server slows down tenfold under retryable writes, and a local mongod gains
+        # nothing from them: every write of ours is guarded and repeated by its loop anyway.
+        "retryWrites": not local,
+    }
+    if local:
+        options["maxIdleTimeMS"] = 240_000
+    else:
+        options["w"] = "majority"
+    return options
+
+
+def connect(settings: Settings, *, timeout_ms: int = 1500, **options: Any) -> Store:
+    """Open a client of its own on the settings' database; nothing is sent yet."""
+    try:
+        client: MongoClient[Document] = MongoClient(
+            settings.database_url, **client_options(settings, timeout_ms=timeout_ms) | options
+        )
+    except (ConfigurationError, InvalidURI, ValueError) as error:
+        raise SettingsError([f"MONGODB_HOST: {error}"]) from None
+    return Store(client[settings.mongodb_name])
+
+
+@contextmanager
+def batch_timeout(seconds: float = BATCH_TIMEOUT_SECONDS) -> Iterator[None]:
+    """Give the calls inside more time than a single small one gets."""
+    with pymongo.timeout(seconds):
+        yield
+
+
+@contextmanager
+def unavailable_as_platform_error() -> Iterator[None]:
+    """Turn the driver's 'not reachable' errors into DatabaseUnavailable."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise DatabaseUnavailable from error

@@ -1,0 +1,84 @@
+"""The history: one document per state change."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from shared.domain.event import Event
+from shared.domain.module import ModuleHash
+
+DUPLICATE_KEY = 11000
+PURGE_SLICE = 1000
+
+
+class Events:
+    """The `events` collection: written once, purged by age."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["events"]
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes of the two questions: what of this module, and what lately."""
+        self._collection.create_index([("module_hash", 1), ("at", 1)])
+        self._collection.create_index("at")
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Record events; one that is recorded already stays as it is."""
+        if not events:
+            return
+        try:
+            self._collection.insert_many([_to_document(e) for e in events], ordered=False)
+        except BulkWriteError as error:
+            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
+                raise
+
+    def find(
+        self,
+        *,
+        since: datetime | None = None,
+        module_hash: ModuleHash | None = None,
+        reason: str | None = None,
+    ) -> list[Event]:
+        """Return what happened, oldest first."""
+        query: dict[str, Any] = {}
+        if module_hash is not None:
+            query["module_hash"] = module_hash
+        if since is not None:
+            query["at"] = {"$gte": since}
+        if reason is not None:
+            query["reason"] = reason
+        found = [_to_event(document) for document in self._collection.find(query)]
+        return sorted(found, key=lambda event: (event.at, event.id))
+
+    def purge(self, before: datetime) -> int:
+        """Delete one slice of events older than this; return how many went."""
+        old = self._collection.find({"at": {"$lt": before}}, {"_id": 1}).limit(PURGE_SLICE)
+        ids = [document["_id"] for document in old]
+        if ids:
+            self._collection.delete_many({"_id": {"$in": ids}})
+        return len(ids)
+
+
+def _to_document(event: Event) -> dict[str, Any]:
+    return {
+        "_id": event.id,
+        "module_hash": event.module_hash,
+        "at": event.at,
+        "what": event.what,
+        "reason": event.reason,
+        "detail": dict(event.detail),
+    }
+
+
+def _to_event(document: Mapping[str, Any]) -> Event:
+    return Event(
+        id=document["_id"],
+        module_hash=document["module_hash"],
+        at=document["at"],
+        what=document["what"],
+        reason=document["reason"],
+        detail=document["detail"],
+    )

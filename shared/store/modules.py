@@ -1,0 +1,225 @@
+"""The registered modules, each with its session while it is connected."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from shared.domain.liveness import TAKEOVERS_ALLOWED
+from shared.domain.module import (
+    Module,
+    ModuleHash,
+    NodeId,
+    OfflineReason,
+    Session,
+    SessionId,
+)
+from shared.domain.session import SessionEnd, SessionRecord, SessionStart
+
+# Python's names of the fields whose public names are fixed by the contract.
+_KEYS = {
+    "mission_kind": "missionKind",
+    "data_requirement": "dataRequirement",
+    "model_hash": "modelHash",
+}
+_RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "takeovers": 1}
+
+
+class Modules:
+    """The `modules` collection; a connect re-indexes nothing but `session.node`."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["modules"]
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes: a node's sessions, and the two names that people look up."""
+        for key in ("session.node", "module_id", "name"):
+            self._collection.create_index(key)
+
+    def get(self, module_hash: ModuleHash) -> Module | None:
+        """Return the module with this hash, or None."""
+        document = self._collection.find_one({"_id": module_hash})
+        return _to_module(document) if document else None
+
+    def get_by_module_id(self, module_id: int) -> Module | None:
+        """Return the module with this number, or None."""
+        document = self._collection.find_one({"module_id": module_id})
+        return _to_module(document) if document else None
+
+    def read_sessions(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
+        """Return the session records of the registered ones of these modules."""
+        documents = self._collection.find({"_id": {"$in": list(hashes)}}, _RECORD_FIELDS)
+        return {document["_id"]: _to_record(document) for document in documents}
+
+    def all(self) -> list[Module]:
+        """Return every registered module."""
+        return [_to_module(document) for document in self._collection.find({})]
+
+    def on_nodes(self, nodes: Iterable[NodeId]) -> list[Module]:
+        """Return the modules that have a session on one of these nodes."""
+        documents = self._collection.find({"session.node": {"$in": list(nodes)}})
+        return [_to_module(document) for document in documents]
+
+    def connected(self) -> list[Module]:
+        """Return the modules that have a session, whatever became of its node."""
+        documents = self._collection.find({"session.node": {"$gt": ""}})
+        return [_to_module(document) for document in documents]
+
+    def sessions_of(self, node: NodeId) -> list[SessionRecord]:
+        """Return every session that the database attributes to this node."""
+        documents = self._collection.find({"session.node": node}, _RECORD_FIELDS, batch_size=500)
+        return [_to_record(document) for document in documents]
+
+    def orphaned_sessions(self, nodes: Sequence[NodeId]) -> list[SessionRecord]:
+        """Return the sessions of nodes that are not among these (the gaps in the index)."""
+        edges: list[Any] = ["", *sorted(nodes)]
+        found: list[SessionRecord] = []
+        for left, right in zip(edges, [*edges[1:], None], strict=True):
+            gap = {"$gt": left} if right is None else {"$gt": left, "$lt": right}
+            documents = self._collection.find({"session.node": gap}, _RECORD_FIELDS)
+            found.extend(_to_record(document) for document in documents)
+        return found
+
+    def insert(self, module: Module) -> bool:
+        """Insert a new module; False when it was registered in between."""
+        try:
+            self._collection.insert_one(_to_document(module))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def change(self, module: Module, changes: Mapping[str, Any], now: datetime) -> bool:
+        """Write what a re-registration changes; False when the revision moved in between."""
+        fields = {_KEYS.get(name, name): value for name, value in changes.items()}
+        result = self._collection.update_one(
+            {"_id": module.module_hash, "revision": module.revision},
+            {"$set": {**fields, "updated_at": now}, "$inc": {"revision": 1}},
+        )
+        return result.matched_count == 1
+
+    def set_enabled(self, module_hash: ModuleHash, now: datetime, *, enabled: bool) -> bool:
+        """Enable or disable a module; False when it is so already, or unknown."""
+        result = self._collection.update_one(
+            {"_id": module_hash, "enabled": not enabled},
+            {"$set": {"enabled": enabled, "updated_at": now}},
+        )
+        return result.matched_count == 1
+
+    def delete(self, module_hash: ModuleHash) -> bool:
+        """Delete a module; False when it is unknown."""
+        return self._collection.delete_one({"_id": module_hash}).deleted_count == 1
+
+    def write_sessions(self, starts: Sequence[SessionStart], ends: Sequence[SessionEnd]) -> int:
+        """Write sessions that begin and end, each guarded; return how many guards held."""
+        updates = [_start_update(start) for start in starts] + [_end_update(end) for end in ends]
+        if not updates:
+            return 0
+        return self._collection.bulk_write(updates, ordered=False).matched_count
+
+
+def _start_update(start: SessionStart) -> UpdateOne:
+    session = start.session
+    update: dict[str, Any] = {
+        "$set": {
+            "session": {
+                "id": session.id,
+                "node": session.node,
+                "peer": session.peer,
+                "connected_at": session.connected_at,
+            },
+            "epoch": start.epoch,
+            "state_since": session.connected_at,
+            "last_login_time": session.connected_at,
+        }
+    }
+    if start.is_takeover:
+        times = {"$each": [session.connected_at], "$slice": -(TAKEOVERS_ALLOWED + 1)}
+        update["$push"] = {"takeovers": times}
+    guard = {"_id": start.module_hash, "epoch": start.epoch_before, "enabled": True}
+    return UpdateOne(guard, update)
+
+
+def _end_update(end: SessionEnd) -> UpdateOne:
+    update: dict[str, Any] = {
+        "$set": {"session": None, "state_since": end.at, "offline_reason": end.reason.value}
+    }
+    if end.raise_epoch:
+        update["$inc"] = {"epoch": 1}
+    return UpdateOne({"_id": end.module_hash, "session.id": end.session_id}, update)
+
+
+def _to_record(document: Mapping[str, Any]) -> SessionRecord:
+    session = document["session"]
+    return SessionRecord(
+        module_hash=document["_id"],
+        epoch=document["epoch"],
+        enabled=document["enabled"],
+        session=_to_session(session) if session else None,
+        takeovers=tuple(document.get("takeovers", ())),
+    )
+
+
+def _to_module(document: Mapping[str, Any]) -> Module:
+    session = document["session"]
+    return Module(
+        module_hash=document["_id"],
+        module_id=document["module_id"],
+        name=document["name"],
+        description=document["description"],
+        mission_kind=document["missionKind"],
+        model_hash=document["modelHash"],
+        data_requirement=document["dataRequirement"],
+        input_data=document["input_data"],
+        output_data=document["output_data"],
+        tags=tuple(document["tags"]),
+        priority=document["priority"],
+        enabled=document["enabled"],
+        revision=document["revision"],
+        epoch=document["epoch"],
+        session=_to_session(session) if session else None,
+        state_since=document["state_since"],
+        offline_reason=OfflineReason(document["offline_reason"]),
+        takeovers=tuple(document.get("takeovers", ())),
+        registered_at=document["registered_at"],
+        updated_at=document["updated_at"],
+        last_login_time=document["last_login_time"],
+        last_execution_time=document["last_execution_time"],
+    )
+
+
+def _to_session(document: Mapping[str, Any]) -> Session:
+    return Session(
+        id=SessionId(document["id"]),
+        node=NodeId(document["node"]),
+        peer=document["peer"],
+        connected_at=document["connected_at"],
+    )
+
+
+def _to_document(module: Module) -> dict[str, Any]:
+    return {
+        "_id": module.module_hash,
+        "module_id": module.module_id,
+        "name": module.name,
+        "description": module.description,
+        "missionKind": module.mission_kind,
+        "modelHash": module.model_hash,
+        "dataRequirement": module.data_requirement,
+        "input_data": module.input_data,
+        "output_data": module.output_data,
+        "tags": list(module.tags),
+        "priority": module.priority,
+        "enabled": module.enabled,
+        "revision": module.revision,
+        "epoch": module.epoch,
+        "session": None,
+        "state_since": module.state_since,
+        "offline_reason": module.offline_reason.value,
+        "registered_at": module.registered_at,
+        "updated_at": module.updated_at,
+        "last_login_time": module.last_login_time,
+        "last_execution_time": module.last_execution_time,
+    }

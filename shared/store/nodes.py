@@ -1,0 +1,74 @@
+"""The running wsd processes and their leases."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from shared.domain.liveness import Node
+from shared.domain.module import NodeId
+
+
+class Nodes:
+    """The `nodes` collection: one document per running wsd, removed last when it is gone."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["nodes"]
+
+    def enrol(self, node: Node) -> None:
+        """Make the document of a node that is about to take connections."""
+        self._collection.insert_one(
+            {
+                "_id": node.id,
+                "address": node.address,
+                "beat": node.beat,
+                "lease_until": node.lease_until,
+                "started_at": node.started_at,
+                "sessions": node.sessions,
+                "dead": False,
+            }
+        )
+
+    def renew(self, node: NodeId, lease_until: datetime, sessions: int) -> bool:
+        """Renew a lease; False when the node was declared dead or its document is gone."""
+        result = self._collection.update_one(
+            {"_id": node, "dead": False},
+            {"$inc": {"beat": 1}, "$set": {"lease_until": lease_until, "sessions": sessions}},
+        )
+        return result.matched_count == 1
+
+    def declare_dead(self, node: NodeId, beat: int) -> bool:
+        """Declare a node dead unless its beat moved; False when it did, or somebody was first."""
+        result = self._collection.update_one(
+            {"_id": node, "beat": beat, "dead": False}, {"$set": {"dead": True}}
+        )
+        return result.matched_count == 1
+
+    def declare_predecessors_dead(self, address: str, successor: NodeId) -> int:
+        """Declare dead whoever had this address before: the successor has bound its port."""
+        result = self._collection.update_many(
+            {"address": address, "_id": {"$ne": successor}, "dead": False},
+            {"$set": {"dead": True}},
+        )
+        return result.modified_count
+
+    def all(self) -> list[Node]:
+        """Return every node, dead ones included."""
+        return [_to_node(document) for document in self._collection.find({})]
+
+    def remove(self, node: NodeId) -> None:
+        """Remove a node's document: the last thing that is done about it."""
+        self._collection.delete_one({"_id": node})
+
+
+def _to_node(document: Mapping[str, Any]) -> Node:
+    return Node(
+        id=document["_id"],
+        address=document["address"],
+        beat=document["beat"],
+        lease_until=document["lease_until"],
+        started_at=document["started_at"],
+        sessions=document["sessions"],
+        dead=document["dead"],
+    )

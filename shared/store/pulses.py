@@ -1,0 +1,83 @@
+"""When each module's program last spoke."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from pymongo import InsertOne, UpdateMany
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from shared.domain.module import ModuleHash
+
+IDS_PER_UPDATE = 50
+UPDATES_PER_CALL = 20
+DUPLICATE_KEY = 11000
+
+
+class Pulses:
+    """The `pulses` collection: small documents, written often, indexed by nothing but `_id`."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["pulses"]
+
+    def start(self, module_hash: ModuleHash, at: datetime) -> None:
+        """Give a newly registered module its pulse."""
+        self._collection.update_one({"_id": module_hash}, {"$max": {"at": at}}, upsert=True)
+
+    def record(self, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> None:
+        """Raise the pulses of modules that spoke, given per second; make the missing ones."""
+        updates = [
+            (second, ids)
+            for second, hashes in spoken.items()
+            for ids in _slices(hashes, IDS_PER_UPDATE)
+        ]
+        for part in _slices(updates, UPDATES_PER_CALL):
+            result = self._collection.bulk_write(
+                [UpdateMany({"_id": {"$in": ids}}, {"$max": {"at": at}}) for at, ids in part],
+                ordered=False,
+            )
+            if result.matched_count < sum(len(ids) for _, ids in part):
+                self._insert_missing(part)
+
+    def _insert_missing(self, part: Sequence[tuple[datetime, Sequence[ModuleHash]]]) -> None:
+        wanted = {module_hash: at for at, ids in part for module_hash in ids}
+        found = {doc["_id"] for doc in self._collection.find({"_id": {"$in": list(wanted)}})}
+        missing = [
+            InsertOne({"_id": module_hash, "at": at})
+            for module_hash, at in wanted.items()
+            if module_hash not in found
+        ]
+        if not missing:
+            return
+        try:
+            self._collection.bulk_write(missing, ordered=False)
+        except BulkWriteError as error:  # another process made it in between: as good
+            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
+                raise
+
+    def read(self, hashes: Sequence[ModuleHash], registered: int) -> dict[ModuleHash, datetime]:
+        """Return the pulses of these modules; registered (how many exist) picks the cheaper way."""
+        if len(hashes) * 8 >= registered:
+            return {doc["_id"]: doc["at"] for doc in self._collection.find({})}
+        return {
+            doc["_id"]: doc["at"]
+            for ids in _slices(hashes, 500)
+            for doc in self._collection.find({"_id": {"$in": ids}})
+        }
+
+    def get(self, module_hash: ModuleHash) -> datetime | None:
+        """Return when this module last spoke, or None."""
+        document = self._collection.find_one({"_id": module_hash})
+        return document["at"] if document else None
+
+    def remove(self, module_hash: ModuleHash) -> None:
+        """Forget a deleted module's pulse."""
+        self._collection.delete_one({"_id": module_hash})
+
+
+def _slices(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part

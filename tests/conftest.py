@@ -1,0 +1,127 @@
+"""A real database server for every worker, a fresh database for every test."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from shared.settings import Settings
+from shared.store import Store, connect
+
+TESTS_DIR = Path(__file__).resolve().parent
+EMBEDDED_SERVER = Path(sys.executable).with_name("secantusd-py")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class DatabaseServer:
+    """An embedded database server of the tests' own, which a test may kill, freeze and restart."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        """Return the address that plain clients use."""
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&retryWrites=false"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        if not EMBEDDED_SERVER.exists():
+            pytest.fail("No database server for the tests: run ./manage.sh test once.")
+        config = self.directory / "secantusd.toml"
+        config.touch()
+        command = [str(EMBEDDED_SERVER), "--config", str(config), "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--storage-path", str(self.directory / "db")]
+        command += ["--cache-size", "256M", "--session-max", "2000", "--sync-on-commit"]
+        with (self.directory / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.wait_until_ready()
+
+    def wait_until_ready(self, timeout_seconds: float = 20.0) -> None:
+        """Return when the server answers a ping; fail with its log when it does not."""
+        deadline = time.monotonic() + timeout_seconds
+        with MongoClient(self.uri, serverSelectionTimeoutMS=200) as client:
+            while True:
+                try:
+                    client.admin.command("ping")
+                    return
+                except PyMongoError:
+                    if time.monotonic() > deadline:
+                        pytest.fail((self.directory / "server.log").read_text()[-2000:])
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL, as a power cut would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def database_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server that this worker's tests share: TEST_MONGODB_URI, or an embedded one."""
+    given = os.environ.get("TEST_MONGODB_URI")
+    if given:
+        yield given
+        return
+    server = DatabaseServer(tmp_path_factory.mktemp("database"))
+    server.start()
+    yield server.uri
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def plain_client(database_uri: str) -> Iterator[MongoClient]:
+    """A client without the Stable API, for what only tests do (dropping databases, looking in)."""
+    with MongoClient(database_uri, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture
+def settings(
+    database_uri: str, tmp_path: Path, worker_id: str, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Settings of a platform of this test's own."""
+    monkeypatch.setenv("DEBUG", "True")
+    loaded = Settings.from_env(env_file=tmp_path / "no.env")
+    return replace(
+        loaded,
+        secret_key="k" * 43,
+        allowed_hosts=("*",),
+        mongodb_host=database_uri,
+        mongodb_name=f"test_{worker_id}",
+        var_dir=tmp_path,
+    )
+
+
+@pytest.fixture
+def store(settings: Settings, plain_client: MongoClient) -> Iterator[Store]:
+    """A store over an empty database with every index in place."""
+    plain_client.drop_database(settings.mongodb_name)
+    opened = connect(settings, timeout_ms=10_000, retryWrites=False, w=1)
+    opened.ensure_indexes()
+    yield opened
+    opened.close()
+    plain_client.drop_database(settings.mongodb_name)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which a test happens."""
+    return datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
