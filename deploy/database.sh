@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Become the database server that the settings chose; started by supervisord, never by hand.
+set -euo pipefail
+data=$VAR_DIR/db
+mkdir -p -m 700 -- "$data"
+
+if [[ $DATABASE_SERVER == mongod ]]; then
+  # `platformctl init-db` makes it a replica set of one. No other primary could take over at a stop,
+  # so there is nothing to wait for.
+  exec "$MONGOD_PATH" --replSet forecast --bind_ip 127.0.0.1 --port "$MONGODB_PORT" \
+    --dbpath "$data" --setParameter shutdownTimeoutMillisForSignaledShutdown=100
+fi
+
+# --sync-on-commit: without it a kill loses acknowledged writes, and change streams skip events.
+# --noop-heartbeat-seconds, --oplog-*: a change stream that heard nothing for a day can go on.
+# Not --standalone: it has no change streams.
+exec .venv/bin/python -m secantus --config deploy/embedded-database.toml \
+  --host 127.0.0.1 --port "$MONGODB_PORT" --storage-path "$data" --sync-on-commit \
+  --noop-heartbeat-seconds 10 --oplog-max-entries 200000 --oplog-retention-seconds 86400 \
+  --cache-size 256M --session-max 2000 --log-level WARNING
