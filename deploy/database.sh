@@ -2,7 +2,8 @@
 # Become the database server that the settings chose; started by supervisord, never by hand.
 set -euo pipefail
 data=$VAR_DIR/db
-mkdir -p -m 700 -- "$data"
+mkdir -p -- "$data"
+chmod 700 -- "$data"
 
 if [[ $DATABASE_SERVER == mongod ]]; then
   # `platformctl init-db` makes it a replica set of one. No other primary could take over at a stop,

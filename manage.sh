@@ -1,0 +1,354 @@
+#!/usr/bin/env bash
+# Every command of the platform: ./manage.sh help lists them. How it installs and how it starts and
+# stops processes is in deploy/; what runs is in supervisord.conf.
+set -euo pipefail
+
+PROJECT_DIR=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+cd -- "$PROJECT_DIR"
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+  printf 'manage.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# shellcheck source=deploy/install.sh
+source deploy/install.sh
+# shellcheck source=deploy/processes.sh
+source deploy/processes.sh
+
+show_help() {
+  cat <<'END'
+Usage: ./manage.sh COMMAND
+
+Running the platform
+  up [--no-nginx]      install what is missing, start everything, wait until it is ready (= start)
+  down                 stop everything that up started (= stop)
+  restart [PROGRAM]    all of it, or one of: nginx, api, wsd (one after another), database, watchdog
+  status               what runs, and where; exit code 3 if something does not
+  logs [N]             the last N lines (20) of each log; logs-follow goes on with new ones
+  deploy               take over new code: no request fails, sockets come back by themselves
+  enable               start at boot (a systemd unit; as root)
+  ctl [ARGS]           supervisorctl, with the platform's socket
+
+Working on it
+  test [fast|ARGS]     all tests; those that need no processes; or pytest with these arguments
+  check                format, lint, types, then all tests
+  fmt                  format the code and repair what the linter can
+  coverage             all tests, with branch coverage
+  bench                measure against the limits; writes bench/RESULTS.md
+  lock                 resolve requirements/*.in again into the hash-locked files
+
+  help                 this page
+
+Settings are in .env (made by the first up); ./platformctl config show prints what is in force.
+END
+}
+
+# One at a time. The lock is on the project's directory itself, so it leaves no file behind; children
+# that outlive us must not inherit it (9<&-).
+take_turn() {
+  exec 9<.
+  if ! flock --nonblock 9; then
+    say 'Another ./manage.sh is at work here: waiting for it ...'
+    flock 9
+  fi
+}
+
+end_turn() { exec 9<&-; }
+
+cmd_up() {
+  export NGINX_PROCESSES=1
+  if [[ ${1:-} == --no-nginx ]]; then
+    NGINX_PROCESSES=0
+  elif (($#)); then
+    die "up knows only --no-nginx, not $1."
+  fi
+  take_turn
+  prepare
+  if supervisord_pid >/dev/null; then
+    say_already_up
+    return
+  fi
+  recall_start_of_dead
+  ((NGINX_PROCESSES == 0)) || require_nginx
+  say "Starting ($(database_words)) ..."
+  start_supervisord
+  prepare_database
+  start_programs
+  wait_until_ready
+  say 'The forecast platform is up.'
+  say_addresses
+}
+
+# Everything that must be there before a process can start, and the settings.
+prepare() {
+  install_packages requirements.txt
+  write_env_file
+  load_settings
+  if [[ $DATABASE_SERVER == embedded ]]; then
+    install_packages requirements-embedded-db.txt
+  fi
+}
+
+# supervisord was killed, or the machine was: what it left behind holds our ports.
+recall_start_of_dead() {
+  if [[ -f $RUN_DIR/supervisord.pid ]]; then
+    say '  supervisord is gone without a farewell: ending what it left behind'
+    (recall_start && stop_all)
+  fi
+}
+
+say_already_up() {
+  if settings_changed_since_start; then
+    say 'Settings changed since the start; ./manage.sh restart applies them.'
+  fi
+  recall_start
+  if [[ -n $(not_ready) ]]; then
+    say 'It runs, but not all of it: starting what is missing ...'
+    start_programs
+    wait_until_ready
+  fi
+  say 'The forecast platform is already up.'
+  say_addresses
+}
+
+say_addresses() {
+  local web=$SERVER_PORT socket=$SERVER_PORT
+  if ! ((NGINX_PROCESSES)); then
+    web=$API_PORT socket=$WSD_PORT
+    say '  (without nginx: on this machine only)'
+  fi
+  cat <<END
+  HTTP       http://localhost:$web        documentation: http://localhost:$web/docs
+  modules    ws://localhost:$socket/websocket?hash=<module_hash>
+  database   $(database_words)
+  logs       ./manage.sh logs, or $VAR_DIR/logs
+  operators  $PROJECT_DIR/platformctl --help     (from any directory)
+  stop       ./manage.sh down
+END
+}
+
+database_words() {
+  case $DATABASE_SERVER in
+    external) printf 'the MongoDB that MONGODB_HOST names' ;;
+    mongod) printf 'MongoDB of this machine (%s), port %s, data in %s/db' "$MONGOD_PATH" "$MONGODB_PORT" "$VAR_DIR" ;;
+    *) printf 'embedded database server, port %s, data in %s/db' "$MONGODB_PORT" "$VAR_DIR" ;;
+  esac
+}
+
+cmd_down() {
+  take_turn
+  load_settings_of_running
+  if [[ ! -f $RUN_DIR/supervisord.pid ]]; then
+    say 'The forecast platform is not running.'
+    return
+  fi
+  say 'Stopping ...'
+  stop_all
+  say 'The forecast platform is down.'
+}
+
+require_running() {
+  load_settings_of_running
+  supervisord_pid >/dev/null || die 'The forecast platform is not running: ./manage.sh up'
+}
+
+cmd_restart() {
+  local program=${1:-all} up=(up)
+  if [[ $program == all ]]; then
+    (load_settings_of_running && ((${NGINX_PROCESSES:-1}))) || up+=(--no-nginx)
+    # Each in a process of its own: what ran with the old settings must not leave them to the new.
+    "$PROJECT_DIR/manage.sh" down
+    exec "$PROJECT_DIR/manage.sh" "${up[@]}"
+  fi
+  take_turn
+  require_running
+  case $program in
+    wsd) restart_wsd ;;
+    nginx)
+      write_nginx_conf
+      ctl restart nginx
+      ;;
+    api | database | watchdog) ctl restart "$program" ;;
+    *) die "restart knows nginx, api, wsd, database and watchdog, not $program." ;;
+  esac
+  wait_until_ready
+}
+
+cmd_status() {
+  local lines
+  load_settings_of_running
+  if ! supervisord_pid >/dev/null; then
+    say 'The forecast platform is not running.'
+    return 3
+  fi
+  lines=$(ctl status) || true
+  say "$lines"
+  say_addresses
+  if grep -qv ' RUNNING ' <<<"$lines"; then
+    return 3
+  fi
+}
+
+cmd_logs() {
+  local follow=$1 count=${2:-20}
+  [[ $count =~ ^[0-9]+$ ]] || die "logs takes a number of lines, not $count."
+  load_settings_of_running
+  tail -v -n "$count" ${follow:+"$follow" --retry} -- "$VAR_DIR"/logs/*.log
+}
+
+cmd_deploy() {
+  local before
+  take_turn
+  install_packages requirements.txt
+  platform config env >/dev/null || exit 1 # a wrong setting stops it before anything is touched
+  require_running
+  if [[ $DATABASE_SERVER == embedded ]]; then
+    install_packages requirements-embedded-db.txt
+  fi
+  platform init-db
+  before=$(sha256sum <"$RUN_DIR/nginx/nginx.conf")
+  if [[ $(platform config nginx | sha256sum) != "$before" ]]; then
+    say '  nginx.conf changed; ./manage.sh restart nginx applies it, and drops every socket once'
+  fi
+  restart_wsd
+  reload_api
+  ctl restart watchdog >/dev/null
+  wait_until_ready
+  say 'The new code runs.'
+}
+
+cmd_enable() {
+  local unit path name
+  load_settings
+  name=forecast-platform-$SERVER_PORT.service
+  unit=$(systemd_unit)
+  if ((EUID != 0)); then
+    say "$unit"
+    die "Only root can install this unit: sudo ./manage.sh enable"
+  fi
+  command -v systemctl >/dev/null || die 'This machine has no systemd: start ./manage.sh up at boot in its own way.'
+  path=/etc/systemd/system/$name
+  printf '%s\n' "$unit" >"$path"
+  systemctl enable "$name"
+  say "The platform starts at boot ($path). By hand: systemctl start $name"
+}
+
+# `up` as the owner of the checkout; a percent sign in its path would be a specifier.
+systemd_unit() {
+  local directory=${PROJECT_DIR//%/%%}
+  cat <<END
+[Unit]
+Description=Forecast platform, port $SERVER_PORT
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=forking
+User=$(stat -c %U .)
+WorkingDirectory=$directory
+ExecStart="$directory/manage.sh" up
+ExecStop="$directory/manage.sh" down
+PIDFile=${RUN_DIR//%/%%}/supervisord.pid
+# The first start installs packages; a database that comes late is waited for.
+TimeoutStartSec=15min
+TimeoutStopSec=60
+Restart=on-failure
+RestartSec=10
+LimitNOFILE=262144
+
+[Install]
+WantedBy=multi-user.target
+END
+}
+
+require_test_tools() {
+  take_turn
+  install_packages requirements-dev.txt requirements-embedded-db.txt
+  have_nginx || install_nginx || say 'warning: nginx is missing; the tests that need it will fail'
+  end_turn
+  export PYTHONASYNCIODEBUG=1
+}
+
+cmd_test() {
+  require_test_tools
+  case ${1:-all} in
+    all) run_all_tests ;;
+    fast) run_pytest -m 'not e2e and not kill' tests/domain tests/wsd/test_protocol.py tests/wsd/test_session.py ;;
+    *) run_pytest "$@" ;;
+  esac
+}
+
+run_pytest() { .venv/bin/python -m pytest "$@"; }
+
+# Those that kill and freeze processes run alone: they measure seconds.
+run_all_tests() {
+  run_pytest -n auto --dist loadfile -m 'not e2e and not kill'
+  run_pytest -m 'e2e or kill'
+}
+
+cmd_check() {
+  require_test_tools
+  .venv/bin/python -m ruff format --check .
+  .venv/bin/python -m ruff check .
+  .venv/bin/python -m mypy
+  if command -v shellcheck >/dev/null; then
+    shellcheck manage.sh platformctl deploy/*.sh .ci/run
+  fi
+  run_all_tests
+}
+
+cmd_fmt() {
+  install_packages requirements-dev.txt
+  .venv/bin/python -m ruff check --fix .
+  .venv/bin/python -m ruff format .
+}
+
+cmd_coverage() {
+  require_test_tools
+  run_pytest --cov --cov-report=term-missing:skip-covered "$@"
+}
+
+cmd_bench() {
+  require_test_tools
+  .venv/bin/python -m bench "$@"
+}
+
+cmd_lock() {
+  local name
+  install_packages requirements-dev.txt
+  for name in runtime:requirements dev:requirements-dev embedded-db:requirements-embedded-db; do
+    .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+      "requirements/${name%:*}.in" -o "${name#*:}.txt"
+  done
+}
+
+verb=${1:-help}
+(($# == 0)) || shift
+case $verb in
+  up | start) cmd_up "$@" ;;
+  down | stop) cmd_down ;;
+  restart) cmd_restart "$@" ;;
+  status) cmd_status ;;
+  logs) cmd_logs "" "$@" ;;
+  logs-follow) cmd_logs --follow=name "$@" ;;
+  ctl)
+    require_running
+    ctl "$@"
+    ;;
+  deploy) cmd_deploy ;;
+  enable) cmd_enable ;;
+  test) cmd_test "$@" ;;
+  check) cmd_check ;;
+  fmt) cmd_fmt ;;
+  coverage) cmd_coverage "$@" ;;
+  bench) cmd_bench "$@" ;;
+  lock) cmd_lock ;;
+  help | -h | --help) show_help ;;
+  *)
+    show_help >&2
+    die "there is no command $verb."
+    ;;
+esac
