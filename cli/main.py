@@ -1,36 +1,26 @@
-"""The platformctl group: global options, the settings, the store, and every command."""
-
-from dataclasses import dataclass
-from functools import cached_property
+"""The platformctl group: every command, by the file that it is in."""
 
 import rich_click as click
 
-from cli.config import config
-from shared.errors import SettingsError
-from shared.settings import Settings
+from cli.lazy import LazyGroup
+from cli.platform import Platform
+
+COMMANDS = {
+    "config": "cli.config:config",
+    "init-db": "cli.database:init_db",
+}
 
 
-@dataclass(frozen=True)
-class Platform:
-    """What commands share: the settings, and (opened when first asked for) the store."""
-
-    @cached_property
-    def settings(self) -> Settings:
-        """Read the settings; a bad one ends the command with exit code 1."""
-        try:
-            return Settings.from_env()
-        except SettingsError as error:
-            raise click.ClickException(str(error)) from None
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    lazy_commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Look after the forecast platform: who is online, what happened, and why."""
-    context.obj = Platform()
+    context.ensure_object(Platform)
 
-
-cli.add_command(config)
 
 if __name__ == "__main__":
     cli(prog_name="platformctl")

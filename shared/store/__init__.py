@@ -25,6 +25,7 @@ from shared.store.modules import Modules
 from shared.store.nodes import Nodes
 from shared.store.orders import Orders
 from shared.store.pulses import Pulses
+from shared.store.schema import Schema
 
 Document = dict[str, Any]
 
@@ -45,6 +46,10 @@ class Store:
         self.orders = Orders(database)
         self.counters = Counters(database)
         self.events = Events(database)
+        self.schema = Schema(
+            database,
+            {"modules": Modules.INDEXES, "orders": Orders.INDEXES, "events": Events.INDEXES},
+        )
 
     def ping(self) -> None:
         """Ask the server for a sign of life; raise a driver error if there is none."""
@@ -52,8 +57,7 @@ class Store:
 
     def ensure_indexes(self) -> None:
         """Create what is missing: every index and every counter."""
-        for collection in (self.modules, self.orders, self.events):
-            collection.ensure_indexes()
+        self.schema.create_indexes()
         self.counters.ensure()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pymongo import IndexModel
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
@@ -17,13 +18,11 @@ PURGE_SLICE = 1000
 class Events:
     """The `events` collection: written once, purged by age."""
 
+    # The two questions: what of this module, and what lately.
+    INDEXES = (IndexModel([("module_hash", 1), ("at", 1)]), IndexModel("at"))
+
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["events"]
-
-    def ensure_indexes(self) -> None:
-        """Create the indexes of the two questions: what of this module, and what lately."""
-        self._collection.create_index([("module_hash", 1), ("at", 1)])
-        self._collection.create_index("at")
 
     def record(self, events: Sequence[Event]) -> None:
         """Record events; one that is recorded already stays as it is."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import IndexModel, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -31,13 +31,11 @@ _RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "takeovers": 1}
 class Modules:
     """The `modules` collection; a connect re-indexes nothing but `session.node`."""
 
+    # A node's sessions, and the two names that people look up.
+    INDEXES = (IndexModel("session.node"), IndexModel("module_id"), IndexModel("name"))
+
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["modules"]
-
-    def ensure_indexes(self) -> None:
-        """Create the indexes: a node's sessions, and the two names that people look up."""
-        for key in ("session.node", "module_id", "name"):
-            self._collection.create_index(key)
 
     def get(self, module_hash: ModuleHash) -> Module | None:
         """Return the module with this hash, or None."""

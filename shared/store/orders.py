@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pymongo import DeleteMany, UpdateOne
+from pymongo import DeleteMany, IndexModel, UpdateOne
 from pymongo.database import Database
 
 from shared.domain.module import NodeId, OfflineReason
@@ -13,12 +13,10 @@ from shared.domain.order import Order, OrderKind
 class Orders:
     """The `orders` collection: read and removed by its node every second."""
 
+    INDEXES = (IndexModel("node"),)
+
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["orders"]
-
-    def ensure_indexes(self) -> None:
-        """Create the index that a node's poll uses."""
-        self._collection.create_index("node")
 
     def give(self, orders: Sequence[Order]) -> None:
         """Give orders; the first one about a session stands."""
