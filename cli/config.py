@@ -6,6 +6,7 @@ import shlex
 import rich_click as click
 
 from cli import launch
+from cli.platform import Platform, pass_platform
 from shared.settings import Settings
 
 
@@ -15,18 +16,18 @@ def config() -> None:
 
 
 @config.command()
-@click.pass_obj
-def show(platform: "object") -> None:
+@pass_platform
+def show(platform: Platform) -> None:
     """Print every setting, secrets masked."""
-    for name, value in _settings_of(platform).as_environment().items():
+    for name, value in platform.settings.as_environment().items():
         click.echo(f"{name}={value}")
 
 
 @config.command()
-@click.pass_obj
-def env(platform: "object") -> None:
+@pass_platform
+def env(platform: Platform) -> None:
     """Print what manage.sh and supervisord need, as lines for a shell to evaluate."""
-    settings = _settings_of(platform)
+    settings = platform.settings
     files = _open_files(settings)
     for warning in filter(None, [*settings.warnings, files.warning]):
         click.echo(f"warning: {warning}", err=True)
@@ -35,25 +36,21 @@ def env(platform: "object") -> None:
 
 
 @config.command()
-@click.pass_obj
-def nginx(platform: "object") -> None:
+@pass_platform
+def nginx(platform: Platform) -> None:
     """Print nginx.conf, filled in."""
-    settings = _settings_of(platform)
+    settings = platform.settings
     click.echo(launch.nginx_conf(settings, _open_files(settings)), nl=False)
 
 
 @config.command()
 @click.option("--no-nginx", is_flag=True, help="Leave out the port of nginx.")
-@click.pass_obj
-def ports(platform: "object", no_nginx: bool) -> None:
+@pass_platform
+def ports(platform: Platform, no_nginx: bool) -> None:
     """Check that nobody else holds a port that the platform needs."""
-    busy = launch.busy_ports(_settings_of(platform), with_nginx=not no_nginx)
+    busy = launch.busy_ports(platform.settings, with_nginx=not no_nginx)
     if busy:
         raise click.ClickException("\n".join(busy))
-
-
-def _settings_of(platform: object) -> Settings:
-    return platform.settings  # type: ignore[attr-defined,no-any-return]
 
 
 def _open_files(settings: Settings) -> launch.OpenFiles:

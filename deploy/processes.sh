@@ -164,20 +164,10 @@ wait_until_ready() {
 
 # The database first: nobody else writes before the collections and indexes are there.
 prepare_database() {
-  local deadline=$((SECONDS + READY_SECONDS))
-  if ((DATABASE_PROCESSES)); then
-    until can_connect 127.0.0.1 "$MONGODB_PORT"; do
-      ((SECONDS < deadline)) || give_up "The database did not start: see $VAR_DIR/logs/database.log"
-      sleep 0.1
-    done
+  if ! platform init-db --wait "$READY_SECONDS" >"$RUN_DIR/init-db.out" 2>&1; then
+    cat -- "$RUN_DIR/init-db.out" >&2
+    give_up 'The database could not be prepared'
   fi
-  until platform init-db >"$RUN_DIR/init-db.out" 2>&1; do
-    if ((SECONDS >= deadline)); then
-      cat -- "$RUN_DIR/init-db.out" >&2
-      give_up 'The database could not be prepared.'
-    fi
-    sleep 1
-  done
 }
 
 give_up() {
