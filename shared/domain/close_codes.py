@@ -12,7 +12,9 @@ class CloseCode(IntEnum):
     """
 
     NORMAL = 1000
+    INVALID_TEXT = 1007  # a text frame that is not UTF-8
     POLICY_VIOLATION = 1008  # 20 frames a minute that were not JSON objects
+    INTERNAL_ERROR = 1011
     RESTART = 1012
     TRY_LATER = 1013  # the peer reads too slowly
     HEARTBEAT_TIMEOUT = 4008

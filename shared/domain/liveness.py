@@ -22,6 +22,7 @@ class Node:
     started_at: datetime
     sessions: int = 0
     dead: bool = False
+    offline_reason: OfflineReason = OfflineReason.NODE_LOST  # what its sessions end for once dead
 
     def is_alive(self, now: datetime, *, trust_lease: bool = True) -> bool:
         """Return whether readers may believe this node's sessions.

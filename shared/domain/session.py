@@ -34,7 +34,10 @@ class SessionStart:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnd:
-    """A session that is over; `raise_epoch` also forbids its socket to be bound again."""
+    """A session that is over; `raise_epoch` also forbids its socket to be bound again.
+
+    An end that is not certain undoes a claim that may never have landed: it leaves no event.
+    """
 
     module_hash: ModuleHash
     session_id: SessionId
@@ -42,6 +45,7 @@ class SessionEnd:
     reason: OfflineReason
     at: datetime
     raise_epoch: bool = False
+    is_certain: bool = True
     peer: str = ""
 
 

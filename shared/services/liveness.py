@@ -35,8 +35,13 @@ def write_batch(
     claims: Sequence[Claim],
     ends: Sequence[SessionEnd],
     now: datetime,
+    *,
+    replaced: Sequence[SessionEnd] = (),
 ) -> list[ClaimOutcome]:
     """Bind and end sessions (at most one operation per module), in a handful of round trips.
+
+    `replaced` are ends that need no write of their own, because a claim of the batch overwrites
+    their sessions; they are recorded all the same.
 
     An end is recorded before it is written and a start after: whoever is killed in between leaves
     an event that is true, or a session that a sweep will end.
@@ -48,7 +53,7 @@ def write_batch(
             _decide(claim, records.get(claim.module_hash), view, alive, now) for claim in claims
         ]
         bound = [outcome for outcome in outcomes if outcome.verdict is Verdict.BOUND]
-        store.events.record([end_event(end) for end in ends])
+        store.events.record([end_event(e) for e in (*ends, *replaced) if e.is_certain])
         starts = [_start(outcome, records, view, alive) for outcome in bound]
         held = store.modules.write_sessions(starts, ends)
         if held < len(starts) + len(ends) and starts:

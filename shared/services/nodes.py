@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.domain.liveness import Node
-from shared.domain.module import NodeId, OfflineReason
+from shared.domain.module import OfflineReason
 from shared.domain.session import SessionEnd, SessionRecord
 from shared.services.liveness import end_event
 from shared.store import Store, batch_timeout
@@ -20,21 +20,25 @@ def enrol_node(store: Store, node: Node) -> None:
 
 
 def sweep(store: Store, now: datetime) -> bool:
-    """Take some of a dead or vanished node's modules offline; True while work is left.
-
-    A dead node's document goes last, when no session names it any more: whoever is killed in
-    between leaves the work visible to the next sweeper.
-    """
+    """Take some of a dead or vanished node's modules offline; True while work is left."""
     with batch_timeout():
         nodes = store.nodes.all()
-        dead = next((node.id for node in nodes if node.dead), None)
-        if dead is None:
-            return _end_slices(store, _find_orphans(store, nodes), now)
-        if _end_slices(store, store.modules.sessions_of(dead), now):
-            return True
-        store.orders.remove_of_node(dead)
-        store.nodes.remove(dead)
-        return True
+        for node in nodes:
+            if node.dead:
+                return sweep_node(store, node, now)
+        return _end_slices(store, _find_orphans(store, nodes), OfflineReason.NODE_LOST, now)
+
+
+def sweep_node(store: Store, node: Node, now: datetime) -> bool:
+    """Take some of a dead node's modules offline; its document goes last.
+
+    Whoever is killed in between leaves the work visible to the next sweeper.
+    """
+    if not _end_slices(store, store.modules.sessions_of(node.id), node.offline_reason, now):
+        store.orders.remove_of_node(node.id)
+        store.nodes.remove(node.id)
+        return False
+    return True
 
 
 def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
@@ -46,7 +50,9 @@ def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
     return [record for record in orphans if record.session and record.session.node not in known]
 
 
-def _end_slices(store: Store, records: Sequence[SessionRecord], now: datetime) -> bool:
+def _end_slices(
+    store: Store, records: Sequence[SessionRecord], reason: OfflineReason, now: datetime
+) -> bool:
     """End the first sessions in slices, each guarded by its session id; False if there are none."""
     for start in range(0, min(len(records), SWEEP_SLICE * SLICES_PER_SWEEP), SWEEP_SLICE):
         ends = [
@@ -54,7 +60,7 @@ def _end_slices(store: Store, records: Sequence[SessionRecord], now: datetime) -
                 module_hash=record.module_hash,
                 session_id=record.session.id,
                 epoch=record.epoch,
-                reason=OfflineReason.NODE_LOST,
+                reason=reason,
                 at=now,
                 peer=record.session.peer,
             )
@@ -67,8 +73,11 @@ def _end_slices(store: Store, records: Sequence[SessionRecord], now: datetime) -
     return bool(records)
 
 
-def retire_node(store: Store, node: NodeId) -> None:
-    """Remove the document of a node that has ended all its sessions itself."""
+def retire_node(store: Store, node: Node, now: datetime) -> bool:
+    """Take some of the own, stopping node's modules offline; True while work is left.
+
+    The first call fixes the reason: should the process end too early, whoever sweeps uses it.
+    """
     with batch_timeout():
-        store.orders.remove_of_node(node)
-        store.nodes.remove(node)
+        store.nodes.retire(node.id, node.offline_reason)
+        return sweep_node(store, node, now)

@@ -47,6 +47,18 @@ class Modules:
         document = self._collection.find_one({"module_id": module_id})
         return _to_module(document) if document else None
 
+    def starting_with(self, prefix: str) -> dict[ModuleHash, str]:
+        """Return {hash: name} of the modules whose hashes start with this."""
+        # "g" is greater than every hexadecimal digit: a range of the primary index.
+        span = {"$gte": prefix, "$lt": f"{prefix}g"}
+        documents = self._collection.find({"_id": span}, {"name": 1})
+        return {document["_id"]: document["name"] for document in documents}
+
+    def names(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, str]:
+        """Return {hash: name} of the registered ones of these modules."""
+        documents = self._collection.find({"_id": {"$in": list(hashes)}}, {"name": 1})
+        return {document["_id"]: document["name"] for document in documents}
+
     def read_sessions(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
         """Return the session records of the registered ones of these modules."""
         documents = self._collection.find({"_id": {"$in": list(hashes)}}, _RECORD_FIELDS)

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.database import Database
 
 from shared.domain.liveness import Node
-from shared.domain.module import NodeId
+from shared.domain.module import NodeId, OfflineReason
 
 
 class Nodes:
@@ -27,6 +27,7 @@ class Nodes:
                 "started_at": node.started_at,
                 "sessions": node.sessions,
                 "dead": False,
+                "offline_reason": node.offline_reason.value,
             }
         )
 
@@ -53,6 +54,12 @@ class Nodes:
         )
         return result.modified_count
 
+    def retire(self, node: NodeId, reason: OfflineReason) -> None:
+        """Declare the own node dead: its sessions end for this reason, whoever writes it."""
+        self._collection.update_one(
+            {"_id": node}, {"$set": {"dead": True, "offline_reason": reason.value}}
+        )
+
     def all(self) -> list[Node]:
         """Return every node, dead ones included."""
         return [_to_node(document) for document in self._collection.find({})]
@@ -71,4 +78,5 @@ def _to_node(document: Mapping[str, Any]) -> Node:
         started_at=document["started_at"],
         sessions=document["sessions"],
         dead=document["dead"],
+        offline_reason=OfflineReason(document["offline_reason"]),
     )

@@ -1,0 +1,54 @@
+"""What happened to whom, and why."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.event import Event
+from shared.domain.module import ModuleHash
+from shared.errors import Conflict, NotFound
+from shared.services.lookup import find_hash
+from shared.store import Store, batch_timeout
+
+READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry:
+    """One event beside the name of its module, which may be deleted by now."""
+
+    event: Event
+    module_name: str | None
+
+
+def read_history(
+    store: Store,
+    *,
+    since: datetime | None = None,
+    module: str | None = None,
+    reason: str | None = None,
+) -> list[HistoryEntry]:
+    """Return what happened, oldest first; module is the beginning of a hash.
+
+    Raises NotFound when neither a module nor an event knows it, Conflict when it is ambiguous.
+    """
+    with batch_timeout(READ_SECONDS):
+        module_hash = None if module is None else _find_hash(store, module)
+        events = store.events.find(since=since, module_hash=module_hash, reason=reason)
+        names = store.modules.names({event.module_hash for event in events})
+    return [
+        HistoryEntry(event=event, module_name=names.get(event.module_hash)) for event in events
+    ]
+
+
+def _find_hash(store: Store, prefix: str) -> ModuleHash:
+    """Return whose hash starts like this; a deleted module still has its history."""
+    try:
+        return find_hash(store, prefix)
+    except NotFound:
+        hashes = store.events.modules_starting_with(prefix)
+        if not hashes:
+            raise
+        if len(hashes) > 1:
+            candidates = "\n".join(f"  {module_hash}" for module_hash in sorted(hashes))
+            raise Conflict(f"More than one hash starts with {prefix}:\n{candidates}") from None
+        return hashes.pop()

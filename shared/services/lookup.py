@@ -1,0 +1,16 @@
+"""A module is found by the beginning of its hash: nobody types 64 characters."""
+
+from shared.domain.module import ModuleHash
+from shared.errors import Conflict, NotFound
+from shared.store import Store
+
+
+def find_hash(store: Store, prefix: str) -> ModuleHash:
+    """Return the one hash that starts with this; raises NotFound, or Conflict that lists them."""
+    found = store.modules.starting_with(prefix)
+    if not found:
+        raise NotFound(f"No module has a hash that starts with {prefix}.")
+    if len(found) > 1:
+        candidates = "\n".join(f"  {key}  {name}" for key, name in sorted(found.items()))
+        raise Conflict(f"More than one module has a hash that starts with {prefix}:\n{candidates}")
+    return next(iter(found))

@@ -1,0 +1,49 @@
+"""Run one wsd process: python -m wsd --index N."""
+
+import argparse
+import logging
+import os
+import sys
+
+import uvloop
+
+from shared.errors import SettingsError
+from shared.logs import configure_logging
+from shared.settings import Settings
+from wsd.daemon import Daemon
+
+log = logging.getLogger("wsd")
+
+
+def main() -> int:
+    """Run until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="wsd", description="The forecast platform's socket daemon"
+    )
+    parser.add_argument("--index", type=int, default=0, help="adds to WSD_PORT (default 0)")
+    index = parser.parse_args().index
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    configure_logging(settings, f"wsd-{index}")
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    try:
+        uvloop.run(_run(settings, index))
+    except OSError as error:
+        log.error("cannot listen: %s (the setting WSD_PORT moves it)", error)
+        return 1
+    return 0
+
+
+async def _run(settings: Settings, index: int) -> None:
+    await Daemon(settings, index).run()
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    # A thread that waits for a stalled database would hold up the exit for its whole time-out.
+    os._exit(code)

@@ -1,0 +1,114 @@
+"""The node's lease, kept by a thread with a client of its own: no stalled batch starves it."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.clock import utc_now
+from shared.domain.liveness import Node
+from shared.domain.module import NodeId
+from shared.services.nodes import enrol_node
+from shared.store import DatabaseError, Store
+
+RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTimes:
+    """How long a lease lasts, and how often it is renewed."""
+
+    lease_seconds: float
+    renew_seconds: float
+
+
+class LeaseKeeper:
+    """Enrols the node, renews its lease, and enrols it anew when it was declared dead."""
+
+    def __init__(
+        self,
+        store: Store,
+        address: str,
+        times: LeaseTimes,
+        count_sessions: Callable[[], int],
+        on_enrolled: Callable[[Node], None],
+    ) -> None:
+        self._store = store
+        self._address = address
+        self._times = times
+        self._count_sessions = count_sessions
+        self._on_enrolled = on_enrolled
+        self._node: Node | None = None
+        self._enrolments = 0
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self.renewed_at: float | None = None
+
+    def start(self) -> None:
+        """Start enrolling and renewing in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop renewing; a renewal in flight is waited for, so that none comes later."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+
+    def renew_soon(self) -> None:
+        """Renew at once: the process has been frozen and must know whether it is still believed."""
+        self._wake.set()
+
+    def age_seconds(self) -> float | None:
+        """Return how long ago the lease was renewed, or None while there is none."""
+        return None if self.renewed_at is None else time.monotonic() - self.renewed_at
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(self._renew_once())
+            self._wake.clear()
+
+    def _renew_once(self) -> float:
+        """Enrol or renew; return the seconds until the next time."""
+        asked_at = time.monotonic()
+        try:
+            if self._node is None:
+                self._enrol()
+            elif not self._store.nodes.renew(
+                self._node.id, self._lease_until(), self._count_sessions()
+            ):
+                log.warning("node %s was declared dead: enrolling anew", self._node.id)
+                self._enrol()
+        except DatabaseError as error:
+            log.warning("lease not renewed: %s", type(error).__name__)
+            return min(RETRY_SECONDS, self._times.renew_seconds)
+        except Exception:
+            log.exception("lease not renewed")
+            return min(RETRY_SECONDS, self._times.renew_seconds)
+        self.renewed_at = asked_at
+        return self._times.renew_seconds
+
+    def _lease_until(self) -> datetime:
+        return utc_now() + timedelta(seconds=self._times.lease_seconds)
+
+    def _enrol(self) -> None:
+        now = utc_now()
+        self._enrolments += 1
+        started = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{self._enrolments}"
+        node = Node(
+            id=NodeId(f"{self._address}:{started}"),
+            address=self._address,
+            beat=0,
+            lease_until=now + timedelta(seconds=self._times.lease_seconds),
+            started_at=now,
+            sessions=self._count_sessions(),
+        )
+        enrol_node(self._store, node)
+        self._node = node
+        log.info("node %s enrolled", node.id)
+        self._on_enrolled(node)
