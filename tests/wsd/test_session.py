@@ -1,0 +1,118 @@
+"""One socket's life: frames and times in, answers and endings out."""
+
+import pytest
+
+from shared.domain.close_codes import CloseCode
+from shared.domain.module import ModuleHash, OfflineReason, SessionId
+from wsd.session import Ask, Close, Patience, Phase, Reply, SocketSession
+
+PATIENCE = Patience(interval_seconds=30, timeout_seconds=90)
+
+
+@pytest.fixture
+def session() -> SocketSession:
+    made = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0)
+    made.register(now=0)
+    return made
+
+
+def test_a_heartbeat_is_confirmed_and_counts_as_life(session: SocketSession) -> None:
+    assert session.receive(b"heartbeat", now=40) == (Reply(b"heartbeat confirm"),)
+    assert session.spoke_at == 40
+
+
+def test_a_result_is_confirmed_and_counts_as_life(session: SocketSession) -> None:
+    assert session.receive(b'{"status":"success"}', now=40) == (Reply(b"receive result"),)
+    assert session.spoke_at == 40
+
+
+@pytest.mark.parametrize("frame", [b'{"type":"pong"}', b'{"type":"ack","id":"1"}'])
+def test_a_pong_and_an_ack_count_as_life_and_are_not_answered(
+    session: SocketSession, frame: bytes
+) -> None:
+    assert session.receive(frame, now=40) == ()
+    assert session.spoke_at == 40
+
+
+def test_garbage_is_answered_and_is_no_sign_of_life(session: SocketSession) -> None:
+    (reply,) = session.receive(b"garbage", now=40)
+    assert isinstance(reply, Reply)
+    assert b'"code":"3002"' in reply.data
+    assert session.spoke_at == 0
+
+
+def test_a_bye_closes_the_socket_with_1000(session: SocketSession) -> None:
+    (close,) = session.receive(b'{"type":"bye"}', now=1)
+    assert close == Close(CloseCode.NORMAL, OfflineReason.BYE, "bye")
+    assert session.phase is Phase.CLOSING
+
+
+def test_nothing_counts_after_a_bye(session: SocketSession) -> None:
+    session.receive(b'{"type":"bye"}', now=1)
+    assert session.receive(b"heartbeat", now=2) == ()
+    assert session.check(now=1000, patience=PATIENCE) == ()
+
+
+def test_text_that_is_not_utf8_closes_with_1007(session: SocketSession) -> None:
+    (close,) = session.receive(b"\xff\xfe", now=1)
+    assert isinstance(close, Close)
+    assert close.code == 1007
+
+
+def test_the_twentieth_garbage_frame_within_a_minute_closes_with_1008(
+    session: SocketSession,
+) -> None:
+    for second in range(19):
+        (reply,) = session.receive(b"garbage", now=second)
+        assert isinstance(reply, Reply)
+    (close,) = session.receive(b"garbage", now=59)
+    assert isinstance(close, Close)
+    assert close.code == 1008
+
+
+def test_garbage_spread_over_more_than_a_minute_is_only_answered(session: SocketSession) -> None:
+    for second in range(0, 400, 4):
+        (reply,) = session.receive(b"garbage", now=second)
+        assert isinstance(reply, Reply)
+
+
+def test_a_module_that_speaks_in_time_is_left_alone(session: SocketSession) -> None:
+    session.receive(b"heartbeat", now=29)
+    assert session.check(now=58, patience=PATIENCE) == ()
+
+
+def test_a_module_that_sends_heartbeats_is_not_asked(session: SocketSession) -> None:
+    session.receive(b"heartbeat", now=1)
+    assert session.check(now=60, patience=PATIENCE) == ()
+
+
+def test_a_module_that_sends_no_heartbeats_is_asked_once_per_interval(
+    session: SocketSession,
+) -> None:
+    asked = [now for now in range(89) if session.check(now=now, patience=PATIENCE)]
+    assert asked == [30, 60]
+
+
+def test_a_module_that_answers_the_question_stays(session: SocketSession) -> None:
+    assert session.check(now=30, patience=PATIENCE) == (Ask.ALIVE,)
+    session.receive(b'{"type":"pong"}', now=31)
+    assert session.check(now=60, patience=PATIENCE) == ()
+    assert session.check(now=61, patience=PATIENCE) == (Ask.ALIVE,)
+
+
+def test_ninety_seconds_of_silence_close_with_4008(session: SocketSession) -> None:
+    (close,) = session.check(now=90, patience=PATIENCE)
+    assert close == Close(
+        CloseCode.HEARTBEAT_TIMEOUT, OfflineReason.HEARTBEAT_TIMEOUT, "heartbeat timeout"
+    )
+
+
+def test_a_session_closes_once(session: SocketSession) -> None:
+    assert session.close(CloseCode.RESTART, OfflineReason.PLATFORM_RESTART) != ()
+    assert session.close(CloseCode.REPLACED, OfflineReason.REPLACED) == ()
+
+
+def test_a_socket_before_its_handshake_hears_nothing() -> None:
+    connecting = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0)
+    assert connecting.receive(b"heartbeat", now=1) == ()
+    assert connecting.check(now=1000, patience=PATIENCE) == ()
