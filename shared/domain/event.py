@@ -7,6 +7,10 @@ from typing import Any
 
 from shared.domain.module import Module, ModuleHash, OfflineReason, State
 
+# Why something happened, beside the reasons for going offline.
+OPERATOR = "operator"
+TWO_PROGRAMS = "two_programs"  # they use one hash at once, and keep throwing each other out
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -81,7 +85,7 @@ def looped(module_hash: ModuleHash, at: datetime, *, incumbent: str, newcomer: s
         module_hash=module_hash,
         at=at,
         what="takeover_refused",
-        reason="two programs use this hash at once",
+        reason=TWO_PROGRAMS,
         detail={"incumbent": incumbent, "newcomer": newcomer},
     )
 
@@ -95,6 +99,6 @@ def was_decided(
         module_hash=module_hash,
         at=at,
         what=what,
-        reason="operator",
+        reason=OPERATOR,
         detail=detail or {},
     )

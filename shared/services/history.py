@@ -35,9 +35,7 @@ def read_history(
         module_hash = None if module is None else _find_hash(store, module)
         events = store.events.find(since=since, module_hash=module_hash, reason=reason)
         names = store.modules.names({event.module_hash for event in events})
-    return [
-        HistoryEntry(event=event, module_name=names.get(event.module_hash)) for event in events
-    ]
+    return [HistoryEntry(event=event, module_name=names.get(event.module_hash)) for event in events]
 
 
 def _find_hash(store: Store, prefix: str) -> ModuleHash:

@@ -1,6 +1,6 @@
 """A module is found by the beginning of its hash: nobody types 64 characters."""
 
-from shared.domain.module import ModuleHash
+from shared.domain.module import Module, ModuleHash
 from shared.errors import Conflict, NotFound
 from shared.store import Store
 
@@ -14,3 +14,11 @@ def find_hash(store: Store, prefix: str) -> ModuleHash:
         candidates = "\n".join(f"  {key}  {name}" for key, name in sorted(found.items()))
         raise Conflict(f"More than one module has a hash that starts with {prefix}:\n{candidates}")
     return next(iter(found))
+
+
+def find_module(store: Store, prefix: str) -> Module:
+    """Return the one module whose hash starts with this; raises as find_hash does."""
+    module = store.modules.get(find_hash(store, prefix))
+    if module is None:
+        raise NotFound(f"The module whose hash starts with {prefix} was just deleted.")
+    return module

@@ -33,14 +33,19 @@ def find_connected(store: Store, now: datetime, module_hash: ModuleHash | None =
     else:
         modules = [m for m in [_get(store, module_hash)] if m.session]
     living = tuple(m for m in modules if m.session and m.session.node in alive)
-    return Connected(living=living, stale=tuple(m for m in modules if m not in living))
+    stale = tuple(m for m in modules if m.session and m.session.node not in alive)
+    return Connected(living=living, stale=stale)
 
 
 def expire_modules(store: Store, modules: Sequence[Module], now: datetime) -> int:
-    """Put connected modules offline now; their sockets are closed with 4010 and may come back."""
-    for start in range(0, len(modules), EXPIRE_SLICE):
+    """Put connected modules offline now; their sockets are closed with 4010 and may come back.
+
+    Returns how many it was: whoever left or reconnected in between is none of them.
+    """
+    return sum(
         _end(store, modules[start : start + EXPIRE_SLICE], OfflineReason.EXPIRED_BY_OPERATOR, now)
-    return len(modules)
+        for start in range(0, len(modules), EXPIRE_SLICE)
+    )
 
 
 def close_module(store: Store, module: Module, now: datetime) -> None:
@@ -54,8 +59,10 @@ def close_module(store: Store, module: Module, now: datetime) -> None:
 
 def set_enabled(store: Store, module_hash: ModuleHash, now: datetime, *, enabled: bool) -> bool:
     """Allow or forbid a module to connect; False when it is so already; raises NotFound."""
+    changed = store.modules.set_enabled(module_hash, now, enabled=enabled)
+    # Read after the write: from then on no session begins any more that would go unnoticed.
     module = _get(store, module_hash)
-    if not store.modules.set_enabled(module_hash, now, enabled=enabled):
+    if not changed:
         return False
     what = "enabled" if enabled else "disabled"
     store.events.record([was_decided(module_hash, what, now)])
@@ -94,9 +101,10 @@ def _end(
     """Order the sockets closed, then end their sessions; return how many were still theirs.
 
     The order goes first: if this process is killed in between, the node that carries the order
-    out ends the session with the same reason.
+    out ends the session with the same reason. A node without a document reads no orders.
     """
     sessions = [(module, module.session) for module in modules if module.session]
+    nodes = {node.id for node in store.nodes.all()}
     orders = [
         Order(
             session=session.id,
@@ -107,6 +115,7 @@ def _end(
             reason=reason,
         )
         for module, session in sessions
+        if session.node in nodes
     ]
     ends = [
         SessionEnd(

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from shared.domain.event import Event
-from shared.domain.module import ModuleHash
+from shared.domain.module import ModuleHash, State
 
 DUPLICATE_KEY = 11000
 PURGE_SLICE = 1000
@@ -50,7 +50,14 @@ class Events:
         if reason is not None:
             query["reason"] = reason
         found = [_to_event(document) for document in self._collection.find(query)]
-        return sorted(found, key=lambda event: (event.at, event.id))
+        return sorted(found, key=_order)
+
+    def modules_starting_with(self, prefix: str) -> set[ModuleHash]:
+        """Return the hashes that start with this and that something happened to."""
+        # "g" is greater than every hexadecimal digit: a range of the index.
+        span = {"$gte": prefix, "$lt": f"{prefix}g"}
+        documents = self._collection.find({"module_hash": span}, {"module_hash": 1})
+        return {document["module_hash"] for document in documents}
 
     def purge(self, before: datetime) -> int:
         """Delete one slice of events older than this; return how many went."""
@@ -59,6 +66,11 @@ class Events:
         if ids:
             self._collection.delete_many({"_id": {"$in": ids}})
         return len(ids)
+
+
+def _order(event: Event) -> tuple[datetime, int, bool]:
+    """Order by time; what happened in one millisecond in the order of the sessions' lives."""
+    return event.at, event.detail.get("epoch", 0), event.what == State.OFFLINE
 
 
 def _to_document(event: Event) -> dict[str, Any]:

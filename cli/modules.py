@@ -1,0 +1,132 @@
+"""platformctl list, show: who is registered, and who is online."""
+
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+import orjson
+import rich_click as click
+
+from cli import render
+from cli.parameters import HASH
+from cli.platform import DatabaseDown, Platform, pass_platform
+from shared.clock import utc_now
+from shared.domain.module import State
+
+HEADER = ("id", "name", "kind", "state", "since", "last alive", "peer", "hash")
+REFRESH_SECONDS = 2.0
+
+
+@click.command("list")
+@click.option("--all", "everyone", is_flag=True, help="Those who are offline, too.")
+@click.option("--state", type=click.Choice(State), help="Only those in this state.")
+@click.option("--kind", help="Only this missionKind.")
+@click.option("--tag", help="Only those with this tag.")
+@click.option("--name", help="Only those whose name contains this, in any case.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--watch", is_flag=True, help="Print it again every 2 seconds, until Ctrl-C.")
+@pass_platform
+def list_modules(platform: Platform, /, as_json: bool, watch: bool, **filters: Any) -> None:
+    """List the modules that are online."""
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise click.UsageError("--watch draws on a terminal: without --json, not into a pipe.")
+    if watch:
+        _watch(platform, filters)
+    elif as_json:
+        render.print_json(_read(platform, filters))
+    else:
+        items = _read(platform, filters)
+        if items:
+            render.print_table(HEADER, _rows(items, utc_now()))
+        else:
+            render.say("No module matches." if any(filters.values()) else "No module is online.")
+
+
+@click.command()
+@click.argument("module", metavar="HASH", type=HASH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@pass_platform
+def show(platform: Platform, module: str, as_json: bool) -> None:
+    """Show everything about one module.
+
+    HASH is its hash, or the first 8 characters or more.
+    """
+    from shared.services.listing import get_module, presence_rules, to_item
+    from shared.services.lookup import find_hash
+
+    with platform.open_store() as store:
+        rules = presence_rules(platform.settings)
+        item = to_item(get_module(store, find_hash(store, module), rules, utc_now()))
+    if as_json:
+        render.print_json(item)
+    else:
+        render.print_table(("field", "value"), [(name, _text(v)) for name, v in item.items()])
+
+
+def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
+    from shared.services.listing import list_all, list_online, presence_rules, select, to_item
+
+    everyone = filters["everyone"] or filters["state"] is State.OFFLINE
+    with platform.open_store() as store:
+        read = list_all if everyone else list_online
+        listing = read(store, presence_rules(platform.settings), utc_now())
+    selected = select(
+        listing.modules,
+        mission_kind=filters["kind"],
+        tag=filters["tag"],
+        name=filters["name"],
+        state=filters["state"],
+    )
+    return [to_item(listed) for listed in selected]
+
+
+def _rows(items: list[dict[str, Any]], now: datetime) -> list[tuple[str, ...]]:
+    def age(moment: datetime | None) -> str:
+        return render.format_age(now - moment) if moment else "-"
+
+    return [
+        (
+            str(item["module_id"]),
+            item["name"],
+            item["missionKind"] or "-",
+            _state(item),
+            age(item["state_since"]),
+            age(item["last_alive_time"]),
+            item["peer"] or "-",
+            item["module_hash"][: render.HASH_CHARACTERS],
+        )
+        for item in items
+    ]
+
+
+def _state(item: dict[str, Any]) -> str:
+    reason = item["offline_reason"]
+    return f"{item['state']} ({reason})" if reason else str(item["state"])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return render.format_time(value)
+    if isinstance(value, str):
+        return value
+    return "-" if value is None else orjson.dumps(value).decode()
+
+
+def _watch(platform: Platform, filters: dict[str, Any]) -> None:
+    """Draw the list until Ctrl-C; an outage of the database is shown, and does not end it."""
+    from rich.live import Live
+    from rich.text import Text
+
+    try:
+        with Live(screen=True, auto_refresh=False) as live:
+            while True:
+                try:
+                    rows = _rows(_read(platform, filters), utc_now())
+                    drawn = render.format_table(HEADER, rows, for_terminal=True)
+                except DatabaseDown as error:
+                    drawn = error.message
+                live.update(Text.from_ansi(drawn, no_wrap=True, overflow="ellipsis"), refresh=True)
+                time.sleep(REFRESH_SECONDS)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,112 @@
+"""What commands print: tables and JSON on standard output, sentences for people on stderr."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+import orjson
+from rich.cells import cell_len, set_cell_size
+
+HASH_CHARACTERS = 12
+# On a terminal a long name must not push the other columns off the line; a pipe gets all of it.
+TERMINAL_CELL = 40
+GAP = "  "
+COLOURED = ("state", "status")
+COLOURS = {
+    "online": "green",
+    "suspect": "yellow",
+    "offline": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
+}
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, times in UTC with Z."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, as wide as it must be."""
+    click.echo(format_table(header, rows, for_terminal=sys.stdout.isatty()))
+
+
+def say(sentence: str) -> None:
+    """Say something to the person at the keyboard."""
+    click.echo(sentence, err=True)
+
+
+def format_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, for_terminal: bool
+) -> str:
+    """Return aligned columns (rich's own tables need a second for a thousand rows)."""
+    longest = TERMINAL_CELL if for_terminal else None
+    lines = [[_shorten(_printable(cell), longest) for cell in row] for row in [header, *rows]]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    head, *body = [_align(cells, widths) for cells in lines]
+    if for_terminal and wants_colour():
+        head = [click.style(cell, bold=True) for cell in head]
+        for column in [header.index(name) for name in COLOURED if name in header]:
+            for cells in body:
+                cells[column] = _paint(cells[column])
+    return "\n".join(GAP.join(cells).rstrip() for cells in [head, *body])
+
+
+def wants_colour() -> bool:
+    """Return whether colours may be used: NO_COLOR is a convention of terminals, no setting."""
+    return not os.environ.get("NO_COLOR")  # noqa: TID251
+
+
+def format_age(age: timedelta) -> str:
+    """Return an age as people say it: 40s, 3m, 5h, 12d."""
+    seconds = max(0, int(age.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def format_time(moment: datetime) -> str:
+    """Return a moment in the local time of whoever reads it."""
+    return moment.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _printable(text: str) -> str:
+    """Replace control characters: modules choose their names, and terminals obey escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _shorten(text: str, longest: int | None) -> str:
+    if longest is None or cell_len(text) <= longest:
+        return text
+    return set_cell_size(text, longest - 1).rstrip() + "…"
+
+
+def _align(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [c + " " * (width - cell_len(c)) for c, width in zip(cells, widths, strict=True)]
+
+
+def _paint(cell: str) -> str:
+    colour = COLOURS.get(cell.split(" ", 1)[0])
+    return click.style(cell, fg=colour) if colour else cell
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Any]:
+    """Show a bar on a terminal's stderr; yield what is called with how far it got."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
