@@ -57,6 +57,12 @@ def test_refuses_what_is_not_http(nginx: Any, request_bytes: bytes) -> None:
     assert nginx.send(request_bytes).envelope == (400, "3002")
 
 
+def test_refuses_transfer_codings_and_versions_that_it_does_not_know(nginx: Any) -> None:
+    coding = nginx.get("/", "Transfer-Encoding: chunked, gzip", method="POST")
+    assert coding.envelope == (501, "3002")
+    assert nginx.send(b"GET / HTTP/3.0\r\nHost: x\r\n\r\n").envelope == (505, "3002")
+
+
 def test_refuses_a_request_without_host(nginx: Any) -> None:
     assert nginx.send(b"GET / HTTP/1.1\r\n\r\n").envelope == (400, "3002")
 
