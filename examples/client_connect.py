@@ -10,8 +10,7 @@ import sys
 import websockets
 from register import HASH_FILE, register
 
-HEARTBEAT_SECONDS = 30
-LONGEST_PAUSE_SECONDS = 30
+HEARTBEAT_SECONDS = LONGEST_PAUSE_SECONDS = 30
 UNKNOWN, REPLACED, DISABLED = (404, 4501), (4509,), (403, 4523)
 
 
@@ -24,8 +23,7 @@ async def stay_connected(address: str) -> None:
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     while True:
-                        text = await socket.recv()
-                        print("heard:", text)
+                        print("heard:", text := await socket.recv())
                         if text.startswith("{"):
                             await socket.send('{"type":"pong"}')
             except TimeoutError:
@@ -41,19 +39,17 @@ def code_of(error: Exception) -> int:
 
 async def main(name: str, platform: str) -> None:
     """Connect for ever, with full-jitter back-off between the attempts."""
-    module_hash = HASH_FILE.read_text() if HASH_FILE.exists() else register(name, platform)
-    failures, code = 0, 0
+    module_hash = HASH_FILE.read_text() if HASH_FILE.exists() else ""
+    address, failures, code = platform.replace("http", "ws", 1), 0, 0
     while code not in DISABLED:
         started = asyncio.get_running_loop().time()
         try:
-            await stay_connected(
-                f"{platform.replace('http', 'ws', 1)}/websocket?hash={module_hash}"
-            )
+            module_hash = module_hash or register(name, platform)
+            await stay_connected(f"{address}/websocket?hash={module_hash}")
         except (OSError, websockets.WebSocketException) as error:
             print("disconnected:", error)
             code = code_of(error)
-            if code in UNKNOWN:
-                module_hash = register(name, platform)
+        module_hash = "" if code in UNKNOWN else module_hash
         lasted = asyncio.get_running_loop().time() - started
         failures = 1 if lasted > HEARTBEAT_SECONDS else failures + 1
         pause = random.uniform(0, min(LONGEST_PAUSE_SECONDS, 2**failures))
