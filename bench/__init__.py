@@ -1,0 +1,1 @@
+"""The platform's figures, each measured beside its limit in the same run."""

@@ -1,0 +1,181 @@
+"""The platform's real processes on free ports, over an embedded database of their own."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+from pymongo.errors import PyMongoError
+
+from cli import launch
+from shared.settings import PROJECT_DIR, Settings
+from shared.store import Store, connect
+
+PYTHON = sys.executable
+EMBEDDED_SERVER = Path(PYTHON).with_name("secantusd-py")
+START_SECONDS = 20.0
+
+
+class Program:
+    """One process of the stack, with its log and its use of the machine."""
+
+    def __init__(self, name: str, command: list[str], directory: Path) -> None:
+        self.name = name
+        self._log = directory / f"{name}.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=PROJECT_DIR, stdout=log, stderr=log)
+        self._watched = psutil.Process(self.process.pid)
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time used so far, that of its children included."""
+        return sum(sum(p.cpu_times()[:2]) for p in self._family())
+
+    def resident_bytes(self) -> int:
+        """Return the resident memory, that of its children included."""
+        return sum(p.memory_info().rss for p in self._family())
+
+    def _family(self) -> list[psutil.Process]:
+        return [self._watched, *self._watched.children(recursive=True)]
+
+    def wait_until(self, is_ready: Callable[[], bool]) -> None:
+        """Return when it is ready; raise with its log when it is not."""
+        deadline = time.monotonic() + START_SECONDS
+        while not is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it, by force if it does not go."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Stack:
+    """The database at once; wsd, the api and nginx when a bench asks for them."""
+
+    def __init__(self, **overrides: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="forecast-bench-"))
+        self._programs: list[Program] = []
+        os.environ.update(_environment(self.directory) | overrides)
+        self.settings = Settings.from_env()
+        self.database = self._start("database", self._database_command())
+        self.store = self.open_store()
+        self.database.wait_until(self._database_answers)
+        self.store.ensure_indexes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.store.close()
+        for program in reversed(self._programs):
+            program.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def open_store(self) -> Store:
+        """Open a store with a client of its own, patient enough for a busy machine."""
+        return connect(self.settings, timeout_ms=20_000)
+
+    def start_wsd(self) -> Program:
+        """Start one wsd and wait until it is enrolled."""
+        wsd = self._start("wsd", [PYTHON, "-m", "wsd"])
+        wsd.wait_until(lambda: http_status(self.settings.wsd_port, "/healthz") == 200)
+        wsd.wait_until(lambda: bool(self.store.nodes.all()))
+        return wsd
+
+    def start_api(self) -> Program:
+        """Start the api under gunicorn."""
+        api = self._start("api", [PYTHON, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
+        api.wait_until(lambda: http_status(self.settings.api_port, "/readyz") == 200)
+        return api
+
+    def start_nginx(self) -> Program:
+        """Start nginx with the configuration that `platformctl config nginx` prints."""
+        prefix = self.directory / "run" / "nginx"
+        prefix.mkdir(parents=True)
+        rendered = subprocess.check_output(
+            [PYTHON, "-m", "cli.main", "config", "nginx"], cwd=PROJECT_DIR
+        )
+        (prefix / "nginx.conf").write_bytes(rendered)
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        directives = launch.nginx_globals(self.directory, is_root=os.geteuid() == 0)
+        command = [program, "-p", f"{prefix}/", "-c", "nginx.conf", "-e", "stderr"]
+        nginx = self._start("nginx", [*command, "-g", directives])
+        nginx.wait_until(lambda: http_status(self.settings.server_port, "/nowhere") is not None)
+        return nginx
+
+    def _start(self, name: str, command: list[str]) -> Program:
+        program = Program(name, command, self.directory)
+        self._programs.append(program)
+        return program
+
+    def _database_command(self) -> list[str]:
+        config = str(PROJECT_DIR / "deploy" / "embedded-database.toml")
+        command = [str(EMBEDDED_SERVER), "--config", config, "--host", "127.0.0.1"]
+        command += ["--port", str(self.settings.mongodb_port), "--sync-on-commit"]
+        command += ["--storage-path", str(self.directory / "db")]
+        command += ["--noop-heartbeat-seconds", "10", "--oplog-max-entries", "200000"]
+        command += ["--oplog-retention-seconds", "86400", "--cache-size", "256M"]
+        return [*command, "--session-max", "2000", "--log-level", "WARNING"]
+
+    def _database_answers(self) -> bool:
+        try:
+            self.store.ping()
+        except PyMongoError:
+            return False
+        return True
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    ports = iter(free_ports(4))
+    return {
+        "DEBUG": "False",
+        "SECRET_KEY": "k" * 43,
+        "ALLOWED_HOSTS": "*",
+        "VAR_DIR": str(directory),
+        "MONGODB_HOST": "",
+        "MONGODB_NAME": "bench",
+        **{f"{name}_PORT": str(next(ports)) for name in ("SERVER", "API", "WSD", "MONGODB")},
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def http_status(port: int, path: str) -> int | None:
+    """Return the status of a GET, or None when nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
