@@ -50,7 +50,7 @@ def events(
     if as_json:
         render.print_json([_to_item(entry) for entry in history])
     elif history:
-        render.print_table(HEADER, [_row(entry) for entry in history])
+        render.print_table(HEADER, [_row(entry) for entry in history], shorten=True)
     else:
         known = f" since {render.format_time(since)}" if since else ""
         render.say(f"Nothing that matches happened{known}.")

@@ -9,6 +9,7 @@ import rich_click as click
 
 from cli.lazy import LazyGroup
 from cli.platform import Platform
+from shared.version import read_version
 
 COMMANDS = {
     "list": "cli.modules:list_modules",
@@ -20,7 +21,11 @@ COMMANDS = {
     "disable": "cli.operating:disable",
     "delete": "cli.operating:delete",
     "init-db": "cli.database:init_db",
+    "doctor": "cli.doctor:doctor",
+    "export": "cli.carrying:export_registry",
+    "import": "cli.carrying:import_registry",
     "config": "cli.config:config",
+    "completion": "cli.completion:completion",
 }
 
 
@@ -29,6 +34,7 @@ COMMANDS = {
     lazy_commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@click.version_option(read_version(), prog_name="platformctl")
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Look after the forecast platform: who is online, what happened, and why."""

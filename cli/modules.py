@@ -38,7 +38,7 @@ def list_modules(platform: Platform, /, as_json: bool, watch: bool, **filters: A
     else:
         items = _read(platform, filters)
         if items:
-            render.print_table(HEADER, _rows(items, utc_now()))
+            render.print_table(HEADER, _rows(items, utc_now()), shorten=True)
         else:
             render.say("No module matches." if any(filters.values()) else "No module is online.")
 
@@ -123,7 +123,7 @@ def _watch(platform: Platform, filters: dict[str, Any]) -> None:
             while True:
                 try:
                     rows = _rows(_read(platform, filters), utc_now())
-                    drawn = render.format_table(HEADER, rows, for_terminal=True)
+                    drawn = render.format_table(HEADER, rows)
                 except DatabaseDown as error:
                     drawn = error.message
                 live.update(Text.from_ansi(drawn, no_wrap=True, overflow="ellipsis"), refresh=True)

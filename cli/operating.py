@@ -49,11 +49,11 @@ def close(platform: Platform, module: str) -> None:
 
     HASH is its hash, or the first 8 characters or more.
     """
-    from shared.services.lookup import find_module
+    from shared.services.lookup import find_by_prefix
     from shared.services.operating import close_module
 
     with platform.open_store() as store:
-        found = find_module(store, module)
+        found = find_by_prefix(store, module)
         close_module(store, found, utc_now())
     render.say(f"Closed {found.name}.")
 
@@ -67,11 +67,11 @@ def delete(platform: Platform, module: str, yes: bool) -> None:
 
     HASH is its hash, or the first 8 characters or more.
     """
-    from shared.services.lookup import find_module
+    from shared.services.lookup import find_by_prefix
     from shared.services.operating import delete_module
 
     with platform.open_store() as store:
-        found = find_module(store, module)
+        found = find_by_prefix(store, module)
         if not yes:
             question = f"Delete {found.name} (module_id {found.module_id})?"
             click.confirm(question, abort=True, err=True)
@@ -102,11 +102,11 @@ def disable(platform: Platform, module: str) -> None:
 
 
 def _set_enabled(platform: Platform, prefix: str, *, enabled: bool) -> None:
-    from shared.services.lookup import find_module
+    from shared.services.lookup import find_by_prefix
     from shared.services.operating import set_enabled
 
     with platform.open_store() as store:
-        found = find_module(store, prefix)
+        found = find_by_prefix(store, prefix)
         changed = set_enabled(store, found.module_hash, utc_now(), enabled=enabled)
     word = "enabled" if enabled else "disabled"
     render.say(f"{found.name} is {word}." if changed else f"{found.name} was {word} already.")

@@ -31,9 +31,13 @@ def print_json(value: Any) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, as wide as it must be."""
-    click.echo(format_table(header, rows, for_terminal=sys.stdout.isatty()))
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, shorten: bool = False
+) -> None:
+    """Print a table; with shorten, long cells are cut when a person looks at it."""
+    on_terminal = sys.stdout.isatty()
+    longest = TERMINAL_CELL if shorten and on_terminal else None
+    click.echo(format_table(header, rows, longest=longest, colour=on_terminal))
 
 
 def say(sentence: str) -> None:
@@ -42,14 +46,17 @@ def say(sentence: str) -> None:
 
 
 def format_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, for_terminal: bool
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    longest: int | None = TERMINAL_CELL,
+    colour: bool = True,
 ) -> str:
     """Return aligned columns (rich's own tables need a second for a thousand rows)."""
-    longest = TERMINAL_CELL if for_terminal else None
     lines = [[_shorten(_printable(cell), longest) for cell in row] for row in [header, *rows]]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     head, *body = [_align(cells, widths) for cells in lines]
-    if for_terminal and wants_colour():
+    if colour and _wants_colour():
         head = [click.style(cell, bold=True) for cell in head]
         for column in [header.index(name) for name in COLOURED if name in header]:
             for cells in body:
@@ -57,7 +64,7 @@ def format_table(
     return "\n".join(GAP.join(cells).rstrip() for cells in [head, *body])
 
 
-def wants_colour() -> bool:
+def _wants_colour() -> bool:
     """Return whether colours may be used: NO_COLOR is a convention of terminals, no setting."""
     return not os.environ.get("NO_COLOR")  # noqa: TID251
 

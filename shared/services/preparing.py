@@ -6,7 +6,7 @@ import uuid
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 from shared.store import UNAVAILABLE, Store, batch_timeout
-from shared.store.server import open_server
+from shared.store.server import ServerFacts, open_server
 
 # The name that deploy/database.sh starts our mongod with.
 REPLICA_SET = "forecast"
@@ -47,6 +47,12 @@ def initiate_local_server(settings: Settings) -> bool:
                 raise DatabaseUnavailable("The new replica set has elected no primary.")
             time.sleep(LOOK_AGAIN_SECONDS)
     return True
+
+
+def describe_server(settings: Settings) -> ServerFacts:
+    """Ask the server what it is."""
+    with open_server(settings) as server:
+        return server.describe()
 
 
 def prepare_database(store: Store) -> bool:

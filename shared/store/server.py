@@ -32,11 +32,13 @@ class Server:
 
     def __init__(self, client: MongoClient[dict[str, Any]]) -> None:
         self._admin = client["admin"]
+        # Commands do not take the client's own: times would come without their zone.
+        self._codec = client.codec_options
 
     def describe(self) -> ServerFacts:
         """Ask the server what it is."""
         build = self._admin.command("buildInfo")
-        hello = self._admin.command("hello")
+        hello = self._admin.command("hello", codec_options=self._codec)
         embedded = build.get("secantusVersion")
         return ServerFacts(
             version=embedded or build["version"],

@@ -1,0 +1,54 @@
+"""platformctl doctor: everything that is looked at when something is wrong, one line each."""
+
+from dataclasses import asdict
+
+import rich_click as click
+
+from cli import render
+from cli.check import Check, Status, fail, ok, warn
+from cli.platform import Platform, pass_platform
+from shared.errors import SettingsError
+
+HEADER = ("status", "check", "found", "what to do")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.pass_context
+@pass_platform
+def doctor(platform: Platform, /, context: click.Context, as_json: bool) -> None:
+    """Look at everything that must be right, and say what to do about what is not.
+
+    Ends with exit code 1 when anything fails.
+    """
+    checks = _examine(platform)
+    if as_json:
+        render.print_json([asdict(check) for check in checks])
+    else:
+        rows = [(c.status.value, c.name, c.found, c.advice) for c in checks]
+        render.print_table(HEADER, rows)
+    if any(check.status is Status.FAIL for check in checks):
+        context.exit(1)
+
+
+def _examine(platform: Platform) -> list[Check]:
+    from cli.database_checks import check_database
+    from cli.service_checks import check_nginx_binary, check_open_files, check_services
+
+    try:
+        settings = platform.settings
+    except SettingsError as error:
+        return [fail("settings", problem, "correct it in .env") for problem in error.problems]
+    return [
+        *_check_settings(settings.warnings),
+        *check_database(platform),
+        check_nginx_binary(),
+        *check_services(settings),
+        check_open_files(settings),
+    ]
+
+
+def _check_settings(warnings: tuple[str, ...]) -> list[Check]:
+    if not warnings:
+        return [ok("settings", "all valid")]
+    return [warn("settings", warning, "correct it in .env") for warning in warnings]
