@@ -24,7 +24,7 @@ from wsd.lease import LeaseKeeper, LeaseTimes
 from wsd.loops import run_every
 from wsd.reconciliation import Reconciliation
 from wsd.rounds import NodeRound, OrderRound, PulseFlush, Purge
-from wsd.vigil import VIGIL_SECONDS, Vigil
+from wsd.vigil import Vigil
 
 BACKLOG = 4096
 OPEN_TIMEOUT_SECONDS = 12.0
@@ -48,9 +48,10 @@ class Daemon:
         self._loops: list[asyncio.Task[None]] = []
         self._reconcile_soon = asyncio.Event()
         self._bridge = Bridge()
-        self._hub = Hub(settings, connect(settings), self._bridge)
+        self._stores = (connect(settings), connect(settings, maxPoolSize=2))
+        self._hub = Hub(settings, self._stores[0], self._bridge)
         self._keeper = LeaseKeeper(
-            connect(settings, maxPoolSize=2),
+            self._stores[1],
             address=f"{settings.node_name}:{self._port}",
             times=LeaseTimes(
                 lease_seconds=settings.lease_seconds, renew_seconds=settings.lease_renew_seconds
@@ -107,7 +108,7 @@ class Daemon:
         self._loops = [
             asyncio.create_task(loop)
             for loop in (
-                run_every("vigil", VIGIL_SECONDS, vigil.tick),
+                run_every("vigil", vigil.seconds, vigil.tick),
                 run_every("pulse flush", settings.pulse_flush_seconds, PulseFlush(hub).tick),
                 run_every("orders", settings.orders_poll_seconds, orders.tick),
                 run_every("nodes", watch_seconds, nodes.tick),
@@ -147,6 +148,8 @@ class Daemon:
                 await self._stop_writing()
                 await asyncio.gather(self._close_all(), self._retire())
                 await self._hub.wait_for_background()
+                for store in self._stores:
+                    await self._bridge.run(store.close)
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
         self._bridge.close()

@@ -10,7 +10,7 @@ from wsd.hub import Hub
 from wsd.lease import LeaseKeeper
 from wsd.session import Patience
 
-VIGIL_SECONDS = 0.5
+LONGEST_TICK_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +28,25 @@ class Vigil:
         self._frames = 0
         self._judge_from = 0.0
         settings = hub.settings
+        self.seconds = min(LONGEST_TICK_SECONDS, settings.websocket_ping_interval_seconds / 4)
         self._patience = Patience(
             interval_seconds=settings.websocket_ping_interval_seconds,
             timeout_seconds=settings.websocket_timeout_seconds,
         )
-        self._closes_per_tick = max(1, int(settings.closes_per_second * VIGIL_SECONDS))
+        self._closes_per_tick = max(1, int(settings.closes_per_second * self.seconds))
 
     async def tick(self) -> bool:
         """Notice a freeze, ping what is due, and end who has been silent for too long."""
         started = self._loop.time()
         elapsed, self._last = started - self._last, started
-        lag = max(0.0, elapsed - VIGIL_SECONDS)
+        lag = max(0.0, elapsed - self.seconds)
         figures = self._hub.figures
         figures.loop_lag_seconds = lag
         figures.frames_per_second = (figures.frames - self._frames) / max(elapsed, 1e-6)
         self._frames = figures.frames
         boot, previous = _boot_seconds(), self._last_boot
         self._last_boot = boot
-        if boot - previous - VIGIL_SECONDS > self._hub.settings.freeze_seconds:
+        if boot - previous - self.seconds > self._hub.settings.freeze_seconds:
             self._thaw(lag)
         now = self._hub.now()
         connections = list(self._hub.by_session.values())
@@ -79,12 +80,12 @@ class Vigil:
                 continue
             if now - session.spoke_at >= self._patience.timeout_seconds:
                 overdue.append(connection)
-            elif now - connection.heard_at >= 2 * ping_seconds:
+            elif connection.heard_at < connection.pinged_at <= now - ping_seconds:
                 # Not even the kernel at the other end answers: nobody would read a close frame.
                 connection.transport.abort()
             else:
                 connection.apply(session.check(now, self._patience))
-                if now - max(connection.heard_at, connection.pinged_at) >= ping_seconds:
+                if connection.pinged_at <= connection.heard_at <= now - ping_seconds:
                     connection.ping_now(now)
         for connection in overdue[: self._closes_per_tick]:
             assert connection.session is not None

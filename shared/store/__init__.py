@@ -70,7 +70,6 @@ def client_options(settings: Settings, *, timeout_ms: int = 1500) -> dict[str, A
 
     The driver's own defaults hang for 30 s on a dead server and for ever on a stopped one.
     """
-    local = not settings.mongodb_host
     options: dict[str, Any] = {
         "tz_aware": True,
         "uuidRepresentation": "standard",
@@ -78,15 +77,14 @@ def client_options(settings: Settings, *, timeout_ms: int = 1500) -> dict[str, A
         "connectTimeoutMS": 1000,
         "timeoutMS": timeout_ms,
         "server_api": ServerApi("1", strict=True, deprecation_errors=True),
+    }
+    if not settings.mongodb_host:
         # The embedded server slows down tenfold under retryable writes, and a local mongod gains
         # nothing from them: every write of ours is guarded and repeated by its loop anyway.
-        "retryWrites": not local,
-    }
-    if local:
-        options["maxIdleTimeMS"] = 240_000
-    else:
-        options["w"] = "majority"
-    return options
+        return options | {"retryWrites": False, "maxIdleTimeMS": 240_000}
+    wanted = {"retryWrites": True, "w": "majority"}
+    given = settings.mongodb_host.casefold()
+    return options | {k: v for k, v in wanted.items() if f"{k.casefold()}=" not in given}
 
 
 def connect(settings: Settings, *, timeout_ms: int = 1500, **options: Any) -> Store:

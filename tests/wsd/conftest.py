@@ -1,0 +1,79 @@
+"""A daemon inside the test, on a real database, with times of a few hundred milliseconds."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import ClientConnection, connect
+
+from shared.domain.module import Module, ModuleHash, Registration
+from shared.services.listing import get_module, list_online, presence_rules
+from shared.services.registration import register_module
+from shared.settings import Settings
+from shared.store import Store
+from tests.conftest import free_port
+from wsd.daemon import Daemon
+
+SCALE = 0.1  # one of the platform's seconds lasts this long here
+FAST = {
+    "websocket_ping_interval_seconds": 30 * SCALE / 10,
+    "websocket_timeout_seconds": 90 * SCALE / 10,
+    "protocol_ping_seconds": 20 * SCALE / 10,
+    "pulse_flush_seconds": 1 * SCALE,
+    "reconcile_seconds": 5 * SCALE,
+    "orders_poll_seconds": 1 * SCALE,
+    "takeover_probe_seconds": 5 * SCALE,
+}
+
+
+@dataclass
+class RunningDaemon:
+    """The daemon under test, and what a module or an operator would do with it."""
+
+    daemon: Daemon
+    port: int
+    settings: Settings
+    store: Store
+
+    def url(self, query: str) -> str:
+        return f"ws://127.0.0.1:{self.port}/websocket{query}"
+
+    def register(self, name: str = "load-forecast") -> Module:
+        return register_module(self.store, Registration(name=name), datetime.now(UTC)).module
+
+    async def connect(self, module_hash: ModuleHash, **options: object) -> ClientConnection:
+        return await connect(self.url(f"?hash={module_hash}"), proxy=None, **options)
+
+    def online(self) -> list[str]:
+        now = datetime.now(UTC)
+        listing = list_online(self.store, presence_rules(self.settings), now)
+        return [item.module.name for item in listing.modules]
+
+    def presence(self, module: Module) -> tuple[str, str | None]:
+        now = datetime.now(UTC)
+        rules = presence_rules(self.settings)
+        presence = get_module(self.store, module.module_hash, rules, now).presence
+        return presence.state.value, presence.reason.value if presence.reason else None
+
+
+async def eventually(condition: Callable[[], object], timeout_seconds: float = 10.0) -> None:
+    """Return when the condition holds; fail when it still does not after the time-out."""
+    async with asyncio.timeout(timeout_seconds):
+        while not await asyncio.to_thread(condition):
+            await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture
+async def running(settings: Settings, store: Store) -> AsyncIterator[RunningDaemon]:
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    port = free_port()
+    fast = replace(settings, wsd_port=port, **FAST)
+    daemon = Daemon(fast, index=0)
+    server = await daemon.startup()
+    await eventually(lambda: daemon._hub.node is not None)
+    yield RunningDaemon(daemon=daemon, port=port, settings=fast, store=store)
+    await daemon.shutdown(server)
