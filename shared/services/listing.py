@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.domain.liveness import Presence, PresenceRules, judge_presence
 from shared.domain.module import Module, ModuleHash, State
-from shared.errors import NotFound
+from shared.services.lookup import find_module
 from shared.settings import Settings
 from shared.store import Store, batch_timeout
 
@@ -81,13 +81,16 @@ def _read(
 
 
 def get_module(
-    store: Store, module_hash: ModuleHash, rules: PresenceRules, now: datetime
+    store: Store,
+    module_hash: ModuleHash,
+    rules: PresenceRules,
+    now: datetime,
+    *,
+    trust_lease: bool = True,
 ) -> ListedModule:
     """Return one module beside its state; raises NotFound."""
-    module = store.modules.get(module_hash)
-    if module is None:
-        raise NotFound(f"No module has the hash {module_hash[:80]!r}.")
-    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
+    module = find_module(store, module_hash=module_hash)
+    alive = {n.id for n in store.nodes.all() if n.is_alive(now, trust_lease=trust_lease)}
     pulse = store.pulses.get(module_hash)
     presence = judge_presence(module, alive, pulse, now, rules)
     return ListedModule(module=module, presence=presence, last_alive_time=pulse)

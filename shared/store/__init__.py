@@ -1,6 +1,6 @@
 """The store: one synchronous door to MongoDB, the only code that knows its driver."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,10 +87,16 @@ def client_options(settings: Settings, *, timeout_ms: int = 1500) -> dict[str, A
     return options | {k: v for k, v in wanted.items() if f"{k.casefold()}=" not in given}
 
 
-def connect(settings: Settings, *, timeout_ms: int = 1500, **options: Any) -> Store:
+def connect(
+    settings: Settings,
+    *,
+    timeout_ms: int = 1500,
+    open_client: Callable[..., MongoClient[Document]] = MongoClient,
+    **options: Any,
+) -> Store:
     """Open a client of its own on the settings' database; nothing is sent yet."""
     try:
-        client: MongoClient[Document] = MongoClient(
+        client = open_client(
             settings.database_url, **client_options(settings, timeout_ms=timeout_ms) | options
         )
     except (ConfigurationError, InvalidURI, ValueError) as error:

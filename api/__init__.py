@@ -1,0 +1,55 @@
+"""The HTTP API: everything that it is made of, on one screen."""
+
+from typing import Any
+
+from flask import Flask
+from flask_pymongo import PyMongo
+from flask_pymongo.wrappers import MongoClient
+
+from api.envelope import register_error_handlers
+from api.health import health
+from api.json_provider import OrjsonProvider
+from api.modules import modules
+from api.openapi import docs, make_api
+from api.parser import BODY_MAX_BYTES
+from api.request_id import track_request_ids
+from api.resources import share_resources
+from shared.settings import Settings
+from shared.store import Store, connect
+
+
+def create_app(settings: Settings, store: Store | None = None) -> Flask:
+    """Make the WSGI application; with a store of the caller's own, no client is opened.
+
+    Raises SettingsError when the database's address is wrong.
+    """
+    app = Flask(__name__)
+    app.config |= {
+        "SECRET_KEY": settings.secret_key,
+        "TRUSTED_HOSTS": None if "*" in settings.allowed_hosts else list(settings.allowed_hosts),
+        "MAX_CONTENT_LENGTH": 16 * 2**20,
+        "MAX_FORM_MEMORY_SIZE": BODY_MAX_BYTES,
+        # An OPTIONS request gets the envelope, too, and in it what is allowed.
+        "PROVIDE_AUTOMATIC_OPTIONS": False,
+    }
+    app.url_map.merge_slashes = False  # it answers with a redirect, which is an HTML page
+    register_error_handlers(app)
+    track_request_ids(app)
+    share_resources(app, settings, store or _connect(app, settings))
+    # Flask-PyMongo has set a provider of its own, which makes BSON objects of clients' JSON.
+    app.json = OrjsonProvider(app)
+
+    api = make_api(app)
+    api.register_blueprint(modules)
+    app.register_blueprint(docs)
+    app.register_blueprint(health)
+    return app
+
+
+def _connect(app: Flask, settings: Settings) -> Store:
+    def open_client(address: str, **options: Any) -> MongoClient:
+        client = PyMongo(app, address, **options).cx
+        assert client is not None
+        return client
+
+    return connect(settings, open_client=open_client)

@@ -1,0 +1,31 @@
+"""Is the process alive, and can it work?"""
+
+from flask import Blueprint, Response
+
+from api.envelope import ok
+from api.resources import resources
+
+READY_SECONDS = 1.0
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/")
+def index() -> Response:
+    """Say what this is and where to go on."""
+    links = ("/module/online", "/module/list", "/docs", "/openapi.json", "/healthz", "/readyz")
+    return ok({"name": "forecast platform", "links": list(links)})
+
+
+@health.get("/healthz")
+def healthz() -> Response:
+    """Answer without the database: the process is alive."""
+    return ok({"status": "alive"})
+
+
+@health.get("/readyz")
+def readyz() -> Response:
+    """Answer when the database answers within a second."""
+    with resources().database.use(READY_SECONDS) as store:
+        store.ping()
+    return ok({"status": "ready"})

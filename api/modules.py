@@ -1,0 +1,102 @@
+"""Modules register, are listed, shown and closed."""
+
+from typing import Any
+
+from flask import Response
+
+from api.answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer
+from api.blueprint import Blueprint
+from api.envelope import ok
+from api.paging import answer_listing
+from api.resources import resources
+from api.schemas import (
+    ListingQuery,
+    ListingWish,
+    ModuleReference,
+    ModuleReferenceBody,
+    RegistrationBody,
+    RegistrationQuery,
+)
+from shared.clock import utc_now
+from shared.domain.module import ModuleHash, Registration
+from shared.services.listing import get_module, to_item
+from shared.services.lookup import find_module
+from shared.services.operating import close_module
+from shared.services.registration import Registered, register_module
+
+modules = Blueprint("modules", __name__, description="Modules report for duty.")
+
+
+@modules.route("/module/register")
+@modules.arguments(RegistrationQuery(), location="query")
+@modules.response(200, RegisteredAnswer())
+def register_by_query(registration: Registration) -> Response:
+    """Register a module, for the first time or again (the form of earlier clients)."""
+    with resources().database.use() as store:
+        registered = register_module(store, registration, utc_now())
+    return ok(_to_answer(registered))
+
+
+@modules.route("/module/register", methods=["POST"])
+@modules.arguments(RegistrationBody(), location="body")
+@modules.response(200, RegisteredAnswer(), description="The module was registered before.")
+@modules.response(201, RegisteredAnswer(), description="The module is new.")
+def register(registration: Registration) -> Response:
+    """Register a module, for the first time or again."""
+    with resources().database.use() as store:
+        registered = register_module(store, registration, utc_now())
+    return ok(_to_answer(registered), 201 if registered.is_new else 200)
+
+
+@modules.route("/module/online")
+@modules.arguments(ListingQuery(), location="query")
+@modules.response(200, ModuleAnswer(many=True))
+@modules.response(304)
+def list_online_modules(wish: ListingWish) -> Response:
+    """List the modules that are online, suspect ones included."""
+    return answer_listing(resources().online.current(), wish)
+
+
+@modules.route("/module/list")
+@modules.arguments(ListingQuery(), location="query")
+@modules.response(200, ModuleAnswer(many=True))
+@modules.response(304)
+def list_every_module(wish: ListingWish) -> Response:
+    """List every registered module."""
+    return answer_listing(resources().everyone.current(), wish)
+
+
+@modules.route("/module/<string(length=64):module_hash>")
+@modules.response(200, ModuleAnswer())
+def show_module(module_hash: ModuleHash) -> Response:
+    """Show one module."""
+    database, rules = resources().database, resources().rules
+    with database.use() as store:
+        listed = get_module(
+            store, module_hash, rules, utc_now(), trust_lease=database.trusts_leases
+        )
+    return ok(to_item(listed))
+
+
+@modules.route("/module/close_websocket", methods=["POST"])
+@modules.arguments(ModuleReferenceBody(), location="body")
+@modules.response(200, ClosedAnswer())
+def close_websocket(reference: ModuleReference) -> Response:
+    """Close an online module's socket; it may come back."""
+    with resources().database.use() as store:
+        module = find_module(
+            store, module_id=reference.module_id, module_hash=reference.module_hash
+        )
+        close_module(store, module, utc_now())
+    message = "The WebSocket is being closed."
+    return ok({"module_id": module.module_id, "module_name": module.name, "message": message})
+
+
+def _to_answer(registered: Registered) -> dict[str, Any]:
+    module = registered.module
+    return {
+        "hash": module.module_hash,
+        "module_hash": module.module_hash,
+        "module_id": module.module_id,
+        "revision": module.revision,
+    }

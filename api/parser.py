@@ -1,0 +1,92 @@
+"""What callers send: read from wherever the contract lets it stand, refused in one sentence."""
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import marshmallow as ma
+import orjson
+from flask import Request
+from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import UnsupportedMediaType
+
+from shared.errors import InvalidData
+
+# Three requirements of 64 KiB each, written in the most wasteful way.
+BODY_MAX_BYTES = 2**21
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_KEY_SHOWN = 40
+
+
+class RequestParser(FlaskParser):
+    """Reads a schema's words from the query, or from a body: JSON, or fields of a form."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+    __location_map__ = {"query": "load_querystring", "body": "load_body"}  # noqa: RUF012
+
+    def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
+        """Read the words that the schema knows from the query."""
+        return _pick(_read_query(req), schema)
+
+    def load_body(self, req: Request, schema: ma.Schema) -> Any:
+        """Read JSON, or else what the schema knows of the form and the query together."""
+        req.max_content_length = BODY_MAX_BYTES
+        if req.is_json:
+            return _read_json(req)
+        if req.content_length and req.mimetype not in _FORMS:
+            raise UnsupportedMediaType
+        words = MultiDict(_read_query(req))
+        words.update(req.form)
+        return _pick(words, schema)
+
+    def handle_error(self, error: ma.ValidationError, *_: Any, **__: Any) -> NoReturn:
+        """Refuse the request in one sentence that names every bad word."""
+        (messages,) = error.messages_dict.values()  # webargs puts them under the location's name
+        raise InvalidData("; ".join(_flatten("", messages)) + ".")
+
+
+def _read_query(req: Request) -> MultiDict[str, str]:
+    try:
+        return req.args
+    except UnicodeDecodeError:
+        raise InvalidData("The query is not UTF-8.") from None
+
+
+def _read_json(req: Request) -> dict[str, Any]:
+    try:
+        words = orjson.loads(req.get_data())
+    except orjson.JSONDecodeError as error:
+        raise InvalidData(f"The body is not JSON: {error.msg}.") from None
+    if not isinstance(words, dict):
+        raise InvalidData("The body must be a JSON object.")
+    return words
+
+
+def _pick(words: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]:
+    """Return the words that the schema knows; raises ValidationError for one given twice."""
+    picked: dict[str, Any] = {}
+    twice: dict[str, str] = {}
+    for name, field in schema.load_fields.items():
+        key = field.data_key or name
+        values = words.getlist(key)
+        if isinstance(field, ma.fields.List) and values:
+            picked[key] = values
+        elif len(values) == 1:
+            picked[key] = values[0]
+        elif values:
+            twice[key] = "is given more than once"
+    if twice:
+        raise ma.ValidationError(twice)
+    return picked
+
+
+def _flatten(path: str, messages: Any) -> Iterator[str]:
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            shown = f"{path}[{key}]" if isinstance(key, int) else str(key)[:_KEY_SHOWN]
+            yield from _flatten(shown, inner)
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from _flatten(path, inner)
+    else:
+        yield f"{path} {messages}"

@@ -1,0 +1,66 @@
+"""An application over the test's database, and a client that calls it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api import create_app
+from shared.clock import utc_now
+from shared.domain.liveness import Node
+from shared.domain.module import Module
+from shared.services.liveness import NodeView, write_batch
+from shared.services.nodes import enrol_node
+from shared.services.registration import register_module
+from shared.settings import Settings
+from shared.store import Store
+from tests.builders import NODE, make_claim, make_node, make_registration
+
+OnlineMaker = Callable[..., Module]
+
+
+@pytest.fixture
+def app(settings: Settings, store: Store) -> Flask:
+    return create_app(settings, store)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def living_node(store: Store) -> Node:
+    """A wsd that has just renewed its lease."""
+    now = utc_now()
+    node = make_node(lease_until=now + timedelta(seconds=20), started_at=now)
+    enrol_node(store, node)
+    return node
+
+
+@pytest.fixture
+def connect_module(store: Store, living_node: Node) -> OnlineMaker:
+    """Register a module and connect it to the living node."""
+
+    def connect(**registration: Any) -> Module:
+        now = utc_now()
+        module = register_module(store, make_registration(**registration), now).module
+        claim = make_claim(
+            module.module_hash,
+            id=f"session-of-{module.module_id}",
+            node=living_node.id,
+            connected_at=now,
+        )
+        view = NodeView(
+            node=NODE, holds=lambda _: False, takeover_window=timedelta(seconds=60)
+        )
+        write_batch(store, view, [claim], [], now)
+        connected = store.modules.get(module.module_hash)
+        assert connected is not None
+        assert connected.session is not None
+        return connected
+
+    return connect
