@@ -54,7 +54,10 @@ class Watchdog:
             patient.answered, patient.misses = True, 0
         elif patient.answered or age_seconds >= START_SECONDS:
             patient.misses += 1
-        return patient.misses >= MISSES
+        if patient.misses < MISSES:
+            return False
+        del self.patients[name]  # it is as good as dead; supervisord may list it a moment longer
+        return True
 
 
 def answers(host: str, port: int, host_header: str) -> bool:

@@ -116,23 +116,16 @@ write_nginx_conf() {
 }
 
 # http_status HOST PORT PATH: the status of an answer within 2 s. Not curl: bare machines have none.
-http_status() {
-  local status
-  status=$(
-    exec 3<>"/dev/tcp/$1/$2"
-    printf 'GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n' "$3" "$PROBE_HOST" >&3
-    IFS=' ' read -r -t 2 _ status _ <&3
-    printf '%s' "$status"
-  ) 2>/dev/null || return 1
+http_status() (
+  exec 2>/dev/null
+  exec 3<>"/dev/tcp/$1/$2" || return 1
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n' "$3" "$PROBE_HOST" >&3
+  IFS=' ' read -r -t 2 _ status _ <&3 || return 1
   printf '%s' "$status"
-}
+)
 
 answers_well() {
   [[ $(http_status "$@") == 200 ]]
-}
-
-can_connect() {
-  (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null
 }
 
 wsd_address() {
