@@ -34,6 +34,7 @@ PURGE_SECONDS = 60.0
 STOP_WRITING_SECONDS = 1.5
 CLOSE_ALL_SECONDS = 2.5
 SHUTDOWN_SECONDS = 5.0
+CLOSE_STORES_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -148,10 +149,10 @@ class Daemon:
                 await self._stop_writing()
                 await asyncio.gather(self._close_all(), self._retire())
                 await self._hub.wait_for_background()
-                for store in self._stores:
-                    await self._bridge.run(store.close)
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
+        closing = [asyncio.ensure_future(self._bridge.run(store.close)) for store in self._stores]
+        await asyncio.wait(closing, timeout=CLOSE_STORES_SECONDS)
         self._bridge.close()
 
     async def _stop_writing(self) -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
