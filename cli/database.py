@@ -1,4 +1,4 @@
-"""platformctl init-db, export, import: the database as a whole."""
+"""platformctl init-db: the database is made ready."""
 
 import rich_click as click
 

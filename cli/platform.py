@@ -33,12 +33,12 @@ class Platform:
         return self._given_settings or Settings.from_env()
 
     @contextmanager
-    def open_store(self, *, wait_seconds: float = 0.0) -> Iterator["Store"]:
+    def open_store(self, *, wait_seconds: float = 0.0, timeout_ms: int = 1500) -> Iterator["Store"]:
         """Open the store of a database that answers now, or within this time."""
         from shared.services.preparing import wait_for_database
         from shared.store import DatabaseError, connect, unavailable_as_platform_error
 
-        store = self._given_store or connect(self.settings)
+        store = self._given_store or connect(self.settings, timeout_ms=timeout_ms)
         try:
             with unavailable_as_platform_error():
                 wait_for_database(store, wait_seconds)

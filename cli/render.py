@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 HASH_CHARACTERS = 12
 # On a terminal a long name must not push the other columns off the line; a pipe gets all of it.
 TERMINAL_CELL = 40
+REDRAW_SECONDS = 0.1
 GAP = "  "
 COLOURED = ("state", "status")
 COLOURS = {
@@ -106,7 +108,7 @@ def _paint(cell: str) -> str:
 
 
 @contextmanager
-def progress(title: str, total: int | None) -> Iterator[Any]:
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], object]]:
     """Show a bar on a terminal's stderr; yield what is called with how far it got."""
     if not sys.stderr.isatty():
         yield lambda done: None
@@ -114,6 +116,15 @@ def progress(title: str, total: int | None) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import Progress
 
+    drawn = 0.0
+
+    def report(done: int) -> None:
+        nonlocal drawn
+        # Called for every line of a file: looking at the clock is cheap, a lock and a bar are not.
+        if (now := time.monotonic()) - drawn >= REDRAW_SECONDS:
+            drawn = now
+            bar.update(task, completed=done)
+
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield report

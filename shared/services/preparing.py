@@ -10,6 +10,7 @@ from shared.store.server import ServerFacts, open_server
 
 # The name that deploy/database.sh starts our mongod with.
 REPLICA_SET = "forecast"
+PING_SECONDS = 1.5
 LOOK_AGAIN_SECONDS = 0.2
 # On the empty collections of a first start indexes take milliseconds: who needs longer was killed.
 BUILDER_PATIENCE_SECONDS = 3.0
@@ -22,7 +23,8 @@ def wait_for_database(store: Store, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            store.ping()
+            with batch_timeout(PING_SECONDS):
+                store.ping()
             return
         except UNAVAILABLE as error:
             if time.monotonic() >= deadline:

@@ -20,6 +20,7 @@ from pymongo.server_api import ServerApi
 from shared.errors import DatabaseUnavailable, SettingsError
 from shared.settings import Settings
 from shared.store.counters import Counters
+from shared.store.dump import Dump
 from shared.store.events import Events
 from shared.store.modules import Modules
 from shared.store.nodes import Nodes
@@ -46,6 +47,7 @@ class Store:
         self.orders = Orders(database)
         self.counters = Counters(database)
         self.events = Events(database)
+        self.dump = Dump(database)
         self.schema = Schema(
             database,
             {"modules": Modules.INDEXES, "orders": Orders.INDEXES, "events": Events.INDEXES},

@@ -32,9 +32,9 @@ class Counters:
             return self.next_module_id()
         return int(document["value"])
 
-    def raise_module_id(self, at_least: int) -> None:
-        """Never hand out a number up to this one again (after an import)."""
-        self._collection.update_one({"_id": MODULE_ID}, {"$max": {"value": at_least}}, upsert=True)
+    def raise_to(self, name: str, at_least: int) -> None:
+        """Make sure that a counter has passed this number (after an import); never lower it."""
+        self._collection.update_one({"_id": name}, {"$max": {"value": at_least}}, upsert=True)
 
     def note_registry_change(self) -> None:
         """Tell the readers of listings that something in them may have changed."""

@@ -24,6 +24,11 @@ class Events:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["events"]
 
+    @staticmethod
+    def parse(document: Mapping[str, Any]) -> Event:
+        """Return the event that a document is; raises KeyError, TypeError or ValueError."""
+        return _to_event(document)
+
     def record(self, events: Sequence[Event]) -> None:
         """Record events; one that is recorded already stays as it is."""
         if not events:

@@ -37,6 +37,15 @@ class Modules:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["modules"]
 
+    @staticmethod
+    def parse(document: Mapping[str, Any]) -> Module:
+        """Return the module that a document is; raises KeyError, TypeError or ValueError."""
+        return _to_module(document)
+
+    def is_empty(self) -> bool:
+        """Return whether no module is registered."""
+        return self._collection.find_one({}, {"_id": 1}) is None
+
     def get(self, module_hash: ModuleHash) -> Module | None:
         """Return the module with this hash, or None."""
         document = self._collection.find_one({"_id": module_hash})
@@ -53,6 +62,11 @@ class Modules:
         span = {"$gte": prefix, "$lt": f"{prefix}g"}
         documents = self._collection.find({"_id": span}, {"name": 1})
         return {document["_id"]: document["name"] for document in documents}
+
+    def taken_numbers(self, module_ids: Iterable[int]) -> set[int]:
+        """Return which of these numbers are some module's."""
+        documents = self._collection.find({"module_id": {"$in": list(module_ids)}})
+        return {document["module_id"] for document in documents}
 
     def names(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, str]:
         """Return {hash: name} of the registered ones of these modules."""

@@ -1,0 +1,90 @@
+"""Whole documents in and out as lines of text, whatever they hold: for export and import."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import bson
+from bson import json_util
+from bson.errors import BSONError
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from shared.store.events import Events
+from shared.store.modules import Modules
+from shared.store.schema import MARKER
+
+Document = dict[str, Any]
+
+# What is worth carrying to another database; not which processes there are and what they were told.
+# The counters come last, so that they cover every number in what was read before.
+COLLECTIONS = ("modules", "pulses", "events", "counters")
+READ_AT_ONCE = 500
+DUPLICATE_KEY = 11000
+_CANONICAL = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True)
+
+
+class Dump:
+    """The documents of every collection that is carried."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+
+    def estimate(self) -> int:
+        """Return about how many documents there are."""
+        return sum(self._database[name].estimated_document_count() for name in COLLECTIONS)
+
+    def read(self) -> Iterator[tuple[str, Document]]:
+        """Return (collection, document) of all, a few hundred in memory at a time."""
+        for name in COLLECTIONS:
+            for document in self._database[name].find({}, batch_size=READ_AT_ONCE):
+                if document["_id"] != MARKER:  # each database's own
+                    yield name, document
+
+    def insert_missing(self, collection: str, documents: Sequence[Document]) -> int:
+        """Insert documents whose ids do not exist yet; return how many those were."""
+        if not documents:
+            return 0
+        try:
+            self._database[collection].insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            errors = error.details["writeErrors"]
+            if any(e["code"] != DUPLICATE_KEY for e in errors):
+                raise
+            return len(documents) - len(errors)
+        return len(documents)
+
+
+def encode(document: Document) -> str:
+    """Return a document as one line of extended JSON, from which every type comes back."""
+    return json_util.dumps(document, json_options=_CANONICAL)
+
+
+def decode(line: bytes) -> Any:
+    """Return what a line says; raises ValueError when it says nothing that could be stored."""
+    try:
+        value = json_util.loads(line.decode(), json_options=_CANONICAL)
+        bson.encode({"value": value})
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, BSONError) as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def find_problem(collection: str, document: Document) -> str | None:
+    """Return why a document cannot be one of this collection, or None: readers rely on its form."""
+    try:
+        if collection == "modules":
+            module = Modules.parse(document)
+            if not all(isinstance(number, int) for number in (module.module_id, module.epoch)):
+                return "its numbers are no whole numbers"
+        elif collection == "events":
+            Events.parse(document)
+        elif collection == "pulses" and not isinstance(document["at"], datetime):
+            return "its field 'at' is no time"
+        elif collection == "counters" and not isinstance(document["value"], int):
+            return "its field 'value' is no whole number"
+    except KeyError as error:
+        return f"it has no field {error}"
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
