@@ -72,7 +72,10 @@ cmd_up() {
     return
   fi
   recall_start_of_dead
-  ((NGINX_PROCESSES == 0)) || require_nginx
+  if ((NGINX_PROCESSES)) && ! have_nginx; then
+    require_nginx
+    load_settings # they name its path
+  fi
   say "Starting ($(database_words)) ..."
   start_supervisord
   prepare_database

@@ -170,7 +170,8 @@ give_up() {
 
 start_programs() {
   # Those that run already are errors to supervisorctl, not to us.
-  ctl start all >"$RUN_DIR/start.out" 2>&1 || ! grep -v 'already started' "$RUN_DIR/start.out" >&2 || true
+  ctl start all >"$RUN_DIR/start.out" 2>&1 ||
+    grep ERROR "$RUN_DIR/start.out" | grep -v 'already started' >&2 || true
 }
 
 # restart_wsd: one process after another, so that only its own modules notice.
