@@ -32,7 +32,7 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
         # An OPTIONS request gets the envelope, too, and in it what is allowed.
         "PROVIDE_AUTOMATIC_OPTIONS": False,
     }
-    app.url_map.merge_slashes = False  # it answers with a redirect, which is an HTML page
+    app.url_map.merge_slashes = False
     register_error_handlers(app)
     track_request_ids(app)
     share_resources(app, settings, store or _connect(app, settings))
@@ -41,8 +41,8 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
 
     api = make_api(app)
     api.register_blueprint(modules)
+    api.register_blueprint(health)
     app.register_blueprint(docs)
-    app.register_blueprint(health)
     return app
 
 

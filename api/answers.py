@@ -64,6 +64,19 @@ class ModuleAnswer(Schema):
     last_execution_time = fields.DateTime(allow_none=True)
 
 
+class IndexAnswer(Schema):
+    """What this is and where to go on."""
+
+    name = fields.String()
+    links = fields.List(fields.String())
+
+
+class HealthAnswer(Schema):
+    """How the process is."""
+
+    status = fields.String()
+
+
 @cache
 def in_envelope(answer: type[Schema], *, many: bool) -> type[Schema]:
     """Return the schema of an envelope around this answer, one class for each."""

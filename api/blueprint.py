@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import flask_smorest  # type: ignore[import-untyped]
 from marshmallow import Schema
 
-from api.answers import Envelope, in_envelope
+from api.answers import in_envelope
 from api.parser import RequestParser
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -46,5 +46,5 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         return doc
 
     @staticmethod
-    def _make_doc_response_schema(schema: Schema | None) -> type[Schema]:
-        return in_envelope(type(schema), many=schema.many) if schema else Envelope
+    def _make_doc_response_schema(schema: Schema | None) -> type[Schema] | None:
+        return in_envelope(type(schema), many=schema.many) if schema else None

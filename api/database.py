@@ -68,7 +68,7 @@ class Database:
     def _note_failure(self, error: Exception) -> None:
         with self._lock:
             if not self._is_failing:
-                log.warning("the database does not answer: %s", error)
+                log.warning("the database does not answer: %.200s", error)
             self._is_failing = True
             self._refuse_until = self._clock() + REFUSAL_SECONDS
 

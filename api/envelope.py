@@ -71,8 +71,6 @@ def _answer_platform_error(error: PlatformError) -> Response:
 
 def _answer_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        status = HTTPStatus.BAD_REQUEST
     default = INTERNAL_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidData.code
     sentence = _SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
     headers = {}

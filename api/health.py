@@ -1,29 +1,34 @@
 """Is the process alive, and can it work?"""
 
-from flask import Blueprint, Response
+from flask import Response
 
+from api.answers import HealthAnswer, IndexAnswer
+from api.blueprint import Blueprint
 from api.envelope import ok
 from api.resources import resources
 
 READY_SECONDS = 1.0
 
-health = Blueprint("health", __name__)
+health = Blueprint("health", __name__, description="For probes and people.")
 
 
-@health.get("/")
+@health.route("/")
+@health.response(200, IndexAnswer())
 def index() -> Response:
     """Say what this is and where to go on."""
     links = ("/module/online", "/module/list", "/docs", "/openapi.json", "/healthz", "/readyz")
     return ok({"name": "forecast platform", "links": list(links)})
 
 
-@health.get("/healthz")
+@health.route("/healthz")
+@health.response(200, HealthAnswer())
 def healthz() -> Response:
     """Answer without the database: the process is alive."""
     return ok({"status": "alive"})
 
 
-@health.get("/readyz")
+@health.route("/readyz")
+@health.response(200, HealthAnswer())
 def readyz() -> Response:
     """Answer when the database answers within a second."""
     with resources().database.use(READY_SECONDS) as store:

@@ -8,7 +8,7 @@ import orjson
 from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from shared.errors import InvalidData
 
@@ -31,6 +31,8 @@ class RequestParser(FlaskParser):
     def load_body(self, req: Request, schema: ma.Schema) -> Any:
         """Read JSON, or else what the schema knows of the form and the query together."""
         req.max_content_length = BODY_MAX_BYTES
+        if req.content_length is None and len(req.get_data()) >= BODY_MAX_BYTES:
+            raise RequestEntityTooLarge  # sent in chunks: werkzeug cuts it off and says nothing
         if req.is_json:
             return _read_json(req)
         if req.content_length and req.mimetype not in _FORMS:

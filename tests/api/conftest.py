@@ -54,9 +54,7 @@ def connect_module(store: Store, living_node: Node) -> OnlineMaker:
             node=living_node.id,
             connected_at=now,
         )
-        view = NodeView(
-            node=NODE, holds=lambda _: False, takeover_window=timedelta(seconds=60)
-        )
+        view = NodeView(node=NODE, holds=lambda _: False, takeover_window=timedelta(seconds=60))
         write_batch(store, view, [claim], [], now)
         connected = store.modules.get(module.module_hash)
         assert connected is not None
