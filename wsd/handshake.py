@@ -20,7 +20,7 @@ from shared.errors import (
 )
 from shared.store import UNAVAILABLE
 from wsd.connection import ModuleConnection
-from wsd.hub import Hub
+from wsd.hub import RESTARTING, Hub
 from wsd.lease import LeaseKeeper
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Gate:
             if page is not None:
                 return _respond(connection, HTTPStatus.OK, page)
             if self._hub.is_closing:
-                raise DatabaseUnavailable("This process is restarting: connect again.")
+                raise DatabaseUnavailable(RESTARTING)
             module_hash = _read_hash(request.path)
             await self._hub.admit(connection, module_hash, _peer_of(connection, request))
         except PlatformError as error:

@@ -31,6 +31,8 @@ LOOP_RETRY_AFTER_SECONDS = 30
 # A refused newcomer that insists is refused without asking the incumbent again for this long.
 LOOP_MEMORY_SECONDS = 1.0
 
+RESTARTING = "This process is restarting: connect again."
+
 log = logging.getLogger(__name__)
 
 
@@ -116,6 +118,8 @@ class Hub:
             confirmed = Claim(module_hash=module_hash, session=session, confirmed=True)
             outcome = await self._claim(connection, confirmed)
         _raise_refusal(outcome)
+        if self.is_closing:
+            raise DatabaseUnavailable(RESTARTING)
 
     async def _claim(self, connection: ModuleConnection, claim: Claim) -> ClaimOutcome:
         """Claim and adopt in a task of its own, which outlives a cancelled handshake."""
@@ -152,11 +156,12 @@ class Hub:
         claim, incumbent = outcome.claim, outcome.previous
         if incumbent is None or not await self.prober.is_answering(claim.module_hash, incumbent):
             return
-        self._refused_until[claim.module_hash] = self.now() + LOOP_MEMORY_SECONDS
-        event = looped(
-            claim.module_hash, utc_now(), incumbent=incumbent.peer, newcomer=claim.session.peer
-        )
-        await self.bridge.run(self.store.events.record, [event])
+        if self.now() >= self._refused_until.get(claim.module_hash, 0.0):
+            self._refused_until[claim.module_hash] = self.now() + LOOP_MEMORY_SECONDS
+            event = looped(
+                claim.module_hash, utc_now(), incumbent=incumbent.peer, newcomer=claim.session.peer
+            )
+            await self.bridge.run(self.store.events.record, [event])
         raise _too_many_takeovers()
 
     async def bind_again(self, connection: ModuleConnection) -> None:
