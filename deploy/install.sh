@@ -114,7 +114,8 @@ require_nginx() {
 install_nginx() {
   local policy=/usr/sbin/policy-rc.d status=0
   if ((EUID == 0)) && [[ ! -e $policy ]]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    # It forbids starts only while we live: killed, we cannot take it away.
+    printf '#!/bin/sh\nkill -0 %d 2>/dev/null && exit 101\nexit 0\n' $$ >"$policy"
     chmod 755 "$policy"
     # shellcheck disable=SC2064 # the path of now
     trap "rm -f -- '$policy'" EXIT
@@ -126,8 +127,8 @@ install_nginx() {
     rm -f -- "$policy"
     trap - EXIT
   fi
-  if ((status == 0)) && command -v systemctl >/dev/null; then
-    systemctl disable nginx.service >>"$INSTALL_LOG" 2>&1 || true
+  if ((status == 0)); then
+    update-rc.d nginx disable >>"$INSTALL_LOG" 2>&1 || true # tells systemd, too
   fi
   return "$status"
 }
