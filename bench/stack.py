@@ -18,8 +18,11 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from cli import launch
+from shared.clock import utc_now
+from shared.domain.module import Module, ModuleHash, Registration
 from shared.settings import PROJECT_DIR, Settings
 from shared.store import Store, connect
+from shared.store.modules import _to_document
 
 PYTHON = sys.executable
 EMBEDDED_SERVER = Path(PYTHON).with_name("secantusd-py")
@@ -95,6 +98,27 @@ class Stack:
     def open_store(self) -> Store:
         """Open a store with a client of its own, patient enough for a busy machine."""
         return connect(self.settings, timeout_ms=20_000)
+
+    def register_modules(self, count: int) -> list[ModuleHash]:
+        """Register modules straight in the store: nothing of it is measured."""
+        now = utc_now()
+        registrations = [Registration(name=f"module-{number}") for number in range(count)]
+        modules = [
+            Module(
+                module_hash=registration.module_hash,
+                module_id=number,
+                name=registration.name,
+                registered_at=now,
+                updated_at=now,
+                state_since=now,
+            )
+            for number, registration in enumerate(registrations, 1)
+        ]
+        self.store.modules._collection.insert_many([_to_document(m) for m in modules])
+        hashes = [module.module_hash for module in modules]
+        self.store.pulses._collection.insert_many([{"_id": h, "at": now} for h in hashes])
+        self.store.counters.raise_to("module_id", count)
+        return hashes
 
     def start_wsd(self) -> Program:
         """Start one wsd and wait until it is enrolled."""
