@@ -26,12 +26,13 @@ class Connected:
 
 def find_connected(store: Store, now: datetime, module_hash: ModuleHash | None = None) -> Connected:
     """Return the modules with a session, all or this one; raises NotFound for an unknown hash."""
-    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
     if module_hash is None:
         with batch_timeout():
             modules = store.modules.connected()
     else:
-        modules = [m for m in [_get(store, module_hash)] if m.session]
+        modules = [_get(store, module_hash)]
+    # After the sessions: the node of every one of them is enrolled by now.
+    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
     living = tuple(m for m in modules if m.session and m.session.node in alive)
     stale = tuple(m for m in modules if m.session and m.session.node not in alive)
     return Connected(living=living, stale=stale)

@@ -59,6 +59,8 @@ def _create(store: Store, registration: Registration, now: datetime) -> Module |
         output_data=registration.output_data,
         tags=registration.tags or (),
         priority=DEFAULT_PRIORITY if priority is None else priority,
+        # An event's id is made of the epoch: the new life of a deleted module must not repeat them.
+        epoch=store.events.last_epoch(registration.module_hash),
         registered_at=now,
         updated_at=now,
         state_since=now,

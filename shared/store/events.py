@@ -57,6 +57,11 @@ class Events:
         found = [_to_event(document) for document in self._collection.find(query)]
         return sorted(found, key=_order)
 
+    def last_epoch(self, module_hash: ModuleHash) -> int:
+        """Return the highest epoch that something happened to this module in; 0 if nothing did."""
+        documents = self._collection.find({"module_hash": module_hash}, {"detail.epoch": 1})
+        return max((doc.get("detail", {}).get("epoch", 0) for doc in documents), default=0)
+
     def modules_starting_with(self, prefix: str) -> set[ModuleHash]:
         """Return the hashes that start with this and that something happened to."""
         # "g" is greater than every hexadecimal digit: a range of the index.
