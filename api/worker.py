@@ -1,6 +1,7 @@
 """The gunicorn worker: what gunicorn itself refuses is the envelope, not an HTML page."""
 
 import json
+import time
 from typing import Any
 
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
@@ -13,11 +14,24 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from shared.errors import INTERNAL_ERROR, InvalidData
 
+# What nginx lets through, and has complete before it calls us: reading the rest takes no time.
+BODY_BYTES = 16 * 2**20
+DRAIN_SECONDS = 5.0
 UNENCODED = "The address may hold printable ASCII only: encode the rest (curl -G --data-urlencode)."
 
 
 class EnvelopeWorker(ThreadWorker):  # type: ignore[misc]
     """gthread, with other words for requests that never reach the application."""
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Serve a request, and read what the application left of its body.
+
+        A connection closed over unread bytes is reset: nginx would lose the answer and say 502.
+        """
+        keep: bool = super().handle_request(req, conn)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        drained: bool = conn.parser.finish_body(deadline=deadline, max_bytes=BODY_BYTES)
+        return keep and drained
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read, or an error outside the application."""
