@@ -18,6 +18,7 @@ from shared.domain.module import (
     SessionId,
 )
 from shared.domain.session import SessionEnd, SessionRecord, SessionStart
+from shared.store.slices import slices
 
 # Python's names of the fields whose public names are fixed by the contract.
 _KEYS = {
@@ -75,8 +76,11 @@ class Modules:
 
     def read_sessions(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
         """Return the session records of the registered ones of these modules."""
-        documents = self._collection.find({"_id": {"$in": list(hashes)}}, _RECORD_FIELDS)
-        return {document["_id"]: _to_record(document) for document in documents}
+        return {
+            document["_id"]: _to_record(document)
+            for ids in slices(hashes)
+            for document in self._collection.find({"_id": {"$in": ids}}, _RECORD_FIELDS)
+        }
 
     def all(self) -> list[Module]:
         """Return every registered module."""

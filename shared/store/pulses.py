@@ -1,8 +1,7 @@
 """When each module's program last spoke."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from pymongo import InsertOne, UpdateMany
@@ -10,8 +9,8 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from shared.domain.module import ModuleHash
+from shared.store.slices import slices
 
-IDS_PER_UPDATE = 50
 UPDATES_PER_CALL = 20
 DUPLICATE_KEY = 11000
 
@@ -28,12 +27,8 @@ class Pulses:
 
     def record(self, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> None:
         """Raise the pulses of modules that spoke, given per second; make the missing ones."""
-        updates = [
-            (second, ids)
-            for second, hashes in spoken.items()
-            for ids in _slices(hashes, IDS_PER_UPDATE)
-        ]
-        for part in _slices(updates, UPDATES_PER_CALL):
+        updates = [(second, ids) for second, hashes in spoken.items() for ids in slices(hashes)]
+        for part in slices(updates, UPDATES_PER_CALL):
             result = self._collection.bulk_write(
                 [UpdateMany({"_id": {"$in": ids}}, {"$max": {"at": at}}) for at, ids in part],
                 ordered=False,
@@ -63,7 +58,7 @@ class Pulses:
             return {doc["_id"]: doc["at"] for doc in self._collection.find({})}
         return {
             doc["_id"]: doc["at"]
-            for ids in _slices(hashes, 500)
+            for ids in slices(hashes)
             for doc in self._collection.find({"_id": {"$in": ids}})
         }
 
@@ -75,9 +70,3 @@ class Pulses:
     def remove(self, module_hash: ModuleHash) -> None:
         """Forget a deleted module's pulse."""
         self._collection.delete_one({"_id": module_hash})
-
-
-def _slices(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while part := list(islice(iterator, size)):
-        yield part
