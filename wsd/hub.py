@@ -135,7 +135,9 @@ class Hub:
                 self._adopt(connection, outcome)
             return outcome
         finally:
-            self._claiming -= Counter({claim.module_hash: 1})
+            self._claiming[claim.module_hash] -= 1
+            if not self._claiming[claim.module_hash]:
+                del self._claiming[claim.module_hash]
 
     def _adopt(self, connection: ModuleConnection, outcome: ClaimOutcome) -> None:
         """Hold a bound socket; whoever went away during the claim is let go at once."""
