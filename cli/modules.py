@@ -20,7 +20,9 @@ REFRESH_SECONDS = 2.0
 
 @click.command("list")
 @click.option("--all", "everyone", is_flag=True, help="Those who are offline, too.")
-@click.option("--state", type=click.Choice(State), help="Only those in this state.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in State]), help="Only those in this state."
+)
 @click.option("--kind", help="Only this missionKind.")
 @click.option("--tag", help="Only those with this tag.")
 @click.option("--name", help="Only those whose name contains this, in any case.")
@@ -67,7 +69,8 @@ def show(platform: Platform, module: str, as_json: bool) -> None:
 def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
     from shared.services.listing import list_all, list_online, presence_rules, select, to_item
 
-    everyone = filters["everyone"] or filters["state"] is State.OFFLINE
+    state = State(filters["state"]) if filters["state"] else None
+    everyone = filters["everyone"] or state is State.OFFLINE
     with platform.open_store() as store:
         read = list_all if everyone else list_online
         listing = read(store, presence_rules(platform.settings), utc_now())
@@ -76,7 +79,7 @@ def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
         mission_kind=filters["kind"],
         tag=filters["tag"],
         name=filters["name"],
-        state=filters["state"],
+        state=state,
     )
     return [to_item(listed) for listed in selected]
 

@@ -1,0 +1,45 @@
+"""Commands run inside the test, on its own database; a registry of this very moment."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import cli
+from cli.platform import Platform
+from shared.clock import utc_now
+from shared.settings import Settings
+from shared.store import Store
+from tests.fleet import Fleet
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(settings: Settings, store: Store) -> Run:
+    """Run a command as an operator would; `answer` is what they type."""
+
+    def invoke(*arguments: str, answer: str | bytes | None = None) -> Result:
+        platform = Platform(settings, store)
+        return CliRunner().invoke(cli, arguments, obj=platform, input=answer)
+
+    return invoke
+
+
+@pytest.fixture
+def run_json(run: Run) -> Callable[..., Any]:
+    """Run a command with --json and return what it printed."""
+
+    def invoke(*arguments: str) -> Any:
+        result = run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return orjson.loads(result.stdout)
+
+    return invoke
+
+
+@pytest.fixture
+def fleet(store: Store) -> Fleet:
+    return Fleet(store=store, now=utc_now())

@@ -1,0 +1,175 @@
+"""platformctl list and show."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cli.main import cli
+from tests.cli.conftest import Run
+from tests.fleet import Fleet
+
+
+def names(items: list[dict[str, Any]]) -> list[str]:
+    return [item["name"] for item in items]
+
+
+def test_list_shows_who_is_online_and_nobody_else(fleet: Fleet, run: Run) -> None:
+    fleet.enrol()
+    module = fleet.connect(fleet.register("load-forecast", mission_kind="load"))
+    fleet.register("offline-one")
+    header, row = run("list").stdout.splitlines()
+    assert header.split() == [
+        "id",
+        "name",
+        "kind",
+        "state",
+        "since",
+        "last",
+        "alive",
+        "peer",
+        "hash",
+    ]
+    assert row.split()[:4] == ["1", "load-forecast", "load", "online"]
+    assert row.split()[-2:] == [module.session.peer, module.module_hash[:12]]
+
+
+def test_list_leaves_standard_output_empty_when_nobody_is_online(run: Run) -> None:
+    result = run("list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "No module is online.\n"
+
+
+def test_list_all_says_why_a_module_is_offline(fleet: Fleet, run: Run) -> None:
+    fleet.register("never")
+    fleet.enrol(lease_seconds=-10)
+    fleet.connect(fleet.register("lost"))
+    output = run("list", "--all").stdout
+    assert "offline (never_connected)" in output
+    assert "offline (node_lost)" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), ["north", "south"]),
+        (("--all",), ["north", "south", "west"]),
+        (("--state", "online"), ["north", "south"]),
+        (("--state", "offline"), ["west"]),
+        (("--kind", "price"), ["south"]),
+        (("--tag", "pilot"), ["north"]),
+        (("--name", "OUT"), ["south"]),
+        (("--kind", "load", "--all"), ["north", "west"]),
+        (("--kind", "no such"), []),
+    ],
+)
+def test_list_keeps_what_matches_every_filter(
+    fleet: Fleet,
+    run_json: Callable[..., Any],
+    options: tuple[str, ...],
+    expected: list[str],
+) -> None:
+    fleet.enrol()
+    fleet.connect(fleet.register("north", mission_kind="load", tags=("pilot",)))
+    fleet.connect(fleet.register("south", mission_kind="price"))
+    fleet.register("west", mission_kind="load", tags=("pilot",))
+    assert names(run_json("list", *options)) == expected
+
+
+def test_a_module_that_has_not_spoken_is_suspect(fleet: Fleet, run_json: Callable) -> None:
+    fleet.enrol()
+    fleet.now -= timedelta(minutes=5)
+    fleet.connect(fleet.register())
+    (item,) = run_json("list", "--state", "suspect")
+    assert (item["state"], item["alive"]) == ("suspect", True)
+
+
+def test_list_json_has_the_public_form_with_times_in_utc(
+    fleet: Fleet, run_json: Callable[..., Any]
+) -> None:
+    fleet.enrol()
+    module = fleet.connect(fleet.register())
+    (item,) = run_json("list")
+    assert item["module_hash"] == module.module_hash
+    assert item["state_since"].endswith("Z")
+    assert {"missionKind", "dataRequirement", "session_id", "last_alive_time"} <= item.keys()
+
+
+def test_list_json_of_nobody_is_an_empty_list(run_json: Callable[..., Any]) -> None:
+    assert run_json("list") == []
+
+
+def test_a_piped_list_is_not_cut(fleet: Fleet, run: Run) -> None:
+    fleet.enrol()
+    name = "n" * 100
+    fleet.connect(fleet.register(name))
+    assert name in run("list").stdout
+
+
+def test_names_cannot_send_escapes_to_the_terminal(fleet: Fleet, run: Run) -> None:
+    fleet.register("evil\x1b[2Jname")
+    output = run("list", "--all").stdout
+    assert "\x1b" not in output
+    assert "evil\N{REPLACEMENT CHARACTER}[2Jname" in output
+
+
+def test_chinese_names_keep_the_columns_aligned(fleet: Fleet, run: Run) -> None:
+    fleet.register("负荷预测")
+    fleet.register("load-ab8")
+    _, first, second = run("list", "--all").stdout.splitlines()
+    assert first.startswith("1   负荷预测  -")
+    assert second.startswith("2   load-ab8  -")
+
+
+def test_watch_refuses_to_draw_into_a_pipe(run: Run) -> None:
+    result = run("list", "--watch")
+    assert result.exit_code == 2
+    assert "terminal" in result.stderr
+
+
+def test_show_prints_every_field(fleet: Fleet, run: Run) -> None:
+    fleet.enrol()
+    module = fleet.connect(fleet.register(data_requirement=[{"table_kind": "power"}]))
+    output = run("show", module.module_hash).stdout
+    assert module.module_hash in output
+    assert '[{"table_kind":"power"}]' in output
+    assert module.session.id in output
+
+
+def test_show_takes_the_beginning_of_a_hash(fleet: Fleet, run_json: Callable[..., Any]) -> None:
+    module = fleet.register()
+    fleet.register("another")
+    assert run_json("show", module.module_hash[:8].upper())["name"] == module.name
+
+
+def test_an_unknown_hash_is_one_sentence_and_exit_code_1(run: Run) -> None:
+    result = run("show", "0123456789ab")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: No module has a hash that starts with 0123456789ab.\n"
+
+
+def test_an_ambiguous_hash_lists_the_modules(fleet: Fleet, run: Run, monkeypatch) -> None:
+    monkeypatch.setattr("cli.parameters.SHORTEST_PREFIX", 1)
+    modules = [fleet.register(f"module-{n}") for n in range(20)]
+    first = modules[0].module_hash[0]
+    matching = [module for module in modules if module.module_hash.startswith(first)]
+    assert len(matching) > 1
+    result = run("show", first)
+    assert result.exit_code == 1
+    for module in matching:
+        assert f"{module.module_hash}  {module.name}" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["abc", "x" * 12, "0" * 65, "", "$gt1234567"])
+def test_what_is_no_hash_is_a_usage_error(run: Run, text: str) -> None:
+    result = run("show", text)
+    assert result.exit_code == 2
+    assert "is not a module's hash" in result.stderr
+
+
+def test_every_command_has_a_help_page(run: Run) -> None:
+    for command in cli.list_commands(None):
+        result = run(command, "-h")
+        assert result.exit_code == 0, command
+        assert "Usage: " in result.stdout
