@@ -92,7 +92,7 @@ def _peer_of(connection: ServerConnection, request: Request) -> str:
     """Return who connects: nginx overwrites X-Forwarded-For, nobody else is believed."""
     forwarded = request.headers.get("X-Forwarded-For")
     if forwarded and _is_local(connection):
-        port = request.headers.get("X-Forwarded-Port", "")
+        port = request.headers.get("X-Real-Port", "")
         return f"{forwarded}:{port}" if port else forwarded
     address = connection.remote_address
     return f"{address[0]}:{address[1]}" if address else "unknown"
