@@ -1,6 +1,7 @@
 """A real database server for every worker, a fresh database for every test."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -22,10 +23,16 @@ EMBEDDED_SERVER = Path(sys.executable).with_name("secantusd-py")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, below those that outgoing connections take."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class DatabaseServer:

@@ -15,6 +15,7 @@ import pytest
 
 from cli import launch
 from shared.settings import Settings
+from tests.conftest import free_port
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
@@ -189,20 +190,18 @@ def _send_all(connection: socket.socket, request: bytes) -> None:
 
 
 @pytest.fixture
-def start_nginx(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Callable[[], int]
-) -> Iterator[Callable[..., Nginx]]:
+def start_nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Nginx]]:
     """Start an nginx with an api and two wsd behind it; all end with the test."""
     started: list[Nginx] = []
     monkeypatch.setenv("DEBUG", "True")
 
     def start(**changes: int) -> Nginx:
         defaults = Settings.from_env(env_file=tmp_path / "no.env")
-        first = free_port_pair(unused_tcp_port_factory)
+        first = free_port_pair()
         settings = replace(
             defaults,
-            server_port=unused_tcp_port_factory(),
-            api_port=unused_tcp_port_factory(),
+            server_port=free_port(),
+            api_port=free_port(),
             wsd_port=first,
             wsd_processes=2,
             **changes,  # type: ignore[arg-type]
@@ -228,10 +227,10 @@ def nginx(start_nginx: Callable[..., Nginx]) -> Nginx:
     return start_nginx()
 
 
-def free_port_pair(unused_tcp_port_factory: Callable[[], int]) -> int:
+def free_port_pair() -> int:
     """Return a free port whose successor is free, too."""
     for _ in range(50):
-        port = unused_tcp_port_factory()
+        port = free_port()
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port + 1)):
                 return port
