@@ -1,17 +1,106 @@
-"""How gunicorn serves the HTTP API; read again at every HUP (`./manage.sh deploy`)."""
+"""How gunicorn serves the HTTP API; read again at every HUP (`./manage.sh deploy`).
 
+The master must never import what the application imports: new workers would inherit the old code.
+So the settings come from a process of their own, and what we change in gunicorn stands here.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.settings import Settings
+from gunicorn.glogging import Logger
+from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, ParseException
+from gunicorn.util import write_nonblock
+from gunicorn.workers.gthread import ThreadWorker
 
-_settings = Settings.from_env()
+# What nginx lets through, and has complete before it calls us: reading the rest takes no time.
+BODY_BYTES = 16 * 2**20
+DRAIN_SECONDS = 5.0
+UNENCODED = "The address may hold printable ASCII only: encode the rest (curl -G --data-urlencode)."
+
+
+def read_settings():
+    """Return every setting by its name; a wrong one ends us with its sentence on stderr."""
+    command = [sys.executable, "-m", "cli.main", "config", "show"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    if shown.returncode:
+        sys.exit(1)
+    return dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
+
+
+def describe(error):
+    """Return status line, code and sentence for what gunicorn could not take."""
+    if not isinstance(error, ParseException):
+        return "500 Internal Server Error", "3001", "Internal error."
+    if isinstance(error, LimitRequestHeaders):
+        return "431 Request Header Fields Too Large", "3002", "Too many headers."
+    if isinstance(error, InvalidRequestLine):
+        return "400 Bad Request", "3002", UNENCODED
+    return "400 Bad Request", "3002", "The request is not valid HTTP."
+
+
+class EnvelopeWorker(ThreadWorker):
+    """gthread, but what never reaches the application is refused with the envelope, not HTML."""
+
+    def handle_request(self, req, conn):
+        """Serve a request, and read what the application left of its body.
+
+        A connection closed over unread bytes is reset: nginx would lose the answer and say 502.
+        """
+        keep = super().handle_request(req, conn)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        return conn.parser.finish_body(deadline=deadline, max_bytes=BODY_BYTES) and keep
+
+    def handle_error(self, req, client, addr, exc):
+        """Answer a request that cannot be read, or an error outside the application."""
+        status, code, message = describe(exc)
+        if isinstance(exc, ParseException):
+            self.log.warning("Refused a request: %s", type(exc).__name__)
+        else:
+            self.log.error("Error outside the application", exc_info=exc)
+        body = json.dumps({"code": code, "message": message, "result": None})
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        try:
+            write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        except OSError:
+            self.log.debug("The client was gone before its refusal")
+
+
+class JsonLines(logging.Formatter):
+    """The form of the application's own log (shared/logs.py), without its library."""
+
+    def format(self, record):
+        """Return one line."""
+        line = {"event": record.getMessage(), "level": record.levelname.lower()}
+        line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat()
+        line |= {"logger": record.name, "process": record.process, "program": "api"}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class PlatformLogger(Logger):
+    """Workers come and go: said among the application's lines, in the same form."""
+
+    def setup(self, cfg):
+        """Set the form of the error log."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
+
+
+_settings = read_settings()
 _shared_memory = Path("/dev/shm")  # noqa: S108
 
-bind = f"127.0.0.1:{_settings.api_port}"
+bind = f"127.0.0.1:{_settings['API_PORT']}"
 backlog = 4096
-worker_class = "api.worker.EnvelopeWorker"
-workers = _settings.api_workers
-threads = _settings.api_threads
+worker_class = EnvelopeWorker
+workers = int(_settings["API_WORKERS"])
+threads = int(_settings["API_THREADS"])
 
 timeout = 30
 graceful_timeout = 5
@@ -35,4 +124,5 @@ worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 
 accesslog = None  # nginx writes one
 errorlog = "-"
-loglevel = _settings.log_level.lower()
+logger_class = PlatformLogger
+loglevel = _settings["LOG_LEVEL"].lower()

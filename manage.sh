@@ -206,7 +206,9 @@ cmd_deploy() {
   local before
   take_turn
   install_packages requirements.txt
-  platform config env >/dev/null || exit 1 # a wrong setting stops it before anything is touched
+  # A wrong setting or code that cannot be loaded stops it here, before anything is touched.
+  platform config env >/dev/null || exit 1
+  .venv/bin/python -c 'import wsgi, wsd.__main__' || die 'The new code does not load: nothing was changed.'
   require_running
   if [[ $DATABASE_SERVER == embedded ]]; then
     install_packages requirements-embedded-db.txt
