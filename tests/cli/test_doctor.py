@@ -1,0 +1,212 @@
+"""platformctl doctor: what it finds, what it advises, and its exit code."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from cli.check import Check, Status
+from cli.database_checks import _check_clock, check_database
+from cli.main import cli
+from cli.platform import Platform
+from cli.service_checks import check_nginx_binary, check_open_files, check_services
+from shared.settings import Settings
+from shared.store import Store
+from tests.builders import NODE, NOON
+from tests.conftest import free_port
+from tests.fleet import Fleet
+
+
+class Server(ThreadingHTTPServer):
+    """Something that answers every question with one status, as late as it is told to."""
+
+    def __init__(self, status: int = 200, delay_seconds: float = 0.0) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status = status
+        self.delay_seconds = delay_seconds
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        time.sleep(self.server.delay_seconds)
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., int]]:
+    """Start a server and return its port."""
+    servers: list[Server] = []
+
+    def start(**options: Any) -> int:
+        servers.append(Server(**options))
+        return servers[-1].server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def test_a_healthy_database_is_ok_in_every_line(
+    settings: Settings, store: Store, fleet: Fleet
+) -> None:
+    store.schema.begin("builder", instead_of=None)
+    store.schema.finish("builder")
+    fleet.enrol()
+    checks = by_name(check_database(Platform(settings, store)))
+    assert [check.status for check in checks.values()] == [Status.OK] * 4
+    assert checks.keys() == {"database", "clock", "indexes", f"node {NODE}"}
+
+
+def test_a_missing_index_is_named_with_what_to_do(
+    settings: Settings, store: Store, plain_client
+) -> None:
+    plain_client[settings.mongodb_name]["orders"].drop_indexes()
+    check = by_name(check_database(Platform(settings, store)))["indexes"]
+    assert check.status is Status.FAIL
+    assert check.found == "missing: orders.node_1"
+    assert "init-db" in check.advice
+
+
+def test_indexes_whose_making_was_cut_off_are_not_trusted(settings: Settings, store: Store) -> None:
+    store.schema.begin("builder", instead_of=None)
+    check = by_name(check_database(Platform(settings, store)))["indexes"]
+    assert (check.status, check.found) == (Status.FAIL, "their making was cut off")
+
+
+def test_nodes_are_shown_with_their_leases(settings: Settings, store: Store, fleet: Fleet) -> None:
+    fleet.enrol("a:1:1")
+    fleet.enrol("b:1:1", lease_seconds=-60)
+    dead = fleet.enrol("c:1:1")
+    store.nodes.declare_dead(dead.id, dead.beat)
+    checks = by_name(check_database(Platform(settings, store)))
+    assert checks["node a:1:1"].status is Status.OK
+    assert checks["node b:1:1"].found == "lease ran out 1m ago"
+    assert checks["node c:1:1"].found == "declared dead"
+
+
+def test_no_node_at_all_is_a_failure(settings: Settings, store: Store) -> None:
+    check = by_name(check_database(Platform(settings, store)))["node"]
+    assert (check.status, check.found) == (Status.FAIL, "no socket daemon has a lease")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"),
+    [(0, Status.OK), (-0.9, Status.OK), (1.5, Status.WARN), (-5, Status.FAIL), (5, Status.FAIL)],
+)
+def test_clocks_that_differ_are_judged_by_what_leases_tolerate(
+    seconds: float, status: Status
+) -> None:
+    before, after = NOON - timedelta(milliseconds=50), NOON + timedelta(milliseconds=50)
+    assert _check_clock(NOON + timedelta(seconds=seconds), before, after).status is status
+
+
+def test_a_database_that_is_down_is_one_failed_line(settings: Settings) -> None:
+    down = replace(settings, mongodb_host=f"mongodb://root:secret@127.0.0.1:{free_port()}/")
+    started = time.monotonic()
+    (check,) = check_database(Platform(down))
+    assert check.status is Status.FAIL
+    assert "does not answer" in check.found
+    assert "secret" not in check.found
+    assert time.monotonic() - started < 3
+
+
+def test_every_process_is_asked(settings: Settings, serve: Callable[..., int]) -> None:
+    port = serve()
+    nobody = free_port()
+    ours = replace(
+        settings, api_port=port, server_port=serve(status=503), wsd_port=nobody, wsd_processes=1
+    )
+    checks = by_name(check_services(ours))
+    assert {name: check.status for name, check in checks.items()} == {
+        "api": Status.OK,
+        "wsd_0": Status.FAIL,
+        "nginx": Status.FAIL,
+        "ready": Status.FAIL,
+    }
+    assert checks["wsd_0"].found == f"nobody listens at http://127.0.0.1:{nobody}/healthz"
+    assert "answers 503" in checks["ready"].found
+
+
+def test_as_many_socket_daemons_are_asked_as_there_should_be(settings: Settings) -> None:
+    names = by_name(check_services(replace(settings, wsd_processes=3))).keys()
+    assert {"wsd_0", "wsd_1", "wsd_2"} <= names
+
+
+def test_a_process_that_hangs_is_not_waited_for(
+    settings: Settings, serve: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.service_checks.TIMEOUT_SECONDS", (0.2, 0.2))
+    checks = by_name(check_services(replace(settings, api_port=serve(delay_seconds=1))))
+    assert "does not answer in time" in checks["api"].found
+    assert "restart api" in checks["api"].advice
+
+
+def test_a_proxy_of_the_shell_is_not_used(
+    settings: Settings, serve: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    checks = by_name(check_services(replace(settings, api_port=serve())))
+    assert checks["api"].status is Status.OK
+
+
+def test_a_missing_nginx_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert check_nginx_binary().status is Status.FAIL
+
+
+def test_more_connections_than_files_is_a_warning(settings: Settings) -> None:
+    assert check_open_files(replace(settings, max_connections=10)).status is Status.OK
+    check = check_open_files(replace(settings, max_connections=10**9))
+    assert (check.status, check.advice[:5]) == (Status.WARN, "raise")
+
+
+def test_doctor_ends_with_0_when_nothing_fails(
+    settings: Settings, store: Store, fleet: Fleet, serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/sbin/{name}")
+    fleet.enrol()
+    port = serve()
+    well = replace(settings, api_port=port, server_port=port, wsd_port=port)
+    CliRunner().invoke(cli, ["init-db"], obj=Platform(well, store))
+    result = CliRunner().invoke(cli, ["doctor"], obj=Platform(well, store))
+    assert result.exit_code == 0, result.output
+    assert {line.split()[0] for line in result.stdout.splitlines()} == {"status", "ok"}
+
+
+def test_doctor_ends_with_1_when_anything_fails(settings: Settings, store: Store) -> None:
+    warned = replace(settings, warnings=("A is too short",))
+    result = CliRunner().invoke(cli, ["doctor", "--json"], obj=Platform(warned, store))
+    assert result.exit_code == 1
+    checks = orjson.loads(result.stdout)
+    assert {"name", "status", "found", "advice"} == checks[0].keys()
+    assert (checks[0]["status"], checks[0]["found"]) == ("warn", "A is too short")
+    assert "fail" in {check["status"] for check in checks}
+
+
+def test_doctor_names_every_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_PORT", "high")
+    monkeypatch.setenv("WSD_PROCESSES", "0")
+    result = CliRunner().invoke(cli, ["doctor"], obj=Platform())
+    assert result.exit_code == 1
+    assert "API_PORT" in result.stdout
+    assert "WSD_PROCESSES" in result.stdout
