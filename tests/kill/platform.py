@@ -1,0 +1,226 @@
+"""The whole platform as real processes, each of which a test may kill, freeze or cut off."""
+
+import json
+import signal
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+
+from shared.domain.event import Event
+from shared.domain.module import Module, ModuleHash
+from shared.store import connect
+from shared.store.modules import _to_document
+from tests.builders import make_module
+from tests.conftest import DatabaseServer
+from tests.kill.background import BackgroundLoop
+from tests.kill.environment import NODES, lay_out_nginx, make_environment, settings_of
+from tests.kill.processes import RealProcess
+from tests.kill.proxy import Proxy
+from tests.kill.waiting import eventually
+
+
+class KillableDatabase(DatabaseServer):
+    """The database server; a frozen one keeps its connections and answers nobody."""
+
+    is_frozen = False
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether the server's process exists."""
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL, frozen or not."""
+        super().kill()
+        self.is_frozen = False
+
+    def freeze(self) -> None:
+        """Stop the server where it stands."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """Let the server go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+        self.is_frozen = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the api (or a wsd) answered."""
+
+    status: int
+    code: str
+    result: Any
+
+
+def ask(port: int, path: str) -> Answer:
+    """Ask over HTTP; raises OSError when nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            status, body = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, body = error.code, error.read()
+    envelope = json.loads(body)
+    return Answer(status, envelope["code"], envelope["result"])
+
+
+class WsdNode(RealProcess):
+    """One wsd process, which reaches the database through a proxy of its own."""
+
+    def __init__(self, index: int, proxy: Proxy, env: dict[str, str], directory: Path) -> None:
+        command = [sys.executable, "-m", "wsd", "--index", str(index)]
+        super().__init__(
+            f"wsd_{index}", command, env | {"MONGODB_PORT": str(proxy.port)}, directory
+        )
+        self.port = int(env["WSD_PORT"]) + index
+        self.proxy = proxy
+
+    def door(self, module_hash: ModuleHash) -> str:
+        """Return the address at which a module connects to this process, past nginx."""
+        return f"ws://127.0.0.1:{self.port}/websocket?hash={module_hash}"
+
+    def door_behind(self, line: Proxy) -> Callable[[ModuleHash], str]:
+        """Return the doors at the other end of a line to this process."""
+        return lambda m: f"ws://127.0.0.1:{line.port}/websocket?hash={m}"
+
+    def statistics(self) -> dict[str, Any]:
+        """Return its own figures; {} while it does not answer."""
+        try:
+            return dict(ask(self.port, "/statz").result)
+        except OSError:
+            return {}
+
+    @property
+    def node_id(self) -> str:
+        """Return the id under which it is enrolled, or the empty string."""
+        return self.statistics().get("node") or ""
+
+
+class RunningPlatform:
+    """One database, two wsd, the api and nginx; tests share it, each with modules of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.background = BackgroundLoop()
+        self.database = KillableDatabase(directory)
+        env = make_environment(directory, self.database.port)
+        proxies = [Proxy(self.background, self.database.port) for _ in range(NODES)]
+        self.nodes = [WsdNode(i, proxy, env, directory) for i, proxy in enumerate(proxies)]
+        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        self.api = RealProcess("api", gunicorn, env, directory)
+        self.nginx = RealProcess("nginx", lay_out_nginx(env, directory), env, directory)
+        self._ports = {"api": int(env["API_PORT"]), "nginx": int(env["SERVER_PORT"])}
+        self._settings = settings_of(env)
+        self.store = connect(self._settings, timeout_ms=10_000)
+        self.client: MongoClient[dict[str, Any]] = MongoClient(self.database.uri, tz_aware=True)
+
+    def start(self) -> None:
+        """Start everything, and wait until it is ready."""
+        self.database.start()
+        self.store.ensure_indexes()
+        self.mend()
+
+    @property
+    def processes(self) -> list[RealProcess]:
+        """Return everything but the database."""
+        return [*self.nodes, self.api, self.nginx]
+
+    def mend(self) -> None:
+        """Bring back whatever the test before has killed, frozen or cut off."""
+        for node in self.nodes:
+            node.proxy.restore()
+        if self.database.is_frozen:
+            self.database.thaw()
+        if not self.database.is_running:
+            self.database.start()
+        for process in self.processes:
+            if process.is_frozen:
+                process.kill()
+            if not process.is_running:
+                process.start()
+            process.mark_log()
+        eventually(lambda: all(node.node_id for node in self.nodes))
+        eventually(lambda: self._answers("api", "/readyz") and self._answers("nginx", "/healthz"))
+
+    def _answers(self, program: str, path: str) -> bool:
+        try:
+            return ask(self._ports[program], path).status == 200
+        except OSError:
+            return False
+
+    def ask_api(self, path: str) -> Answer:
+        """Ask the api, past nginx; raises OSError when it does not answer at all."""
+        return ask(self._ports["api"], path)
+
+    @property
+    def door(self) -> Callable[[ModuleHash], str]:
+        """Return the door of every module: nginx."""
+        return lambda m: f"ws://127.0.0.1:{self._ports['nginx']}/websocket?hash={m}"
+
+    def register(self, count: int = 1) -> list[ModuleHash]:
+        """Register modules that no other test knows."""
+        batch = uuid.uuid4().hex[:8]
+        modules = [make_module(name=f"kill-{batch}-{n}", module_id=n) for n in range(count)]
+        self.collection("modules").insert_many([_to_document(module) for module in modules])
+        return [module.module_hash for module in modules]
+
+    def collection(self, name: str) -> Collection[dict[str, Any]]:
+        """Return a collection itself, for tampering behind the platform's back."""
+        return self.client[self._settings.mongodb_name][name]
+
+    def listed(self, modules: Sequence[ModuleHash]) -> set[ModuleHash]:
+        """Return which of these modules the api lists as online."""
+        answer = self.ask_api("/module/online")
+        assert answer.status == 200, answer
+        online = [item["module_hash"] for item in answer.result]
+        assert len(online) == len(set(online)), "a module is listed twice"
+        return set(modules) & set(online)
+
+    def stored(self, module_hash: ModuleHash) -> Module:
+        """Return a module as the database has it."""
+        module = self.store.modules.get(module_hash)
+        assert module is not None
+        return module
+
+    def nodes_of(self, modules: Sequence[ModuleHash]) -> set[str]:
+        """Return the nodes that these modules have their sessions on ("" for none)."""
+        sessions = [self.stored(module_hash).session for module_hash in modules]
+        return {session.node if session else "" for session in sessions}
+
+    def events(self, module_hash: ModuleHash, what: str = "offline") -> list[Event]:
+        """Return what happened to a module, oldest first."""
+        found = self.store.events.find(module_hash=module_hash)
+        return [event for event in found if event.what == what]
+
+    def reasons(self, modules: Sequence[ModuleHash]) -> list[list[str | None]]:
+        """Return the reasons for which each of these modules went offline, oldest first."""
+        return [[event.reason for event in self.events(m)] for m in modules]
+
+    def read_logs(self) -> list[tuple[str, str]]:
+        """Return what each process wrote since the last `mend`."""
+        return [(process.name, process.read_log()) for process in self.processes]
+
+    def close(self) -> None:
+        """End everything, in whatever state a test left it."""
+        for process in self.processes:
+            process.kill()
+        if self.database.is_frozen:
+            self.database.thaw()
+        self.store.close()
+        self.client.close()
+        if self.database.is_running:
+            self.database.kill()
+        for node in self.nodes:
+            node.proxy.close()
+        self.background.stop()

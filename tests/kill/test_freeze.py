@@ -1,0 +1,67 @@
+"""A wsd stands still for longer than its lease and its clients' time-outs, and wakes up (I1-I3)."""
+
+import pytest
+
+from tests.kill.environment import LONG_ENOUGH_SECONDS
+from tests.kill.fleet import Fleet
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.kill.waiting import eventually, eventually_equal, throughout
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+
+def test_nobody_is_judged_when_a_lone_node_wakes_up(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    other_node.stop()
+    modules = platform.register(20)
+    programs = fleet.connect(modules, node.door)
+    node.freeze()
+    throughout(LONG_ENOUGH_SECONDS, lambda: all(program.is_open for program in programs))
+    node.thaw()
+    throughout(LONG_ENOUGH_SECONDS, lambda: not any(program.close_codes for program in programs))
+    assert platform.listed(modules) == set(modules)
+    assert platform.reasons(modules) == [[]] * 20
+
+
+def test_nobody_is_judged_when_everything_stood_still(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(20)
+    programs = fleet.connect(modules[:10], node.door) + fleet.connect(modules[10:], other_node.door)
+    nodes = platform.nodes_of(modules)
+    node.freeze()
+    other_node.freeze()
+    throughout(LONG_ENOUGH_SECONDS, lambda: all(program.is_open for program in programs))
+    node.thaw()
+    other_node.thaw()
+    throughout(1.0, lambda: platform.nodes_of(modules) == nodes)
+    assert platform.reasons(modules) == [[]] * 20
+
+
+def test_a_node_that_was_declared_dead_binds_its_sockets_again(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules, dead = platform.register(20), node.node_id
+    programs = fleet.connect(modules, node.door)
+    node.freeze()
+    eventually_equal(lambda: platform.nodes_of(modules), {""})
+    node.thaw()
+    eventually(lambda: platform.nodes_of(modules) == {node.node_id} != {dead})
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    assert [program.close_codes for program in programs] == [[]] * 20
+
+
+def test_sockets_whose_modules_went_elsewhere_meanwhile_are_closed_with_4509(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(20)
+    stale = fleet.connect(modules, node.door)
+    node.freeze()
+    newer = fleet.connect(modules, other_node.door)
+    eventually(lambda: [n.id for n in platform.store.nodes.all()] == [other_node.node_id])
+    node.thaw()
+    eventually_equal(lambda: [program.close_codes for program in stale], [[4509]] * 20)
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    assert platform.nodes_of(modules) == {other_node.node_id}
+    assert all(program.is_open for program in newer)

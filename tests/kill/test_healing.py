@@ -1,0 +1,50 @@
+"""A module whose socket speaks is listed again, whatever marked it offline (I2)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.kill.fleet import Fleet
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.kill.waiting import eventually, eventually_equal
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+
+def erase_sessions(platform: RunningPlatform, node_id: str) -> None:
+    platform.collection("modules").update_many(
+        {"session.node": node_id}, {"$set": {"session": None}}
+    )
+
+
+def delete_node(platform: RunningPlatform, node_id: str) -> None:
+    platform.collection("nodes").delete_one({"_id": node_id})
+
+
+def declare_node_dead(platform: RunningPlatform, node_id: str) -> None:
+    platform.collection("nodes").update_one({"_id": node_id}, {"$set": {"dead": True}})
+
+
+@pytest.mark.parametrize("mark_offline", [erase_sessions, delete_node, declare_node_dead])
+def test_a_module_marked_offline_is_listed_again_on_the_same_socket(
+    platform: RunningPlatform,
+    node: WsdNode,
+    fleet: Fleet,
+    mark_offline: Callable[[RunningPlatform, str], None],
+) -> None:
+    modules = platform.register(10)
+    programs = fleet.connect(modules, node.door)
+    mark_offline(platform, node.node_id)
+    eventually(lambda: all(platform.stored(m).epoch == 2 for m in modules))
+    eventually_equal(lambda: platform.nodes_of(modules), {node.node_id})
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    assert [program.close_codes for program in programs] == [[]] * 10
+
+
+def test_a_module_that_was_deleted_is_told_to_register_again(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(1)
+    (program,) = fleet.connect(modules, node.door)
+    platform.collection("modules").delete_one({"_id": modules[0]})
+    eventually_equal(lambda: program.close_codes, [4501])

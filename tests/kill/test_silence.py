@@ -1,0 +1,31 @@
+"""A program hangs, a line goes dead: the module is not listed any more (I1)."""
+
+import pytest
+
+from tests.kill.fleet import Fleet
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.kill.proxy import Proxy
+from tests.kill.waiting import eventually_equal
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+
+def test_a_program_that_hangs_is_closed_with_4008(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(2)
+    hanging, working = fleet.connect(modules, node.door)
+    hanging.is_hanging = True  # the library goes on answering protocol pings
+    eventually_equal(lambda: hanging.close_codes, [4008])
+    eventually_equal(lambda: platform.listed(modules), {working.module_hash})
+    assert platform.reasons(modules) == [["heartbeat_timeout"], []]
+
+
+def test_a_half_open_connection_goes_away(
+    platform: RunningPlatform, node: WsdNode, line: Proxy, fleet: Fleet
+) -> None:
+    modules = platform.register(5)
+    fleet.connect(modules, node.door_behind(line))
+    line.stall()
+    eventually_equal(lambda: platform.listed(modules), set())
+    eventually_equal(lambda: platform.reasons(modules), [["connection_lost"]] * 5)
