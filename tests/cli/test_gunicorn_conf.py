@@ -1,6 +1,7 @@
 """gunicorn.conf.py: HUP must load the new code, and refusals are the envelope."""
 
 import json
+import logging
 import os
 import runpy
 import socket
@@ -55,10 +56,9 @@ def test_takes_the_settings(conf: dict[str, Any]) -> None:
 def test_refuses_with_the_envelope(
     conf: dict[str, Any], error: Exception, status: int, code: str
 ) -> None:
-    silent = SimpleNamespace(warning=print, error=print, debug=print)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        worker = SimpleNamespace(log=silent)
+        worker = SimpleNamespace(log=logging.getLogger())
         conf["EnvelopeWorker"].handle_error(worker, None, ours, None, error)
         head, _, body = theirs.recv(10_000).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
