@@ -58,9 +58,9 @@ def import_registry(platform: Platform, file: BinaryIO, merge: bool) -> None:
     ):
         lines = _read_lines(file, report)
         imported = carrying.import_registry(store, lines, utc_now(), merge=merge)
-    render.say(f"Imported {imported.added} documents; {imported.existing} existed already.")
+    render.say(f"Documents imported: {imported.added}; there already: {imported.existing}.")
     if imported.renumbered:
-        render.say(f"{imported.renumbered} modules got a new number: theirs was taken here.")
+        render.say(f"Modules with a new number, as theirs is taken here: {imported.renumbered}.")
 
 
 @contextmanager

@@ -1,0 +1,233 @@
+"""The real process: how it starts, what it says when it cannot work, and how it draws."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.settings import PROJECT_DIR, Settings
+from tests.conftest import DatabaseServer, free_port
+from tests.fleet import Fleet
+
+PLATFORMCTL = [sys.executable, "-P", "-m", "cli.main"]
+Start = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a shell in which the test's database is set."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": str(PROJECT_DIR),
+        "TERM": "xterm",
+        "DEBUG": "True",
+        "MONGODB_HOST": settings.mongodb_host,
+        "MONGODB_NAME": settings.mongodb_name,
+    }
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Start:
+    """Run a command to its end in a process of its own, from some other directory."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PLATFORMCTL, *arguments],
+            env=environment | variables,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+def test_every_bad_setting_is_named_at_once(start: Start) -> None:
+    ended = start("list", API_PORT="high", WSD_PROCESSES="0", LEASE_SECONDS="-1")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    for name in ("API_PORT", "WSD_PROCESSES", "LEASE_SECONDS"):
+        assert name in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "show 12345678", "events", "expire --yes", "init-db", "export -"]
+)
+def test_a_database_that_is_down_is_one_sentence_and_exit_code_3(
+    start: Start, command: str
+) -> None:
+    port = free_port()
+    address = f"mongodb://root:secret@127.0.0.1:{port}/?directConnection=true"
+    started = time.monotonic()
+    ended = start(*command.split(), MONGODB_HOST=address)
+    assert time.monotonic() - started < 4
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr == (
+        f"Error: The database at 127.0.0.1:{port} does not answer: "
+        "check that it runs, and MONGODB_HOST in .env.\n"
+    )
+
+
+def test_our_own_database_that_is_down_is_started_with_up(start: Start) -> None:
+    port = str(free_port())
+    ended = start("list", MONGODB_HOST="", MONGODB_PORT=port, MONGOD_BIN="")
+    assert ended.returncode == 3
+    assert f"127.0.0.1:{port} does not answer: start it with ./manage.sh up." in ended.stderr
+
+
+@pytest.fixture
+def frozen_server(tmp_path: Path) -> Iterator[DatabaseServer]:
+    """A database server that takes connections and never answers."""
+    server = DatabaseServer(tmp_path)
+    server.start()
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    yield server
+    server.kill()
+
+
+def test_a_database_that_is_frozen_is_not_waited_for(
+    start: Start, frozen_server: DatabaseServer
+) -> None:
+    started = time.monotonic()
+    ended = start("list", MONGODB_HOST=frozen_server.uri)
+    assert ended.returncode == 3
+    assert time.monotonic() - started < 5
+
+
+def test_init_db_waits_for_a_server_that_is_only_starting(start: Start, tmp_path: Path) -> None:
+    server = DatabaseServer(tmp_path)
+    waiting = subprocess.Popen(
+        [*PLATFORMCTL, "init-db", "--wait", "20"],
+        env=os.environ
+        | {"PYTHONPATH": str(PROJECT_DIR), "DEBUG": "True", "MONGODB_HOST": server.uri},
+        cwd=tmp_path,
+    )
+    time.sleep(1)
+    server.start()
+    try:
+        assert waiting.wait(timeout=20) == 0
+    finally:
+        server.kill()
+
+
+def test_version_and_help_need_no_settings(start: Start) -> None:
+    assert start("--version", API_PORT="high").stdout.startswith("platformctl, version ")
+    helped = start("-h", API_PORT="high")
+    assert helped.returncode == 0
+    assert "doctor" in helped.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_the_shell(start: Start, shell: str) -> None:
+    ended = start("completion", shell)
+    assert ended.returncode == 0
+    assert "_PLATFORMCTL_COMPLETE" in ended.stdout
+
+
+def test_the_shell_completes_commands_and_states(start: Start) -> None:
+    completing = {"_PLATFORMCTL_COMPLETE": "bash_complete"}
+    commands = start(COMP_WORDS="platformctl ex", COMP_CWORD="1", **completing).stdout
+    assert commands.split() == ["plain,expire", "plain,export"]
+    states = start(COMP_WORDS="platformctl list --state ", COMP_CWORD="3", **completing).stdout
+    assert "plain,suspect" in states.split()
+
+
+def test_a_reader_that_goes_early_is_no_crash(environment: dict[str, str], fleet: Fleet) -> None:
+    for number in range(50):
+        fleet.register(f"module-{number}")
+    command = f"{sys.executable} -P -m cli.main list --all | head -1"
+    ended = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.startswith("id")
+    assert ended.stderr == ""
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [*PLATFORMCTL, *arguments],
+            env=environment | {"COLUMNS": "120", "LINES": "40"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.output = ""
+
+    def read_until(self, text: str, *, times: int = 1) -> None:
+        """Read until a text has appeared so often; fail after a while."""
+        deadline = time.monotonic() + 20
+        while self.output.count(text) < times:
+            assert time.monotonic() < deadline, self.output
+            if select.select([self._ours], [], [], 0.1)[0]:
+                self.output += os.read(self._ours, 65536).decode()
+
+    def close(self) -> None:
+        """End the command if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    """Start commands on terminals."""
+    terminals: list[Terminal] = []
+
+    def start(*arguments: str, **variables: str) -> Terminal:
+        terminals.append(Terminal(list(arguments), environment | variables))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+
+
+def test_watch_draws_again_until_ctrl_c(fleet: Fleet, on_terminal: Callable[..., Terminal]) -> None:
+    fleet.enrol(lease_seconds=60)
+    fleet.connect(fleet.register("first-one"))
+    terminal = on_terminal("list", "--watch")
+    terminal.read_until("first-one")
+    fleet.connect(fleet.register("second-one"))
+    terminal.read_until("second-one")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(timeout=5) == 0
+
+
+def test_a_terminal_gets_colours_unless_no_color_is_set(
+    fleet: Fleet, on_terminal: Callable[..., Terminal]
+) -> None:
+    fleet.enrol(lease_seconds=60)
+    fleet.connect(fleet.register())
+    coloured = on_terminal("list")
+    coloured.read_until("192.0.2.7")
+    plain = on_terminal("list", NO_COLOR="1")
+    plain.read_until("192.0.2.7")
+    assert "\x1b[32monline" in coloured.output
+    assert "\x1b[" not in plain.output
+
+
+def test_a_long_name_does_not_push_a_terminals_columns_off_the_line(
+    fleet: Fleet, on_terminal: Callable[..., Terminal]
+) -> None:
+    fleet.register("n" * 90)
+    terminal = on_terminal("list", "--all", NO_COLOR="1")
+    terminal.read_until("never_connected")
+    assert "n" * 39 + "…" in terminal.output
