@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.domain.liveness import Node
+from shared.domain.liveness import Node, PresenceRules, judge_presence
 from shared.domain.module import (
     Module,
     ModuleHash,
@@ -14,6 +14,7 @@ from shared.domain.module import (
     compute_module_hash,
 )
 from shared.domain.session import Claim
+from shared.services.listing import ListedModule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NODE = NodeId("host-a:10090:1")
@@ -62,3 +63,10 @@ def make_claim(module_hash: ModuleHash, **overrides: Any) -> Claim:
         k: overrides.pop(k) for k in ("id", "node", "peer", "connected_at") if k in overrides
     }
     return Claim(module_hash=module_hash, session=make_session(**session), **overrides)
+
+
+def make_listed(now: datetime, **overrides: Any) -> ListedModule:
+    module = make_module(**overrides)
+    rules = PresenceRules(interval=timedelta(seconds=30), flush=timedelta(seconds=10))
+    presence = judge_presence(module, {NODE}, None, now, rules)
+    return ListedModule(module=module, presence=presence, last_alive_time=None)

@@ -1,0 +1,88 @@
+"""What the code can do stands in both READMEs, and in .env.example."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from api import create_app
+from shared.domain.close_codes import CloseCode
+from shared.domain.module import OfflineReason, State
+from shared.errors import INTERNAL_ERROR, SUCCESS, PlatformError
+from shared.services.listing import to_item
+from shared.settings import Settings
+from shared.store import Store
+from tests.builders import NOON, make_listed
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+READMES = ("README.md", "README.zh-CN.md")
+
+
+@pytest.fixture(params=READMES)
+def readme(request: pytest.FixtureRequest) -> str:
+    return (PROJECT_DIR / request.param).read_text(encoding="utf-8")
+
+
+def names_of_settings() -> list[str]:
+    return [field.name.upper() for field in fields(Settings) if field.name != "warnings"]
+
+
+@pytest.mark.parametrize("name", names_of_settings())
+def test_every_setting_is_explained(readme: str, name: str) -> None:
+    assert f"`{name}`" in readme
+
+
+@pytest.mark.parametrize("name", names_of_settings())
+def test_every_setting_is_in_the_example(name: str) -> None:
+    example = (PROJECT_DIR / ".env.example").read_text(encoding="utf-8")
+    assert re.search(rf"^(# )?{name}=", example, re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", list(CloseCode))
+def test_every_close_code_is_explained(readme: str, code: CloseCode) -> None:
+    assert str(int(code)) in readme
+
+
+@pytest.mark.parametrize("word", [*OfflineReason, *State])
+def test_every_state_and_reason_is_explained(readme: str, word: str) -> None:
+    assert f"`{word}`" in readme
+
+
+def test_every_error_code_is_explained(readme: str) -> None:
+    codes = {error.code for error in PlatformError.__subclasses__()} | {SUCCESS, INTERNAL_ERROR}
+    assert [code for code in sorted(codes) if f"`{code}`" not in readme] == []
+
+
+def test_error_codes_are_unique() -> None:
+    codes = [error.code for error in PlatformError.__subclasses__()]
+    assert sorted(set(codes)) == sorted(codes)
+
+
+def test_every_address_is_explained(readme: str, settings: Settings, store: Store) -> None:
+    rules = create_app(settings, store).url_map.iter_rules()
+    paths = {re.sub(r"<.*?(\w+)>", r"<\1>", rule.rule) for rule in rules}
+    ours = {path for path in paths if not path.startswith(("/static", "/docs/"))} - {"/"}
+    assert "/module/online" in ours
+    assert [path for path in sorted(ours) if path not in readme] == []
+
+
+def test_every_key_of_a_listed_module_is_explained(readme: str) -> None:
+    assert [key for key in to_item(make_listed(NOON)) if f"`{key}`" not in readme] == []
+
+
+def test_every_verb_of_manage_is_named(readme: str) -> None:
+    script = (PROJECT_DIR / "manage.sh").read_text(encoding="utf-8")
+    cases = script[script.index("case $verb in") :]
+    verbs = re.findall(r"^  ([a-z-]+)(?: \| ([a-z-]+))?\)", cases, re.MULTILINE)
+    words = {verb for pair in verbs for verb in pair if verb}
+    assert {"up", "down", "deploy", "enable"} <= words
+    assert [verb for verb in sorted(words) if not re.search(rf"`{verb}\b", readme)] == []
+
+
+def test_the_newest_release_is_the_version() -> None:
+    from shared.version import read_version
+
+    newest = re.search(r"^## (\S+)", (PROJECT_DIR / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert read_version() == newest[1]
