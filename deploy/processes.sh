@@ -134,12 +134,16 @@ wsd_address() {
 
 # The names of what is not ready yet; nothing when all is.
 not_ready() {
-  local index
-  answers_well 127.0.0.1 "$API_PORT" /readyz || say 'api'
+  local index api_ready=yes
+  answers_well 127.0.0.1 "$API_PORT" /readyz || {
+    api_ready=no
+    say 'api'
+  }
   for ((index = 0; index < WSD_PROCESSES; index++)); do
     answers_well "$(wsd_address)" $((WSD_PORT + index)) /healthz || say "wsd:wsd_$index"
   done
-  if ((NGINX_PROCESSES)); then
+  # Asked too early, nginx would log an error for each time.
+  if ((NGINX_PROCESSES)) && [[ $api_ready == yes ]]; then
     answers_well 127.0.0.1 "$SERVER_PORT" /readyz || say 'nginx'
   fi
 }
