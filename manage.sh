@@ -118,13 +118,13 @@ say_already_up() {
 }
 
 say_addresses() {
-  local web=$SERVER_PORT socket=$SERVER_PORT
+  local http=$SERVER_PORT web=$WEB_PORT socket=$SERVER_PORT
   if ! ((NGINX_PROCESSES)); then
-    web=$API_PORT socket=$WSD_PORT
+    http=$API_PORT web=$API_PORT socket=$WSD_PORT
     say '  (without nginx: on this machine only)'
   fi
   cat <<END
-  HTTP       http://localhost:$web        documentation: http://localhost:$web/docs
+  HTTP       http://localhost:$http        documentation: http://localhost:$web/docs
   modules    ws://localhost:$socket/websocket?hash=<module_hash>
   database   $(database_words)
   logs       ./manage.sh logs, or $VAR_DIR/logs

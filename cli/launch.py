@@ -49,6 +49,7 @@ def environment(settings: Settings, files: OpenFiles) -> dict[str, str]:
     return {
         "VAR_DIR": str(settings.var_dir),
         "SERVER_PORT": str(settings.server_port),
+        "WEB_PORT": str(settings.web_port),
         "API_PORT": str(settings.api_port),
         "WSD_HOST": settings.wsd_host,
         "WSD_PORT": str(settings.wsd_port),
@@ -70,7 +71,7 @@ def nginx_conf(settings: Settings, files: OpenFiles) -> str:
     host = loopback_of(settings.wsd_host)
     ports = range(settings.wsd_port, settings.wsd_port + settings.wsd_processes)
     values = {
-        "SERVER_PORT": str(settings.server_port),
+        "LISTEN": "\n        ".join(f"listen {port} backlog=4096;" for port in _doors(settings)),
         "API_PORT": str(settings.api_port),
         "WSD_SERVERS": "\n        ".join(f"server {host}:{port} max_fails=0;" for port in ports),
         "NGINX_OPEN_FILES": str(files.limit),
@@ -79,6 +80,11 @@ def nginx_conf(settings: Settings, files: OpenFiles) -> str:
     }
     template = (PROJECT_DIR / "nginx.conf").read_text(encoding="utf-8")
     return re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], template)
+
+
+def _doors(settings: Settings) -> list[int]:
+    """Return the ports that nginx listens on: one, or another one for browsers besides."""
+    return list(dict.fromkeys([settings.server_port, settings.web_port]))
 
 
 def nginx_globals(var_dir: Path, *, is_root: bool) -> str:
@@ -114,7 +120,8 @@ def busy_ports(settings: Settings, *, with_nginx: bool = True) -> list[str]:
         for index in range(settings.wsd_processes)
     ]
     if with_nginx:
-        wanted.append(("SERVER_PORT", "", settings.server_port))
+        names = ("SERVER_PORT", "WEB_PORT")
+        wanted += [(name, "", port) for name, port in zip(names, _doors(settings), strict=False)]
     if settings.database_server != "external":
         wanted.append(("MONGODB_PORT", "127.0.0.1", settings.mongodb_port))
     return [

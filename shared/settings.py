@@ -22,6 +22,9 @@ _positive = validate.Range(min=0, min_inclusive=False)
 _not_negative = validate.Range(min=0)
 _at_least_one = validate.Range(min=1)
 _port = validate.Range(min=1, max=65535)
+# Browsers refuse to open port 10080, the platform's usual one (it is on their list of bad ports).
+REFUSED_BY_BROWSERS = 10080
+WEB_PORT_INSTEAD = 10088
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class Settings:
     var_dir: Path
 
     server_port: int
+    web_port: int
     api_port: int
     api_workers: int
     api_threads: int
@@ -85,6 +89,7 @@ class Settings:
         except EnvValidationError as error:
             _refuse(cast(dict[str, list[str]], error.error_messages))
         values["allowed_hosts"] = tuple(h.strip() for h in values["allowed_hosts"] if h.strip())
+        values["web_port"] = values["web_port"] or _choose_web_port(values["server_port"])
         _require_combinations(values)
         if not values["secret_key"]:
             values["secret_key"] = secrets.token_urlsafe(32)  # DEBUG only: good for one process
@@ -139,6 +144,7 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
         "log_level": env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS)),
         "var_dir": env.path("VAR_DIR", Path("var")),
         "server_port": env.int("SERVER_PORT", 10080, validate=_port),
+        "web_port": env.int("WEB_PORT", 0, validate=validate.Range(min=0, max=65535)),
         "api_port": env.int("API_PORT", 10081, validate=_port),
         "api_workers": env.int("API_WORKERS", 2, validate=_at_least_one),
         "api_threads": env.int("API_THREADS", 8, validate=_at_least_one),
@@ -211,16 +217,21 @@ def _require_combinations(values: dict[str, Any]) -> None:
     if values["lease_renew_seconds"] * 2 > values["lease_seconds"]:
         bad["LEASE_RENEW_SECONDS"] = ["must be at most half of LEASE_SECONDS"]
     for port in _clashing_ports(values):
-        bad.setdefault("SERVER_PORT, API_PORT, MONGODB_PORT, WSD_PORT", []).append(
+        bad.setdefault("SERVER_PORT, WEB_PORT, API_PORT, MONGODB_PORT, WSD_PORT", []).append(
             f"port {port} is given twice (WSD_PORT takes WSD_PROCESSES ports in a row)"
         )
     if bad:
         _refuse(bad)
 
 
+def _choose_web_port(server_port: int) -> int:
+    return WEB_PORT_INSTEAD if server_port == REFUSED_BY_BROWSERS else server_port
+
+
 def _clashing_ports(values: dict[str, Any]) -> list[int]:
     first = values["wsd_port"]
     ports = [values["server_port"], values["api_port"], values["mongodb_port"]]
+    ports += [values["web_port"]] if values["web_port"] != values["server_port"] else []
     ports += range(first, first + values["wsd_processes"])
     return sorted({port for port in ports if ports.count(port) > 1})
 
