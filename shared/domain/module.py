@@ -107,8 +107,18 @@ class Registration:
         return {
             name: (getattr(module, name), getattr(self, name))
             for name in said
-            if getattr(self, name) is not None and getattr(self, name) != getattr(module, name)
+            if getattr(self, name) is not None
+            and not _is_same_json(getattr(self, name), getattr(module, name))
         }
+
+
+def _is_same_json(left: Any, right: Any) -> bool:
+    """Compare as JSON does: to Python 1, 1.0 and True are equal."""
+    return left == right and _sorted_json(left) == _sorted_json(right)
+
+
+def _sorted_json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def normalise(text: str) -> str:
