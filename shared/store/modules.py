@@ -66,13 +66,19 @@ class Modules:
 
     def taken_numbers(self, module_ids: Iterable[int]) -> set[int]:
         """Return which of these numbers are some module's."""
-        documents = self._collection.find({"module_id": {"$in": list(module_ids)}})
-        return {document["module_id"] for document in documents}
+        return {
+            document["module_id"]
+            for ids in slices(module_ids)
+            for document in self._collection.find({"module_id": {"$in": ids}}, {"module_id": 1})
+        }
 
     def names(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, str]:
         """Return {hash: name} of the registered ones of these modules."""
-        documents = self._collection.find({"_id": {"$in": list(hashes)}}, {"name": 1})
-        return {document["_id"]: document["name"] for document in documents}
+        return {
+            document["_id"]: document["name"]
+            for ids in slices(hashes)
+            for document in self._collection.find({"_id": {"$in": ids}}, {"name": 1})
+        }
 
     def read_sessions(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
         """Return the session records of the registered ones of these modules."""
