@@ -88,10 +88,17 @@ def judge_presence(
             since=module.state_since,
             session=None,
         )
-    # A connect is a sign of life too, and it is known before the first flush.
-    last_sign = max(pulse or session.connected_at, session.connected_at)
+    last_sign = last_sign_of_life(session, pulse) or session.connected_at
     state = State.SUSPECT if now - last_sign > rules.suspect_after else State.ONLINE
     return Presence(state=state, reason=None, since=module.state_since, session=session)
+
+
+def last_sign_of_life(session: Session | None, pulse: datetime | None) -> datetime | None:
+    """Return when a module last spoke: a connect counts, and is known before the first flush."""
+    signs = [pulse] if pulse else []
+    if session is not None:
+        signs.append(session.connected_at)
+    return max(signs, default=None)
 
 
 def count_recent_takeovers(takeovers: Iterable[datetime], now: datetime, window: timedelta) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.domain.liveness import Presence, PresenceRules, judge_presence
+from shared.domain.liveness import Presence, PresenceRules, judge_presence, last_sign_of_life
 from shared.domain.module import Module, ModuleHash, State
 from shared.services.lookup import find_module
 from shared.settings import Settings
@@ -70,7 +70,7 @@ def _read(
         ListedModule(
             module=module,
             presence=judge_presence(module, alive, pulses.get(module.module_hash), now, rules),
-            last_alive_time=pulses.get(module.module_hash),
+            last_alive_time=last_sign_of_life(module.session, pulses.get(module.module_hash)),
         )
         for module in sorted(modules, key=lambda module: module.module_id)
     ]
@@ -93,7 +93,8 @@ def get_module(
     alive = {n.id for n in store.nodes.all() if n.is_alive(now, trust_lease=trust_lease)}
     pulse = store.pulses.get(module_hash)
     presence = judge_presence(module, alive, pulse, now, rules)
-    return ListedModule(module=module, presence=presence, last_alive_time=pulse)
+    last_alive_time = last_sign_of_life(module.session, pulse)
+    return ListedModule(module=module, presence=presence, last_alive_time=last_alive_time)
 
 
 def select(
