@@ -6,11 +6,11 @@ So the settings come from a process of their own, and what we change in gunicorn
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, ParseException
@@ -94,7 +94,7 @@ class PlatformLogger(Logger):
 
 
 _settings = read_settings()
-_shared_memory = Path("/dev/shm")  # noqa: S108
+_shared_memory = "/dev/shm"  # noqa: S108
 
 bind = f"127.0.0.1:{_settings['API_PORT']}"
 backlog = 4096
@@ -120,7 +120,7 @@ secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 # All masters of one user would share this socket, those of other checkouts too.
 control_socket_disable = True
 # Workers prove that they live by touching a file: a stalled disk must not get them killed.
-worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
+worker_tmp_dir = _shared_memory if os.access(_shared_memory, os.W_OK) else None
 
 accesslog = None  # nginx writes one
 errorlog = "-"
