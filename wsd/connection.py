@@ -69,6 +69,10 @@ class ModuleConnection(ServerConnection):
         self.heard_at = self.pinged_at = self.holder.now()
         session.register(self.heard_at)
 
+    def note_epoch(self, epoch: int) -> None:
+        """Learn that the session is stored with this epoch: a lost answer would have told."""
+        self.epoch = max(self.epoch, epoch)
+
     def process_event(self, event: Event) -> None:
         """Take the request, then every frame, from websockets' protocol."""
         session = self.session

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from shared.domain.event import looped
 from shared.domain.liveness import Node, WorkingClock
 from shared.domain.module import ModuleHash, NodeId, OfflineReason, Session, SessionId
 from shared.domain.session import Claim, ClaimOutcome, SessionEnd, Verdict
-from shared.errors import DatabaseUnavailable, Forbidden, NotFound, TooManyRequests
+from shared.errors import DatabaseUnavailable
 from shared.services.liveness import NodeView
 from shared.settings import Settings
 from shared.store import Store
@@ -25,9 +26,9 @@ from wsd.figures import HubFigures
 from wsd.probe import Prober
 from wsd.protocol import encode_ping
 from wsd.session import SocketSession
+from wsd.verdicts import CLOSES, raise_refusal, too_many_takeovers
 from wsd.writer import SessionWriter
 
-LOOP_RETRY_AFTER_SECONDS = 30
 # A refused newcomer that insists is refused without asking the incumbent again for this long.
 LOOP_MEMORY_SECONDS = 1.0
 
@@ -104,7 +105,7 @@ class Hub:
         DatabaseUnavailable.
         """
         if self.now() < self._refused_until.get(module_hash, 0.0):
-            raise _too_many_takeovers()
+            raise too_many_takeovers()
         session = Session(
             id=SessionId(uuid.uuid4().hex),
             node=self.node_id,
@@ -117,7 +118,7 @@ class Hub:
             await self._ask_incumbent(outcome)
             confirmed = Claim(module_hash=module_hash, session=session, confirmed=True)
             outcome = await self._claim(connection, confirmed)
-        _raise_refusal(outcome)
+        raise_refusal(outcome)
         if self.is_closing:
             raise DatabaseUnavailable(RESTARTING)
 
@@ -128,16 +129,22 @@ class Hub:
         )
 
     async def _claim_and_adopt(self, connection: ModuleConnection, claim: Claim) -> ClaimOutcome:
-        self._claiming[claim.module_hash] += 1
-        try:
+        with self._busy_with(claim.module_hash):
             outcome = await self.writer.claim(claim, lambda: not connection.is_lost)
             if outcome.verdict is Verdict.BOUND:
                 self._adopt(connection, outcome)
-            return outcome
+        return outcome
+
+    @contextmanager
+    def _busy_with(self, module_hash: ModuleHash) -> Iterator[None]:
+        """Say that a claim of this module is under way until its outcome has been taken in."""
+        self._claiming[module_hash] += 1
+        try:
+            yield
         finally:
-            self._claiming[claim.module_hash] -= 1
-            if not self._claiming[claim.module_hash]:
-                del self._claiming[claim.module_hash]
+            self._claiming[module_hash] -= 1
+            if not self._claiming[module_hash]:
+                del self._claiming[module_hash]
 
     def _adopt(self, connection: ModuleConnection, outcome: ClaimOutcome) -> None:
         """Hold a bound socket; whoever went away during the claim is let go at once."""
@@ -164,13 +171,20 @@ class Hub:
                 claim.module_hash, utc_now(), incumbent=incumbent.peer, newcomer=claim.session.peer
             )
             await self.bridge.run(self.store.events.record, [event])
-        raise _too_many_takeovers()
+        raise too_many_takeovers()
 
     async def bind_again(self, connection: ModuleConnection) -> None:
-        """Bind a held socket that the database lost, unless a later session exists."""
+        """Bind a held socket that the database lost, unless a later session exists.
+
+        When the database does not answer, the next reconciliation tries again.
+        """
         session = connection.session
         if session is None:
             return
+        with self._busy_with(session.module_hash), suppress(DatabaseUnavailable):
+            await self._bind_again(connection, session)
+
+    async def _bind_again(self, connection: ModuleConnection, session: SocketSession) -> None:
         claim = Claim(
             module_hash=session.module_hash,
             session=Session(
@@ -183,8 +197,8 @@ class Hub:
             connection.node, connection.epoch = claim.session.node, outcome.epoch
             if not connection.is_open():
                 self._queue_end(connection, OfflineReason.CONNECTION_LOST)
-        elif outcome.verdict in _CLOSES:
-            connection.end(*_CLOSES[outcome.verdict])
+        elif outcome.verdict in CLOSES:
+            connection.end(*CLOSES[outcome.verdict])
 
     def release(self, connection: ModuleConnection, reason: OfflineReason) -> None:
         """Let go of a socket and end its session; does nothing when it was let go before."""
@@ -216,33 +230,3 @@ class Hub:
         """Drop what is remembered of refused takeovers and is over."""
         now = self.now()
         self._refused_until = {h: at for h, at in self._refused_until.items() if at > now}
-
-
-_CLOSES = {
-    Verdict.SUPERSEDED: (CloseCode.REPLACED, OfflineReason.REPLACED, "a newer session took over"),
-    Verdict.UNKNOWN_MODULE: (
-        CloseCode.UNKNOWN_MODULE,
-        OfflineReason.CONNECTION_LOST,
-        "no such module: register again",
-    ),
-    Verdict.DISABLED: (CloseCode.DISABLED, OfflineReason.DISABLED, "the module is disabled"),
-}
-
-
-def _too_many_takeovers() -> TooManyRequests:
-    return TooManyRequests(
-        "Two programs use this hash at once: the other one is connected and answers.",
-        retry_after_seconds=LOOP_RETRY_AFTER_SECONDS,
-    )
-
-
-def _raise_refusal(outcome: ClaimOutcome) -> None:
-    match outcome.verdict:
-        case Verdict.BOUND:
-            return
-        case Verdict.UNKNOWN_MODULE:
-            raise NotFound("No module has this hash: register first.")
-        case Verdict.DISABLED:
-            raise Forbidden("This module is disabled by an operator.")
-        case _:
-            raise TooManyRequests("This module is being claimed by others.", retry_after_seconds=1)

@@ -35,6 +35,7 @@ class Reconciliation:
             assert session is not None
             if connection is not None and _is_of(connection, session.id):
                 known.add(record.module_hash)
+                connection.note_epoch(record.epoch)
                 if not record.enabled:
                     connection.end(CloseCode.DISABLED, OfflineReason.DISABLED, "disabled")
             elif connection is None and not hub.is_busy_with(record.module_hash):
@@ -51,7 +52,10 @@ class Reconciliation:
             records = await hub.bridge.run(hub.store.modules.read_sessions, part)
             for module_hash in part:
                 connection = hub.by_module.get(module_hash)
-                if connection is not None and connection.is_open():
+                # What is just being claimed is settled by that claim, or by the next round.
+                if connection is None or hub.is_busy_with(module_hash):
+                    continue
+                if connection.is_open():
                     self._settle_one(connection, records.get(module_hash))
 
     def _settle_one(self, connection: ModuleConnection, record: SessionRecord | None) -> None:
@@ -62,6 +66,7 @@ class Reconciliation:
                 CloseCode.UNKNOWN_MODULE, OfflineReason.CONNECTION_LOST, "register again"
             )
         elif record.session is not None and _is_of(connection, record.session.id):
+            connection.note_epoch(record.epoch)
             if record.session.node != hub.node_id:
                 hub.run_in_background(hub.bind_again(connection))
         elif record.epoch > connection.epoch:
