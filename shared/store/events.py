@@ -78,9 +78,10 @@ class Events:
         return len(ids)
 
 
-def _order(event: Event) -> tuple[datetime, int, bool]:
-    """Order by time; what happened in one millisecond in the order of the sessions' lives."""
-    return event.at, event.detail.get("epoch", 0), event.what == State.OFFLINE
+def _order(event: Event) -> tuple[datetime, ModuleHash, int, bool]:
+    """Order by time; what happened in one millisecond in the order of each module's sessions."""
+    epoch = event.detail.get("epoch", 0)
+    return event.at, event.module_hash, epoch, event.what == State.OFFLINE
 
 
 def _to_document(event: Event) -> dict[str, Any]:

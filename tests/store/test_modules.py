@@ -1,7 +1,58 @@
-"""The modules collection: guards and their counts."""
+"""The modules collection: guards and their counts, and the questions asked by index."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.module import Module, NodeId, OfflineReason, SessionId
+from shared.domain.session import SessionEnd, SessionStart
 from shared.store import Store
-from tests.builders import make_module
+from tests.builders import NODE, make_module, make_session
+
+OTHER = NodeId("host-b:10090:1")
+
+
+def insert(store: Store, name: str = "load-forecast", **overrides: Any) -> Module:
+    module = make_module(name=name, **overrides)
+    assert store.modules.insert(module)
+    return module
+
+
+def start(module: Module, **overrides: Any) -> SessionStart:
+    session = {
+        k: overrides.pop(k) for k in ("id", "node", "peer", "connected_at") if k in overrides
+    }
+    values = {
+        "module_hash": module.module_hash,
+        "session": make_session(**session),
+        "epoch_before": module.epoch,
+        "epoch": module.epoch + 1,
+    }
+    return SessionStart(**values | overrides)
+
+
+def end(module: Module, at: datetime, **overrides: Any) -> SessionEnd:
+    values = {
+        "module_hash": module.module_hash,
+        "session_id": SessionId("session-1"),
+        "epoch": module.epoch,
+        "reason": OfflineReason.BYE,
+        "at": at,
+    }
+    return SessionEnd(**values | overrides)
+
+
+def read(store: Store, module: Module) -> Module:
+    found = store.modules.get(module.module_hash)
+    assert found is not None
+    return found
+
+
+def connect(store: Store, module: Module, **overrides: Any) -> Module:
+    assert store.modules.write_sessions([start(module, **overrides)], []) == 1
+    return read(store, module)
 
 
 def test_a_module_is_inserted_once(store: Store) -> None:
@@ -9,3 +60,161 @@ def test_a_module_is_inserted_once(store: Store) -> None:
     assert store.modules.insert(module)
     assert not store.modules.insert(module)
     assert store.modules.get(module.module_hash) == module
+
+
+def test_everything_that_was_registered_is_read_back(store: Store, now: datetime) -> None:
+    module = insert(
+        store,
+        description="Tomorrow's load",
+        mission_kind="load",
+        model_hash="abc",
+        data_requirement=[{"table_columns": ["t"], "time_begin": -1}],
+        input_data=[1.5],
+        output_data={"a": None},
+        tags=("pilot", "试点"),
+        priority=7,
+        enabled=False,
+        revision=3,
+        last_execution_time=now,
+    )
+    assert read(store, module) == module
+
+
+def test_nobody_is_found_under_an_unknown_hash_or_number(store: Store) -> None:
+    assert store.modules.get("0" * 64) is None
+    assert store.modules.get_by_module_id(1) is None
+    assert store.modules.is_empty()
+
+
+def test_a_module_is_found_by_its_number(store: Store) -> None:
+    module = insert(store, module_id=41)
+    assert store.modules.get_by_module_id(41) == module
+
+
+def test_a_change_is_written_once_per_revision(store: Store, now: datetime) -> None:
+    module = insert(store, description="Old")
+    later = now + timedelta(hours=1)
+    changes = {"description": "New", "data_requirement": [1], "mission_kind": "load"}
+    assert store.modules.change(module, changes, later)
+    assert not store.modules.change(module, {"description": "Newer"}, later)
+    assert read(store, module) == replace(module, **changes, revision=2, updated_at=later)
+
+
+def test_a_session_is_written_while_the_epoch_stands(store: Store, now: datetime) -> None:
+    module = insert(store)
+    connected = connect(store, module, connected_at=now)
+    assert connected.session == make_session(connected_at=now)
+    assert (connected.epoch, connected.last_login_time, connected.state_since) == (1, now, now)
+    assert store.modules.write_sessions([start(module, id="session-2")], []) == 0
+    assert read(store, module) == connected
+
+
+def test_a_session_of_a_disabled_module_is_not_written(store: Store, now: datetime) -> None:
+    module = insert(store)
+    assert store.modules.set_enabled(module.module_hash, now, enabled=False)
+    assert store.modules.write_sessions([start(module)], []) == 0
+
+
+def test_a_session_is_ended_by_its_own_id_only(store: Store, now: datetime) -> None:
+    module = connect(store, insert(store))
+    later = now + timedelta(seconds=1)
+    stale = end(module, later, session_id=SessionId("session-0"))
+    assert store.modules.write_sessions([], [stale]) == 0
+    assert read(store, module) == module
+    assert store.modules.write_sessions([], [end(module, later)]) == 1
+    ended = read(store, module)
+    assert (ended.session, ended.offline_reason, ended.state_since) == (
+        None,
+        OfflineReason.BYE,
+        later,
+    )
+    assert ended.epoch == module.epoch
+
+
+def test_an_end_may_forbid_its_socket_to_be_bound_again(store: Store, now: datetime) -> None:
+    module = connect(store, insert(store))
+    store.modules.write_sessions([], [end(module, now, raise_epoch=True)])
+    assert read(store, module).epoch == module.epoch + 1
+
+
+def test_only_the_last_takeovers_are_kept(store: Store, now: datetime) -> None:
+    module = insert(store)
+    for number in range(6):
+        at = now + timedelta(seconds=number)
+        module = connect(store, module, id=f"session-{number}", connected_at=at, is_takeover=True)
+    assert module.takeovers == tuple(now + timedelta(seconds=n) for n in (2, 3, 4, 5))
+
+
+def test_starts_and_ends_of_one_batch_are_counted_together(store: Store, now: datetime) -> None:
+    leaving = connect(store, insert(store, "leaving"))
+    coming = insert(store, "coming")
+    unknown = make_module(name="unknown")
+    starts = [start(coming, id="session-2"), start(unknown)]
+    assert store.modules.write_sessions(starts, [end(leaving, now)]) == 2
+    assert store.modules.write_sessions([], []) == 0
+
+
+def test_sessions_are_read_for_the_registered_ones_only(store: Store) -> None:
+    module = connect(store, insert(store))
+    records = store.modules.read_sessions([module.module_hash, "0" * 64])
+    assert list(records) == [module.module_hash]
+    record = records[module.module_hash]
+    assert (record.session, record.epoch, record.enabled) == (module.session, 1, True)
+
+
+def test_connected_modules_are_found_by_their_node(store: Store) -> None:
+    here = connect(store, insert(store, "here"))
+    there = connect(store, insert(store, "there"), node=OTHER)
+    insert(store, "offline")
+    assert store.modules.on_nodes([NODE]) == [here]
+    assert store.modules.on_nodes([]) == []
+    assert {m.name for m in store.modules.connected()} == {"here", "there"}
+    assert [r.module_hash for r in store.modules.sessions_of(OTHER)] == [there.module_hash]
+
+
+@pytest.mark.parametrize(
+    ("known", "orphaned"),
+    [
+        ([], {"a", "b", "c"}),
+        (["a:1:1"], {"b", "c"}),
+        (["b:1:1"], {"a", "c"}),
+        (["c:1:1", "a:1:1"], {"b"}),
+        (["a:1:1", "b:1:1", "c:1:1"], set()),
+        (["a:1:10", "z:1:1"], {"a", "b", "c"}),
+    ],
+)
+def test_sessions_whose_node_nobody_knows_are_orphans(
+    store: Store, known: list[str], orphaned: set[str]
+) -> None:
+    insert(store, "offline")
+    for name in ("a", "b", "c"):
+        connect(store, insert(store, name), node=f"{name}:1:1")
+    names = store.modules.names(r.module_hash for r in store.modules.orphaned_sessions(known))
+    assert set(names.values()) == orphaned
+
+
+def test_hashes_are_found_by_how_they_start(store: Store) -> None:
+    modules = [insert(store, f"module-{number}") for number in range(40)]
+    for prefix in ("0", "f", modules[3].module_hash[:8], modules[3].module_hash):
+        expected = {m.module_hash: m.name for m in modules if m.module_hash.startswith(prefix)}
+        assert store.modules.starting_with(prefix) == expected
+
+
+def test_taken_numbers_are_those_of_some_module(store: Store) -> None:
+    insert(store, "one", module_id=1)
+    insert(store, "nine", module_id=9)
+    assert store.modules.taken_numbers(range(1, 120)) == {1, 9}
+
+
+def test_a_module_is_enabled_and_disabled_once(store: Store, now: datetime) -> None:
+    module = insert(store)
+    assert not store.modules.set_enabled(module.module_hash, now, enabled=True)
+    assert store.modules.set_enabled(module.module_hash, now, enabled=False)
+    assert not store.modules.set_enabled(module.module_hash, now, enabled=False)
+    assert not store.modules.set_enabled("0" * 64, now, enabled=False)
+
+
+def test_a_module_is_deleted_once(store: Store) -> None:
+    module = insert(store)
+    assert store.modules.delete(module.module_hash)
+    assert not store.modules.delete(module.module_hash)

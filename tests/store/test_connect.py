@@ -1,0 +1,110 @@
+"""The client: what it is opened with, which commands it sends, and what an outage looks like."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from shared.errors import DatabaseUnavailable, SettingsError
+from shared.services.carrying import export_registry
+from shared.services.preparing import prepare_database
+from shared.settings import Settings
+from shared.store import Store, client_options, connect, unavailable_as_platform_error
+from tests.conftest import free_port
+from tests.fleet import Fleet
+
+# Commands of the Stable API, version 1: whatever is not among them would tie us to one server.
+ALLOWED = {
+    "hello",
+    "ping",
+    "find",
+    "getMore",
+    "insert",
+    "update",
+    "delete",
+    "findAndModify",
+    "count",
+    "createIndexes",
+    "dropIndexes",
+    "listIndexes",
+    "killCursors",
+    "endSessions",
+}
+
+
+class Commands(CommandListener):
+    """Notes the name of every command that is sent."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.strict = True
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.names.add(event.command_name)
+        self.strict &= event.command.get("apiVersion") == "1" and event.command["apiStrict"]
+
+    def succeeded(self, event: object) -> None:
+        pass
+
+    def failed(self, event: object) -> None:
+        pass
+
+
+def test_only_commands_of_the_stable_api_are_sent(
+    settings: Settings, store: Store, now, plain_client
+) -> None:
+    plain_client.drop_database(settings.mongodb_name)
+    commands = Commands()
+    heard = connect(settings, timeout_ms=10_000, retryWrites=False, w=1, event_listeners=[commands])
+    prepare_database(heard)
+    heard.schema.drop_indexes()
+    fleet = Fleet(store=heard, now=now)
+    fleet.enrol()
+    fleet.connect(fleet.connect(fleet.register()))
+    heard.pulses.record({now: ["a"]})
+    heard.dump.estimate()
+    list(export_registry(heard, now))
+    heard.ping()
+    heard.close()
+    assert commands.names <= ALLOWED
+    assert commands.strict
+
+
+def test_an_outage_is_an_answer_within_two_seconds(settings: Settings) -> None:
+    down = connect(replace(settings, mongodb_host=f"127.0.0.1:{free_port()}"))
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable), unavailable_as_platform_error():
+        down.ping()
+    assert time.monotonic() - started < 2
+    down.close()
+
+
+@pytest.mark.parametrize("address", ["mongodb://", "mongodb://a:b:c", "mongodb://h/?w=x&retry"])
+def test_an_address_that_makes_no_sense_is_a_settings_error(
+    settings: Settings, address: str
+) -> None:
+    with pytest.raises(SettingsError, match="MONGODB_HOST: "):
+        connect(replace(settings, mongodb_host=address))
+
+
+def test_times_are_read_with_their_zone(settings: Settings, store: Store, now) -> None:
+    store.pulses.start("a", now)
+    assert store.pulses.get("a").tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "retry", "concern"),
+    [
+        ("", False, None),  # our own: local, guarded, and slow under retryable writes
+        ("db.example:27017", True, "majority"),
+        ("mongodb://db.example/?retryWrites=false&w=2", None, None),  # the operator has said so
+    ],
+)
+def test_writes_are_acknowledged_as_the_server_needs_it(
+    settings: Settings, address: str, retry: bool | None, concern: str | None
+) -> None:
+    options = client_options(replace(settings, mongodb_host=address))
+    assert (options.get("retryWrites"), options.get("w")) == (retry, concern)
+    assert options["server_api"].strict
+    assert options["timeoutMS"] == 1500

@@ -1,0 +1,65 @@
+"""Leases: guarded by not being dead, and a declared death by the beat."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.domain.module import NodeId, OfflineReason
+from shared.store import Store
+from tests.builders import NODE, make_node
+
+NEXT = NodeId("host-a:10090:2")
+
+
+def test_a_node_is_read_back(store: Store) -> None:
+    node = make_node(sessions=7)
+    store.nodes.enrol(node)
+    assert store.nodes.all() == [node]
+
+
+def test_a_renewal_moves_the_beat_and_the_lease(store: Store, now: datetime) -> None:
+    store.nodes.enrol(make_node(beat=4))
+    later = now + timedelta(minutes=1)
+    assert store.nodes.renew(NODE, later, sessions=3)
+    (node,) = store.nodes.all()
+    assert (node.beat, node.lease_until, node.sessions) == (5, later, 3)
+
+
+def test_a_dead_or_removed_node_cannot_renew(store: Store, now: datetime) -> None:
+    store.nodes.enrol(make_node(beat=4))
+    assert store.nodes.declare_dead(NODE, 4)
+    assert not store.nodes.renew(NODE, now, sessions=0)
+    store.nodes.remove(NODE)
+    assert not store.nodes.renew(NODE, now, sessions=0)
+
+
+def test_a_node_whose_beat_moved_is_not_declared_dead(store: Store, now: datetime) -> None:
+    store.nodes.enrol(make_node(beat=4))
+    store.nodes.renew(NODE, now, sessions=0)
+    assert not store.nodes.declare_dead(NODE, 4)
+    assert not store.nodes.all()[0].dead
+
+
+def test_a_node_is_declared_dead_by_one_only(store: Store) -> None:
+    store.nodes.enrol(make_node(beat=4))
+    assert store.nodes.declare_dead(NODE, 4)
+    assert not store.nodes.declare_dead(NODE, 4)
+
+
+def test_who_binds_an_address_ends_everybody_who_had_it(store: Store) -> None:
+    store.nodes.enrol(make_node())
+    store.nodes.enrol(make_node(id=NEXT))
+    store.nodes.enrol(make_node(id="host-b:10090:1", address="host-b:10090"))
+    assert store.nodes.declare_predecessors_dead("host-a:10090", NEXT) == 1
+    assert {node.id: node.dead for node in store.nodes.all()} == {
+        NODE: True,
+        NEXT: False,
+        "host-b:10090:1": False,
+    }
+
+
+def test_a_retiring_node_says_why_its_sessions_end(store: Store) -> None:
+    node = make_node()
+    store.nodes.enrol(node)
+    store.nodes.retire(NODE, OfflineReason.PLATFORM_RESTART)
+    retired = replace(node, dead=True, offline_reason=OfflineReason.PLATFORM_RESTART)
+    assert store.nodes.all() == [retired]
