@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
 
 from shared.domain.module import ModuleHash
@@ -44,6 +45,7 @@ class Gate:
                 return _respond(connection, HTTPStatus.OK, page)
             if self._hub.is_closing:
                 raise DatabaseUnavailable(RESTARTING)
+            _require_websocket(connection, request)
             module_hash = _read_hash(request.path)
             await self._hub.admit(connection, module_hash, _peer_of(connection, request))
         except PlatformError as error:
@@ -76,6 +78,14 @@ class Gate:
             "last_batch_size": writer.last_batch_size,
             "last_batch_seconds": writer.last_batch_seconds,
         }
+
+
+def _require_websocket(connection: ServerConnection, request: Request) -> None:
+    """Refuse what would end in no socket before it replaces one: a link to here in a browser."""
+    try:
+        connection.protocol.process_request(request)
+    except InvalidHandshake as error:
+        raise InvalidData(f"Only WebSocket handshakes are taken here: {error}.") from None
 
 
 def _read_hash(target: str) -> ModuleHash:
