@@ -76,6 +76,14 @@ def ask(port: int, path: str) -> Answer:
     return Answer(status, envelope["code"], envelope["result"])
 
 
+def answers(port: int, path: str) -> bool:
+    """Return whether what listens there says that all is well."""
+    try:
+        return ask(port, path).status == 200
+    except OSError:
+        return False
+
+
 class WsdNode(RealProcess):
     """One wsd process, which reaches the database through a proxy of its own."""
 
@@ -94,6 +102,11 @@ class WsdNode(RealProcess):
     def door_behind(self, line: Proxy) -> Callable[[ModuleHash], str]:
         """Return the doors at the other end of a line to this process."""
         return lambda m: f"ws://127.0.0.1:{line.port}/websocket?hash={m}"
+
+    def come_up(self) -> None:
+        """Start it and wait until it takes modules."""
+        self.start()
+        eventually(lambda: self.node_id)
 
     def statistics(self) -> dict[str, Any]:
         """Return its own figures; {} while it does not answer."""
@@ -151,13 +164,8 @@ class RunningPlatform:
                 process.start()
             process.mark_log()
         eventually(lambda: all(node.node_id for node in self.nodes))
-        eventually(lambda: self._answers("api", "/readyz") and self._answers("nginx", "/healthz"))
-
-    def _answers(self, program: str, path: str) -> bool:
-        try:
-            return ask(self._ports[program], path).status == 200
-        except OSError:
-            return False
+        eventually(lambda: answers(self._ports["api"], "/readyz"))
+        eventually(lambda: answers(self._ports["nginx"], "/healthz"))
 
     def ask_api(self, path: str) -> Answer:
         """Ask the api, past nginx; raises OSError when it does not answer at all."""
@@ -197,6 +205,11 @@ class RunningPlatform:
         """Return the nodes that these modules have their sessions on ("" for none)."""
         sessions = [self.stored(module_hash).session for module_hash in modules]
         return {session.node if session else "" for session in sessions}
+
+    def count_connected(self, modules: Sequence[ModuleHash]) -> int:
+        """Return how many of these modules have a session, whatever became of its node."""
+        records = self.store.modules.read_sessions(modules)
+        return sum(record.session is not None for record in records.values())
 
     def events(self, module_hash: ModuleHash, what: str = "offline") -> list[Event]:
         """Return what happened to a module, oldest first."""

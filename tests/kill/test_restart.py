@@ -1,0 +1,75 @@
+"""nginx or a wsd is restarted: who comes back is listed again, and nobody is lost (I7)."""
+
+import pytest
+
+from tests.kill.fleet import Fleet
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.kill.waiting import eventually, eventually_equal
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+# supervisord kills a wsd that has not gone by then.
+STOP_WAIT_SECONDS = 8
+
+
+def test_after_a_crash_of_nginx_those_who_come_back_are_listed(
+    platform: RunningPlatform, fleet: Fleet
+) -> None:
+    modules = platform.register(20)
+    returning = fleet.connect(modules[:10], platform.door, returns=True)
+    fleet.connect(modules[10:], platform.door)
+    platform.nginx.kill()
+    eventually_equal(lambda: platform.listed(modules), set())
+    platform.nginx.start()
+    eventually(lambda: all(program.is_open for program in returning))
+    eventually_equal(lambda: platform.listed(modules), set(modules[:10]))
+    assert platform.reasons(modules) == [["connection_lost"]] * 20
+
+
+def test_a_stopping_node_closes_its_500_sockets_with_1012_and_leaves_nothing_behind(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules, leaving = platform.register(500), node.node_id
+    programs = fleet.connect(modules, node.door, heartbeat_seconds=0.5)
+    node.terminate()
+    assert node.wait(STOP_WAIT_SECONDS) == 0
+    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 500)
+    assert platform.count_connected(modules) == 0
+    assert leaving not in {n.id for n in platform.store.nodes.all()}
+    assert platform.reasons(modules) == [["platform_restart"]] * 500
+
+
+def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(100)
+    fleet.connect(modules, platform.door, returns=True)
+    node.stop()
+    eventually_equal(lambda: platform.nodes_of(modules), {other_node.node_id})
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    assert {r for reasons in platform.reasons(modules) for r in reasons} == {"platform_restart"}
+
+
+def test_a_node_stops_in_time_though_the_database_is_frozen(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(50)
+    programs = fleet.connect(modules, node.door)
+    platform.database.freeze()
+    node.terminate()
+    assert node.wait(STOP_WAIT_SECONDS) == 0
+    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 50)
+    platform.database.thaw()
+    eventually_equal(lambda: platform.listed(modules), set())
+
+
+def test_who_connects_to_a_stopping_node_is_turned_away_and_leaves_no_session(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    other_node.stop()
+    modules = platform.register(200)
+    programs = fleet.start(modules, node.door, returns=True, heartbeat_seconds=0.5)
+    eventually(lambda: any(program.is_open for program in programs))
+    node.stop()
+    assert platform.count_connected(modules) == 0
+    assert {r.status for program in programs for r in program.refusals} <= {503}

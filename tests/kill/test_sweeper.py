@@ -1,0 +1,31 @@
+"""A sweeper dies half-way: another one finishes, and spares who has come back (I1, I2)."""
+
+import pytest
+
+from tests.kill.fleet import Fleet
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.kill.proxy import MODULE_WRITES
+from tests.kill.waiting import eventually, eventually_equal
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+MANY = 300
+SLOW_SLICE_SECONDS = 0.4
+
+
+def test_another_sweeper_finishes_what_a_killed_one_began(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    modules, lost = platform.register(MANY), node.node_id
+    fleet.connect(modules, node.door, heartbeat_seconds=0.5)
+    with other_node.proxy.delaying(MODULE_WRITES, SLOW_SLICE_SECONDS):
+        node.kill()
+        eventually(lambda: 0 < platform.count_connected(modules) < MANY)
+        other_node.kill()
+    assert platform.count_connected(modules) > 0
+    node.come_up()
+    returned = fleet.connect(modules[-20:], node.door)
+    eventually(lambda: lost not in {n.id for n in platform.store.nodes.all()})
+    eventually_equal(lambda: platform.listed(modules), set(modules[-20:]))
+    assert platform.reasons(modules) == [["node_lost"]] * MANY
+    assert all(program.is_open for program in returned)
