@@ -51,13 +51,13 @@ class Fleet:
         ends: tuple[SessionEnd, ...] = (),
         node: NodeId = NODE,
         held: Container[SessionId] = (),
-        store: Store | None = None,
+        replaced: tuple[SessionEnd, ...] = (),
     ) -> list[ClaimOutcome]:
         """Write one batch of this node, which holds these sockets."""
         view = NodeView(
             node=node, holds=lambda session: session in held, takeover_window=timedelta(seconds=60)
         )
-        return write_batch(store or self.store, view, claims, ends, self.now)
+        return write_batch(self.store, view, claims, ends, self.now, replaced=replaced)
 
     def connect(self, module: Module, *, node: NodeId = NODE, **overrides: Any) -> Module:
         """Connect a module and return it as it is stored then."""

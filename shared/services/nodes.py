@@ -25,7 +25,8 @@ def sweep(store: Store, now: datetime) -> bool:
         nodes = store.nodes.all()
         for node in nodes:
             if node.dead:
-                return sweep_node(store, node, now)
+                sweep_node(store, node, now)
+                return True  # another one may be dead, or have left orphans
         return _end_slices(store, _find_orphans(store, nodes), OfflineReason.NODE_LOST, now)
 
 

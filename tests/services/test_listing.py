@@ -1,0 +1,175 @@
+"""Who is registered and who is online: what every reader is shown."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.module import NodeId, OfflineReason, State
+from shared.errors import NotFound
+from shared.services.listing import (
+    Listing,
+    get_module,
+    list_all,
+    list_online,
+    presence_rules,
+    select,
+    to_item,
+)
+from shared.settings import Settings
+from tests.builders import NODE
+from tests.fleet import Fleet
+
+OTHER = NodeId("host-b:10090:1")
+
+
+@pytest.fixture
+def rules(settings: Settings):
+    return presence_rules(settings)
+
+
+def names(listing: Listing) -> list[str]:
+    return [listed.module.name for listed in listing.modules]
+
+
+def test_only_modules_of_living_nodes_are_online(fleet: Fleet, rules) -> None:
+    fleet.enrol()
+    fleet.enrol(OTHER, lease_seconds=-10)
+    fleet.connect(fleet.register("online"))
+    fleet.connect(fleet.register("lost"), node=OTHER)
+    fleet.register("offline")
+    assert names(list_online(fleet.store, rules, fleet.now)) == ["online"]
+
+
+def test_all_are_listed_each_with_its_state_and_reason(fleet: Fleet, rules) -> None:
+    fleet.enrol()
+    fleet.enrol(OTHER, lease_seconds=-10)
+    fleet.connect(fleet.register("online"))
+    fleet.connect(fleet.register("lost"), node=OTHER)
+    fleet.register("offline")
+    listing = list_all(fleet.store, rules, fleet.now)
+    states = {
+        listed.module.name: (listed.presence.state, listed.presence.reason)
+        for listed in listing.modules
+    }
+    assert states == {
+        "online": (State.ONLINE, None),
+        "lost": (State.OFFLINE, OfflineReason.NODE_LOST),
+        "offline": (State.OFFLINE, OfflineReason.NEVER_CONNECTED),
+    }
+
+
+def test_modules_come_in_the_order_of_their_numbers(fleet: Fleet, rules) -> None:
+    for number in range(12):
+        fleet.register(f"module-{number}")
+    assert names(list_all(fleet.store, rules, fleet.now)) == [f"module-{n}" for n in range(12)]
+
+
+def test_a_silent_module_is_suspect_and_still_listed(fleet: Fleet, rules) -> None:
+    fleet.enrol(lease_seconds=3600)
+    fleet.connect(fleet.register())
+    fleet.now += timedelta(minutes=5)
+    (listed,) = list_online(fleet.store, rules, fleet.now).modules
+    assert listed.presence.state is State.SUSPECT
+
+
+def test_a_listing_is_valid_until_the_first_lease_runs_out(fleet: Fleet, rules) -> None:
+    fleet.enrol(lease_seconds=20)
+    fleet.enrol(OTHER, lease_seconds=10)
+    fleet.enrol("host-c:1:1", lease_seconds=-10)
+    listing = list_online(fleet.store, rules, fleet.now)
+    assert listing.valid_until == fleet.now + timedelta(seconds=12)
+    assert listing.read_at == fleet.now
+
+
+def test_a_listing_that_rests_on_no_lease_has_no_end(fleet: Fleet, rules) -> None:
+    assert list_online(fleet.store, rules, fleet.now).valid_until is None
+
+
+def test_after_an_outage_only_a_declared_death_counts(fleet: Fleet, rules) -> None:
+    fleet.enrol(lease_seconds=-60)
+    dead = fleet.enrol(OTHER, lease_seconds=20)
+    fleet.connect(fleet.register("late"))
+    fleet.connect(fleet.register("lost"), node=OTHER)
+    fleet.store.nodes.declare_dead(dead.id, dead.beat)
+    listing = list_online(fleet.store, rules, fleet.now, trust_lease=False)
+    assert names(listing) == ["late"]
+    assert listing.valid_until is None
+
+
+def test_a_change_during_the_read_shows_in_the_counter(fleet: Fleet, rules) -> None:
+    """The counter is read first: a listing may be newer than it says, but never older."""
+    read_nodes = fleet.store.nodes.all
+
+    def register_first():
+        fleet.register("late")
+        return read_nodes()
+
+    fleet.store.nodes.all = register_first
+    listing = list_all(fleet.store, rules, fleet.now)
+    assert listing.changes < fleet.store.counters.read()[0]
+
+
+def test_one_module_is_found_with_its_state(fleet: Fleet, rules) -> None:
+    fleet.enrol()
+    module = fleet.connect(fleet.register())
+    fleet.register("another")
+    listed = get_module(fleet.store, module.module_hash, rules, fleet.now)
+    assert (listed.module, listed.presence.state) == (module, State.ONLINE)
+    assert listed.last_alive_time == fleet.now
+
+
+def test_an_unknown_module_is_not_found_and_its_name_not_repeated_in_full(
+    fleet: Fleet, rules
+) -> None:
+    with pytest.raises(NotFound) as refused:
+        get_module(fleet.store, "x" * 10_000, rules, fleet.now)
+    assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, ["North Load", "South Price", "west load"]),
+        ({"mission_kind": "load"}, ["North Load", "west load"]),
+        ({"mission_kind": ""}, []),
+        ({"tag": "pilot"}, ["North Load"]),
+        ({"name": "LOAD"}, ["North Load", "west load"]),
+        ({"name": ""}, ["North Load", "South Price", "west load"]),
+        ({"state": State.ONLINE}, ["North Load"]),
+        ({"state": State.OFFLINE, "mission_kind": "load"}, ["west load"]),
+    ],
+)
+def test_filters_are_all_to_be_matched(fleet: Fleet, rules, filters, expected) -> None:
+    fleet.enrol()
+    fleet.connect(fleet.register("North Load", mission_kind="load", tags=("pilot",)))
+    fleet.register("South Price", mission_kind="price")
+    fleet.register("west load", mission_kind="load")
+    chosen = select(list_all(fleet.store, rules, fleet.now).modules, **filters)
+    assert [listed.module.name for listed in chosen] == expected
+
+
+def test_the_public_form_of_an_online_module(fleet: Fleet, rules) -> None:
+    fleet.enrol()
+    module = fleet.connect(fleet.register(mission_kind="load", data_requirement=[1]))
+    item = to_item(get_module(fleet.store, module.module_hash, rules, fleet.now))
+    assert (item["missionKind"], item["dataRequirement"]) == ("load", [1])
+    assert (item["alive"], item["state"], item["offline_reason"]) == (True, "online", None)
+    assert (item["session_id"], item["node"]) == (module.session.id, NODE)
+    assert item["last_login_time"] == item["last_alive_time"] == fleet.now
+
+
+def test_the_public_form_of_a_lost_module_has_no_session(fleet: Fleet, rules) -> None:
+    fleet.enrol(lease_seconds=-10)
+    module = fleet.connect(fleet.register())
+    item = to_item(get_module(fleet.store, module.module_hash, rules, fleet.now))
+    assert (item["alive"], item["offline_reason"]) == (False, "node_lost")
+    assert (item["session_id"], item["peer"], item["node"]) == (None, None, None)
+
+
+def test_the_cheaper_reads_of_pulses_show_the_same(fleet: Fleet, rules) -> None:
+    fleet.enrol()
+    for number in range(10):
+        fleet.register(f"offline-{number}")
+    fleet.connect(fleet.register("online"))
+    (listed,) = list_online(fleet.store, rules, fleet.now).modules
+    assert listed.last_alive_time == fleet.now
