@@ -24,8 +24,9 @@ log = logging.getLogger("watchdog")
 
 MISSES = 3
 PROBE_SECONDS = 4.0
-# A process that never answered may still be preparing itself; then this long is long enough.
-START_SECONDS = 60
+# A process that never answered may still be starting; both bind within a second or two, with or
+# without a database.
+START_SECONDS = 20
 # The embedded database server grows; starting it again costs less than a second.
 EMBEDDED_DATABASE_BYTES = 1_500_000_000
 
