@@ -1,0 +1,141 @@
+"""Listing who is online: the platform beside a bare Flask route that returns the same bytes."""
+
+import os
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import repeat
+from statistics import median
+
+from bench.http_load import run_load
+from bench.report import Goal, Report, emit, progress, show, wants_json
+from bench.stack import PYTHON, Program, Stack, free_ports, http_status
+from shared.clock import utc_now
+from shared.domain.liveness import Node
+from shared.domain.module import ModuleHash, NodeId, Session, SessionId
+from shared.domain.session import Claim
+from shared.services.liveness import NodeView, write_batch
+from shared.services.nodes import enrol_node
+
+ABOUT = "GET /module/online, unfiltered, beside a bare Flask route under the same gunicorn"
+REQUEST = b"GET /module/online HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CONNECTIONS = 16
+ROUNDS = 3
+SECONDS = 1.5
+NODE = NodeId("bench:1:1")
+
+
+@dataclass(kw_only=True)
+class Side:
+    """One of the two servers, and what its rounds came to."""
+
+    name: str
+    port: int
+    program: Program
+    rates: list[float] = field(default_factory=list)
+    medians: list[float] = field(default_factory=list)
+    cpu_microseconds: list[float] = field(default_factory=list)
+
+    def measure(self, connections: int) -> None:
+        """Run one round."""
+        cpu_before = self.program.cpu_seconds()
+        load = run_load(self.port, repeat(REQUEST), connections, SECONDS)
+        assert not load.failures, f"{self.name}: {load.failures} answers were failures"
+        cpu = self.program.cpu_seconds() - cpu_before
+        self.rates.append(load.rate)
+        self.medians.append(load.median_seconds)
+        self.cpu_microseconds.append(cpu / load.answers * 1e6)
+
+
+def connect_modules(stack: Stack, hashes: list[ModuleHash]) -> None:
+    """Have a node with a long lease hold a session of every module."""
+    now = utc_now()
+    lease = now + timedelta(hours=1)
+    enrol_node(
+        stack.store, Node(id=NODE, address="bench:1", beat=1, lease_until=lease, started_at=now)
+    )
+    view = NodeView(node=NODE, holds=lambda _: False, takeover_window=timedelta(seconds=60))
+    claims = [
+        Claim(
+            module_hash=module_hash,
+            session=Session(
+                id=SessionId(f"session-{number}"),
+                node=NODE,
+                peer="192.0.2.7:50000",
+                connected_at=now,
+            ),
+        )
+        for number, module_hash in enumerate(hashes)
+    ]
+    for start in range(0, len(claims), 500):
+        write_batch(stack.store, view, claims[start : start + 500], [], now)
+
+
+def compare(online: int, connections: int) -> tuple[Side, Side, int]:
+    """Measure both sides in turn with this many modules online; return them and the size."""
+    with Stack() as stack:
+        connect_modules(stack, stack.register_modules(online))
+        platform = Side(name="platform", port=stack.settings.api_port, program=stack.start_api())
+        address = f"http://127.0.0.1:{platform.port}/module/online"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            body = answer.read()
+        assert body.count(b'"module_id"') == online
+        bare = start_bare(stack, body)
+        for number in range(ROUNDS):
+            progress(f"{online} online: round {number + 1} of {ROUNDS}")
+            bare.measure(connections)
+            platform.measure(connections)
+        return platform, bare, len(body)
+
+
+def start_bare(stack: Stack, body: bytes) -> Side:
+    """Serve the bytes by a bare Flask route under the api's own gunicorn settings."""
+    path = stack.directory / "body"
+    path.write_bytes(body)
+    os.environ["BARE_BODY"] = str(path)
+    [port] = free_ports(1)
+    settings = ["-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
+    program = stack._start("bare", [PYTHON, "-m", "gunicorn", *settings, "bench.bare_flask:app"])
+    program.wait_until(lambda: http_status(port, "/module/online") == 200)
+    return Side(name="bare route", port=port, program=program)
+
+
+def rows(online: int, size: int, sides: tuple[Side, Side]) -> list[list[str]]:
+    """Return the table's lines about one fleet."""
+    return [
+        [
+            f"{online:,} online ({size / 1024:,.0f} KiB), {side.name}",
+            show(median(side.rates)),
+            f"{median(side.medians) * 1000:.2f}",
+            show(median(side.cpu_microseconds)),
+        ]
+        for side in sides
+    ]
+
+
+def main() -> None:
+    """Measure, and say what it came to."""
+    as_json = wants_json(ABOUT)
+    platform, bare, size = compare(300, CONNECTIONS)
+    large, large_bare, large_size = compare(10_000, 1)
+    table = [["", "answers/s", "median ms", "CPU us/answer"]]
+    table += rows(300, size, (platform, bare)) + rows(10_000, large_size, (large, large_bare))
+    rate = median(platform.rates)
+    goals = [
+        Goal(
+            what="300 online: share of the bare rate",
+            result=rate / median(bare.rates),
+            at_least=0.5,
+        ),
+        Goal(what="300 online: rate", result=rate, at_least=3000, unit="answers/s"),
+        Goal(
+            what="10,000 online, unchanged: times the bare route's time",
+            result=median(large.medians) / median(large_bare.medians),
+            at_most=1.3,
+        ),
+    ]
+    emit(Report(bench="listing", about=ABOUT, table=table, goals=goals), as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()
