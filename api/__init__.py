@@ -25,7 +25,6 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
     """
     app = Flask(__name__)
     app.config |= {
-        "SECRET_KEY": settings.secret_key,
         "TRUSTED_HOSTS": None if "*" in settings.allowed_hosts else list(settings.allowed_hosts),
         "MAX_CONTENT_LENGTH": 16 * 2**20,
         "MAX_FORM_MEMORY_SIZE": BODY_MAX_BYTES,

@@ -6,15 +6,13 @@ from flask import Response, request
 
 from api.envelope import ok_encoded
 from api.listings import Snapshot, Written, write_out
-from api.schemas import ListingWish
+from api.schemas import ListingQuery, ListingWish
 from shared.services.listing import ListedModule, select
-
-EVERYTHING = ListingWish()
 
 
 def answer_listing(snapshot: Snapshot, wish: ListingWish) -> Response:
     """Answer with the modules wished for, or 304 when the caller has them already."""
-    if wish == EVERYTHING:
+    if wish == ListingQuery.unsaid:
         return _answer(snapshot.everything, {})
     chosen = select(
         snapshot.modules,

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import marshmallow as ma
 import orjson
-from flask import Request
+from flask import Request, request
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
@@ -23,6 +23,13 @@ class RequestParser(FlaskParser):
 
     DEFAULT_VALIDATION_STATUS = 400
     __location_map__ = {"query": "load_querystring", "body": "load_body"}  # noqa: RUF012
+
+    def parse(self, argmap: Any, req: Request | None = None, **options: Any) -> Any:
+        """Read a request; one without a query costs nothing if its schema knows what that means."""
+        unsaid = getattr(argmap, "unsaid", None)
+        if unsaid is not None and not request.query_string:
+            return unsaid
+        return super().parse(argmap, req, **options)
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
         """Read the words that the schema knows from the query."""

@@ -80,6 +80,8 @@ class ListingWish:
 class ListingQuery(Words):
     """Filters and the page of a listing."""
 
+    unsaid = ListingWish()
+
     mission_kind = Text(KIND_MAX_LENGTH, data_key="missionKind")
     tag = Text(TAG_MAX_LENGTH)
     name = Text(NAME_MAX_LENGTH, metadata={"description": "Any part of the name, in any case."})
