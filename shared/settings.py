@@ -27,6 +27,17 @@ REFUSED_BY_BROWSERS = 10080
 WEB_PORT_INSTEAD = 10088
 
 
+class _Environment(FileAwareEnv):
+    """Reads NAME_FILE for NAME; a file that cannot be read is one bad variable among others."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        try:
+            return super()._get_value(env_key, default)
+        except (OSError, ValueError):
+            self._errors[f"{env_key}_FILE"].append("must name a text file that can be read.")
+            return default
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the platform was told; the variable of each field is its name in capitals."""
@@ -81,7 +92,7 @@ class Settings:
 
         Raises SettingsError that names every bad variable at once.
         """
-        env = FileAwareEnv(eager=False, strip_whitespace=True)
+        env = _Environment(eager=False, strip_whitespace=True)
         env.read_env(env_file or PROJECT_DIR / ".env", recurse=False)
         values = _read_service(env) | _read_database(env) | _read_liveness(env) | _read_mail(env)
         try:
@@ -95,7 +106,8 @@ class Settings:
             values["secret_key"] = secrets.token_urlsafe(32)  # DEBUG only: good for one process
         if not values["var_dir"].is_absolute():
             values["var_dir"] = PROJECT_DIR / values["var_dir"]
-        return cls(**values, warnings=_raise_short_timeout(values))
+        warnings = _raise_short_timeout(values)
+        return cls(**values, warnings=warnings)
 
     @property
     def offline_timeout(self) -> timedelta:
@@ -261,10 +273,10 @@ def _raise_short_timeout(values: dict[str, Any]) -> tuple[str, ...]:
 def _mask(name: str, text: str) -> str:
     if name != "mongodb_host":
         return "********"
-    head, at, tail = text.rpartition("@")
-    user, colon, _ = head.rpartition("//")[2].partition(":")
-    scheme = head.rpartition("//")[0]
-    return f"{scheme}//{user}{':********' if colon else ''}@{tail}" if at else text
+    start = text.find("://") + len("://") if "://" in text else 0
+    credentials, at, hosts = text[start:].rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{text[:start]}{user}{':********' if colon else ''}@{hosts}" if at else text
 
 
 def _refuse(messages: dict[str, list[str]]) -> NoReturn:
