@@ -12,9 +12,7 @@ from bench.report import Goal, Report, emit, progress, show, wants_json
 from bench.stack import PYTHON, Program, Stack, free_ports, http_status
 from shared.clock import utc_now
 from shared.domain.liveness import Node
-from shared.domain.module import ModuleHash, NodeId, Session, SessionId
-from shared.domain.session import Claim
-from shared.services.liveness import NodeView, write_batch
+from shared.domain.module import NodeId
 from shared.services.nodes import enrol_node
 
 ABOUT = "GET /module/online, unfiltered, beside a bare Flask route under the same gunicorn"
@@ -47,34 +45,22 @@ class Side:
         self.cpu_microseconds.append(cpu / load.answers * 1e6)
 
 
-def connect_modules(stack: Stack, hashes: list[ModuleHash]) -> None:
+def connect_all(stack: Stack) -> None:
     """Have a node with a long lease hold a session of every module."""
     now = utc_now()
     lease = now + timedelta(hours=1)
-    enrol_node(
-        stack.store, Node(id=NODE, address="bench:1", beat=1, lease_until=lease, started_at=now)
-    )
-    view = NodeView(node=NODE, holds=lambda _: False, takeover_window=timedelta(seconds=60))
-    claims = [
-        Claim(
-            module_hash=module_hash,
-            session=Session(
-                id=SessionId(f"session-{number}"),
-                node=NODE,
-                peer="192.0.2.7:50000",
-                connected_at=now,
-            ),
-        )
-        for number, module_hash in enumerate(hashes)
-    ]
-    for start in range(0, len(claims), 500):
-        write_batch(stack.store, view, claims[start : start + 500], [], now)
+    node = Node(id=NODE, address="bench:1", beat=1, lease_until=lease, started_at=now)
+    enrol_node(stack.store, node)
+    session = {"id": "session", "node": NODE, "peer": "192.0.2.7:50000", "connected_at": now}
+    connected = {"session": session, "epoch": 1, "state_since": now, "last_login_time": now}
+    stack.store.modules._collection.update_many({}, {"$set": connected})
 
 
 def compare(online: int, connections: int) -> tuple[Side, Side, int]:
     """Measure both sides in turn with this many modules online; return them and the size."""
     with Stack() as stack:
-        connect_modules(stack, stack.register_modules(online))
+        stack.register_modules(online)
+        connect_all(stack)
         platform = Side(name="platform", port=stack.settings.api_port, program=stack.start_api())
         address = f"http://127.0.0.1:{platform.port}/module/online"
         with urllib.request.urlopen(address, timeout=10) as answer:
