@@ -61,7 +61,7 @@ def _to_item(entry: "HistoryEntry") -> dict[str, Any]:
     return {
         "at": event.at,
         "module_hash": event.module_hash,
-        "name": _name(entry),
+        "name": entry.module_name,
         "what": event.what,
         "reason": event.reason,
         "detail": event.detail,
@@ -72,7 +72,7 @@ def _row(entry: "HistoryEntry") -> tuple[str, ...]:
     event = entry.event
     return (
         render.format_time(event.at),
-        _name(entry) or "-",
+        entry.module_name or "-",
         event.module_hash[: render.HASH_CHARACTERS],
         event.what,
         event.reason or "-",
@@ -80,11 +80,6 @@ def _row(entry: "HistoryEntry") -> tuple[str, ...]:
             f"{name}={_text(value)}" for name, value in event.detail.items() if name != "epoch"
         ),
     )
-
-
-def _name(entry: "HistoryEntry") -> str | None:
-    """Return the module's name; a deleted one's is in the event that says so."""
-    return entry.module_name or entry.event.detail.get("name")
 
 
 def _text(value: Any) -> str:

@@ -46,7 +46,8 @@ class Platform:
         except DatabaseUnavailable:
             raise DatabaseDown(self._describe_outage()) from None
         except DatabaseError as error:
-            raise click.ClickException(f"The database refused: {error}") from None
+            reason = str(error).partition(", full error")[0]
+            raise click.ClickException(f"The database refused: {reason}") from None
         finally:
             if store is not self._given_store:
                 store.close()

@@ -34,7 +34,9 @@ def read_history(
     with batch_timeout(READ_SECONDS):
         module_hash = None if module is None else _find_hash(store, module)
         events = store.events.find(since=since, module_hash=module_hash, reason=reason)
-        names = store.modules.names({event.module_hash for event in events})
+        # A deleted module's name stands in the events of its registration and its end.
+        told = {e.module_hash: e.detail["name"] for e in events if "name" in e.detail}
+        names = told | store.modules.names({event.module_hash for event in events})
     return [HistoryEntry(event=event, module_name=names.get(event.module_hash)) for event in events]
 
 

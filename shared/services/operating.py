@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.domain.close_codes import CloseCode
 from shared.domain.event import was_decided
-from shared.domain.module import Module, ModuleHash, OfflineReason
+from shared.domain.module import Module, ModuleHash, OfflineReason, Session
 from shared.domain.order import Order
 from shared.domain.session import SessionEnd
 from shared.errors import Conflict, NotFound
@@ -104,31 +104,12 @@ def _end(
     The order goes first: if this process is killed in between, the node that carries the order
     out ends the session with the same reason. A node without a document reads no orders.
     """
-    sessions = [(module, module.session) for module in modules if module.session]
+    ends = [_end_of(module, module.session, reason, now) for module in modules if module.session]
     nodes = {node.id for node in store.nodes.all()}
     orders = [
-        Order(
-            session=session.id,
-            node=session.node,
-            module_hash=module.module_hash,
-            created_at=now,
-            close_code=code,
-            reason=reason,
-        )
-        for module, session in sessions
-        if session.node in nodes
-    ]
-    ends = [
-        SessionEnd(
-            module_hash=module.module_hash,
-            session_id=session.id,
-            epoch=module.epoch,
-            reason=reason,
-            at=now,
-            raise_epoch=True,
-            peer=session.peer,
-        )
-        for module, session in sessions
+        _close_order(module, module.session, reason, now, code)
+        for module in modules
+        if module.session and module.session.node in nodes
     ]
     with batch_timeout():
         store.orders.give(orders)
@@ -136,3 +117,28 @@ def _end(
         ended = store.modules.write_sessions([], ends)
         store.counters.note_registry_change()
     return ended
+
+
+def _end_of(module: Module, session: Session, reason: OfflineReason, now: datetime) -> SessionEnd:
+    return SessionEnd(
+        module_hash=module.module_hash,
+        session_id=session.id,
+        epoch=module.epoch,
+        reason=reason,
+        at=now,
+        raise_epoch=True,
+        peer=session.peer,
+    )
+
+
+def _close_order(
+    module: Module, session: Session, reason: OfflineReason, now: datetime, code: CloseCode
+) -> Order:
+    return Order(
+        session=session.id,
+        node=session.node,
+        module_hash=module.module_hash,
+        created_at=now,
+        close_code=code,
+        reason=reason,
+    )
