@@ -6,6 +6,7 @@ from flask import Flask
 from flask_pymongo import PyMongo
 from flask_pymongo.wrappers import MongoClient
 
+from api.database import CALL_TIMEOUT_MS
 from api.envelope import register_error_handlers
 from api.health import health
 from api.json_provider import OrjsonProvider
@@ -51,4 +52,4 @@ def _connect(app: Flask, settings: Settings) -> Store:
         assert client is not None
         return client
 
-    return connect(settings, open_client=open_client)
+    return connect(settings, timeout_ms=CALL_TIMEOUT_MS, open_client=open_client)

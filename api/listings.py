@@ -16,7 +16,7 @@ from typing import Protocol
 
 import orjson
 
-from api.database import REQUEST_SECONDS, Database
+from api.database import Database
 from api.envelope import encode
 from shared.clock import utc_now
 from shared.domain.liveness import PresenceRules
@@ -25,6 +25,7 @@ from shared.services.listing import ListedModule, Listing, to_item
 from shared.store import BATCH_TIMEOUT_SECONDS, Store
 
 CHECK_SECONDS = 0.25
+WAIT_SECONDS = 1.8
 MAX_AGE_SECONDS = 10.0
 # How long after a good look at the counter others are served while somebody looks again.
 SERVED_MEANWHILE_SECONDS = 1.0
@@ -96,7 +97,7 @@ class CachedListing:
         if not self._lock.acquire(blocking=False):
             if snapshot is not None and self._may_serve_meanwhile(snapshot):
                 return snapshot
-            if not self._lock.acquire(timeout=REQUEST_SECONDS):
+            if not self._lock.acquire(timeout=WAIT_SECONDS):
                 raise DatabaseUnavailable
         try:
             return self._check()
@@ -131,7 +132,7 @@ class CachedListing:
     def _read_again(self) -> Snapshot:
         started = self._clock()
         # A long list may take long to read, but one that was short does not.
-        allowed = min(max(REQUEST_SECONDS, 4 * self._read_seconds), BATCH_TIMEOUT_SECONDS)
+        allowed = min(max(WAIT_SECONDS, 4 * self._read_seconds), BATCH_TIMEOUT_SECONDS)
         trust_lease = self._database.trusts_leases
         try:
             with self._database.use(allowed) as store:

@@ -1,6 +1,7 @@
 """An application over the test's database, and a client that calls it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
+from api.database import Database
 from shared.clock import utc_now
 from shared.domain.liveness import Node
 from shared.domain.module import Module
@@ -20,6 +22,26 @@ from shared.store import Store
 from tests.builders import NODE, make_claim, make_node, make_registration
 
 OnlineMaker = Callable[..., Module]
+
+
+@dataclass
+class Clock:
+    """Monotonic seconds that only a test moves."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database(store: Store, clock: Clock) -> Database:
+    return Database(store, clock)
 
 
 @pytest.fixture

@@ -146,3 +146,13 @@ def test_the_openapi_document_has_every_public_route(app: Flask) -> None:
         path.replace("{", "<string(length=64):").replace("}", ">") for path in document["paths"]
     }
     assert routes - undocumented == documented
+
+
+def test_json_of_clients_is_not_taken_for_objects_of_the_driver(settings: Settings) -> None:
+    app = create_app(settings)  # opens a client of its own, by Flask-PyMongo
+    try:
+        for value in ({"$oid": "x"}, {"$date": "x"}, {"$regularExpression": {"pattern": "x"}}):
+            answer = app.test_client().post("/module/register", json={"name": value})
+            assert_envelope(answer, 400, "3002")
+    finally:
+        app.extensions["forecast-platform"].database._store.close()

@@ -1,13 +1,16 @@
 """Modules register over HTTP, as earlier clients do and as new ones may."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api import create_app
 from shared.domain.module import ModuleHash, compute_module_hash
-from shared.store import Store
+from shared.settings import Settings
+from shared.store import Store, connect
 
 REQUIREMENT = {"table_kind": "fact", "table_name": "grid_load", "table_columns": ["mw"]}
 REQUIREMENT_TEXT = '{"table_kind": "fact", "table_name": "grid_load", "table_columns": ["mw"]}'
@@ -117,3 +120,25 @@ def test_racing_registrations_make_one_module(app: Flask, store: Store) -> None:
         answers = list(pool.map(register, range(8)))
     assert all(answer == answers[0] for answer in answers)
     assert len(store.modules.all()) == 1
+
+
+def register_in_a_process(settings: Settings, names: list[str]) -> dict[str, int]:
+    """Register modules from a process of its own; return their numbers."""
+    store = connect(settings, timeout_ms=10_000, retryWrites=False, w=1)
+    client = create_app(settings, store).test_client()
+    answers = {name: client.post("/module/register", json={"name": name}) for name in names}
+    store.close()
+    return {name: answer.json["result"]["module_id"] for name, answer in answers.items()}
+
+
+def test_racing_processes_agree_on_every_number(settings: Settings, store: Store) -> None:
+    names = [f"module {number}" for number in range(20)]
+    processes = 4
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        own = [[f"only of {number}"] for number in range(processes)]
+        futures = [pool.submit(register_in_a_process, settings, names + mine) for mine in own]
+        found = [future.result(60) for future in futures]
+    stored = {module.name: module.module_id for module in store.modules.all()}
+    assert len(stored) == len(set(stored.values())) == 20 + processes
+    for answers in found:
+        assert answers.items() <= stored.items()
