@@ -3,7 +3,7 @@
 The change counter is read at most every 250 ms. A changed listing is read again at once, but a
 process spends at most a fifth of its time on that. Unchanged ones are read again when they are ten
 seconds old (last_alive_time and `suspect` move without a change), or when a lease runs out that
-they rest on.
+they rest on; every second while a node is silent that may be back without a change.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from shared.services.listing import ListedModule, Listing, to_item
 from shared.store import BATCH_TIMEOUT_SECONDS, Store
 
 CHECK_SECONDS = 0.25
+DOUBTFUL_AGE_SECONDS = 1.0
 WAIT_SECONDS = 1.8
 MAX_AGE_SECONDS = 10.0
 # How long after a good look at the counter others are served while somebody looks again.
@@ -150,6 +151,9 @@ class CachedListing:
 
     def _serve_until(self, listing: Listing, started: float) -> float:
         limits = [started + MAX_AGE_SECONDS]
+        if listing.is_doubtful:
+            pause = self._read_seconds * (1 + PAUSE_PER_READ)
+            limits.append(started + max(DOUBTFUL_AGE_SECONDS, pause))
         if listing.valid_until is not None:
             limits.append(started + (listing.valid_until - listing.read_at).total_seconds())
         if not self._database.trusts_leases:

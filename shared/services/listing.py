@@ -26,13 +26,15 @@ class Listing:
     """Modules in order of their numbers, as read at one moment.
 
     `changes` is the registry's change counter from before the read; `valid_until` is when the
-    first lease that the listing rests on runs out (None: it rests on none).
+    first lease that the listing rests on runs out (None: it rests on none). `is_doubtful` says
+    that a node's lease ran out and nobody declared it dead: its modules may be back any moment.
     """
 
     modules: tuple[ListedModule, ...]
     changes: int
     read_at: datetime
     valid_until: datetime | None
+    is_doubtful: bool = False
 
 
 def presence_rules(settings: Settings) -> PresenceRules:
@@ -62,7 +64,8 @@ def _read(
 ) -> Listing:
     with batch_timeout():
         changes, registered = store.counters.read()
-        nodes = [n for n in store.nodes.all() if n.is_alive(now, trust_lease=trust_lease)]
+        undead = [node for node in store.nodes.all() if not node.dead]
+        nodes = [node for node in undead if node.is_alive(now, trust_lease=trust_lease)]
         alive = {node.id for node in nodes}
         modules = store.modules.all() if everyone else store.modules.on_nodes(alive)
         pulses = store.pulses.read([m.module_hash for m in modules], registered)
@@ -76,7 +79,11 @@ def _read(
     ]
     leases = [node.expires_at for node in nodes] if trust_lease else []
     return Listing(
-        modules=tuple(listed), changes=changes, read_at=now, valid_until=min(leases, default=None)
+        modules=tuple(listed),
+        changes=changes,
+        read_at=now,
+        valid_until=min(leases, default=None),
+        is_doubtful=len(nodes) < len(undead),
     )
 
 

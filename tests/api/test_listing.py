@@ -1,5 +1,6 @@
 """Listings over HTTP: who is online, filtered, in pages, and only when something changed."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +61,16 @@ def test_the_documentation_names_every_key(
     [item] = client.get("/module/online").json["result"]
     documented = {field.data_key or name for name, field in ModuleAnswer().fields.items()}
     assert item.keys() == documented
+
+
+def test_a_module_whose_node_is_lost_is_offline(
+    client: FlaskClient, connect_module: OnlineMaker, store: Store, living_node: Node
+) -> None:
+    module = connect_module()
+    store.nodes.renew(living_node.id, utc_now() - timedelta(seconds=3), sessions=1)
+    assert names(client.get("/module/online")) == []
+    item = client.get(f"/module/{module.module_hash}").json["result"]
+    assert (item["state"], item["offline_reason"]) == ("offline", "node_lost")
 
 
 def test_the_whole_list_tells_who_is_offline(

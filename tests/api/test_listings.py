@@ -28,6 +28,7 @@ class Reader:
         self.calls = 0
         self.takes_seconds = 0.0
         self.lease_left: timedelta | None = None
+        self.is_doubtful = False
         self.trusted_leases: list[bool] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
@@ -43,7 +44,13 @@ class Reader:
         changes, _ = store.counters.read()
         self.clock.seconds += self.takes_seconds
         valid_until = now + self.lease_left if self.lease_left is not None else None
-        return Listing(modules=(), changes=changes, read_at=now, valid_until=valid_until)
+        return Listing(
+            modules=(),
+            changes=changes,
+            read_at=now,
+            valid_until=valid_until,
+            is_doubtful=self.is_doubtful,
+        )
 
 
 @pytest.fixture
@@ -110,6 +117,16 @@ def test_no_listing_outlives_a_lease_that_it_rests_on(
     listing.current()
     assert reader.calls == 1
     clock.seconds += 0.1
+    listing.current()
+    assert reader.calls == 2
+
+
+def test_a_doubtful_listing_is_read_again_every_second(
+    listing: CachedListing, reader: Reader, clock: Clock
+) -> None:
+    reader.is_doubtful = True
+    listing.current()
+    clock.seconds += 1.0
     listing.current()
     assert reader.calls == 2
 

@@ -85,6 +85,15 @@ def test_a_listing_that_rests_on_no_lease_has_no_end(fleet: Fleet, rules) -> Non
     assert list_online(fleet.store, rules, fleet.now).valid_until is None
 
 
+def test_a_listing_is_doubtful_while_a_silent_node_may_be_back(fleet: Fleet, rules) -> None:
+    fleet.enrol()
+    assert not list_online(fleet.store, rules, fleet.now).is_doubtful
+    silent = fleet.enrol(OTHER, lease_seconds=-10)
+    assert list_online(fleet.store, rules, fleet.now).is_doubtful
+    fleet.store.nodes.declare_dead(silent.id, silent.beat)
+    assert not list_online(fleet.store, rules, fleet.now).is_doubtful
+
+
 def test_after_an_outage_only_a_declared_death_counts(fleet: Fleet, rules) -> None:
     fleet.enrol(lease_seconds=-60)
     dead = fleet.enrol(OTHER, lease_seconds=20)
