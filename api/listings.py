@@ -3,7 +3,8 @@
 The change counter is read at most every 250 ms. A changed listing is read again at once, but a
 process spends at most a fifth of its time on that. Unchanged ones are read again when they are ten
 seconds old (last_alive_time and `suspect` move without a change), or when a lease runs out that
-they rest on; every second while a node is silent that may be back without a change.
+they rest on; every second while a node is silent that may be back without a change. While one
+thread reads, the others serve what lies ready, if it may still be served.
 """
 
 import hashlib
@@ -27,7 +28,8 @@ from shared.store import BATCH_TIMEOUT_SECONDS, Store
 CHECK_SECONDS = 0.25
 DOUBTFUL_AGE_SECONDS = 1.0
 WAIT_SECONDS = 1.8
-MAX_AGE_SECONDS = 10.0
+REFRESH_SECONDS = 10.0
+MAX_AGE_SECONDS = 15.0
 # How long after a good look at the counter others are served while somebody looks again.
 SERVED_MEANWHILE_SECONDS = 1.0
 PAUSE_PER_READ = 4
@@ -51,12 +53,13 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A listing as read, and until when (by the monotonic clock) it may be served."""
+    """A listing as read; when to read it again, and until when it may be served, monotonic."""
 
     modules: tuple[ListedModule, ...]
     changes: int
     everything: Written
     read_at: float
+    refresh_at: float
     serve_until: float
 
 
@@ -107,7 +110,8 @@ class CachedListing:
 
     def _may_serve_meanwhile(self, snapshot: Snapshot) -> bool:
         now = self._clock()
-        return now < snapshot.serve_until and now < self._checked_at + SERVED_MEANWHILE_SECONDS
+        patience = max(SERVED_MEANWHILE_SECONDS, 2 * self._read_seconds)
+        return now < snapshot.serve_until and now < self._checked_at + patience
 
     def _check(self) -> Snapshot:
         """Look at the change counter and read again if that is due; the lock is held."""
@@ -117,18 +121,22 @@ class CachedListing:
             return snapshot  # somebody else just did
         with self._database.use() as store:
             changes, _ = store.counters.read()
+        self._checked_at = started
         if snapshot is None or self._is_read_due(snapshot, changes):
             snapshot = self._snapshot = self._read_again()
-        self._checked_at = started
-        self._check_again_at = min(started + CHECK_SECONDS, snapshot.serve_until)
+        self._check_again_at = min(started + CHECK_SECONDS, snapshot.refresh_at)
         return snapshot
 
     def _is_read_due(self, snapshot: Snapshot, changes: int) -> bool:
         now = self._clock()
-        if now >= snapshot.serve_until:
+        if now >= snapshot.refresh_at:
             return True
-        pause_ends_at = snapshot.read_at + self._read_seconds * (1 + PAUSE_PER_READ)
-        return changes != snapshot.changes and now >= pause_ends_at
+        return changes != snapshot.changes and now >= snapshot.read_at + self._pause_seconds
+
+    @property
+    def _pause_seconds(self) -> float:
+        """From one reading's start to the next one's: it shall be a fifth of the time at most."""
+        return self._read_seconds * (1 + PAUSE_PER_READ)
 
     def _read_again(self) -> Snapshot:
         started = self._clock()
@@ -139,21 +147,27 @@ class CachedListing:
             with self._database.use(allowed) as store:
                 listing = self._read(store, self._rules, utc_now(), trust_lease=trust_lease)
             everything = write_out(listing.modules)
-        finally:
-            self._read_seconds = self._clock() - started
+        except DatabaseUnavailable:
+            self._read_seconds = max(self._read_seconds, self._clock() - started)
+            raise
+        self._read_seconds = self._clock() - started
+        serve_until = self._serve_until(listing, started)
         return Snapshot(
             modules=listing.modules,
             changes=listing.changes,
             everything=everything,
             read_at=started,
-            serve_until=self._serve_until(listing, started),
+            refresh_at=min(started + self._refresh_seconds(listing), serve_until),
+            serve_until=serve_until,
         )
+
+    def _refresh_seconds(self, listing: Listing) -> float:
+        if not listing.is_doubtful:
+            return REFRESH_SECONDS
+        return min(max(DOUBTFUL_AGE_SECONDS, self._pause_seconds), REFRESH_SECONDS)
 
     def _serve_until(self, listing: Listing, started: float) -> float:
         limits = [started + MAX_AGE_SECONDS]
-        if listing.is_doubtful:
-            pause = self._read_seconds * (1 + PAUSE_PER_READ)
-            limits.append(started + max(DOUBTFUL_AGE_SECONDS, pause))
         if listing.valid_until is not None:
             limits.append(started + (listing.valid_until - listing.read_at).total_seconds())
         if not self._database.trusts_leases:

@@ -180,6 +180,25 @@ def test_while_one_reads_the_others_have_the_listing_from_before(
         assert one.result(10) is not before
 
 
+def test_an_old_listing_is_served_while_one_reads_but_not_longer_than_15_seconds(
+    listing: CachedListing, reader: Reader, clock: Clock
+) -> None:
+    before = listing.current()
+    clock.seconds += 9.9
+    listing.current()
+    clock.seconds += 0.2
+    reader.is_reading.clear()
+    reader.may_go_on.clear()
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(listing.current)
+        assert reader.is_reading.wait(10)
+        assert listing.current() is before
+        clock.seconds += 5.0
+        other = pool.submit(listing.current)
+        reader.may_go_on.set()
+        assert other.result(10) is one.result(10)
+
+
 def make_listed(**overrides: object) -> ListedModule:
     values = {"last_alive_time": NOON} | overrides
     presence = Presence(state=State.ONLINE, reason=None, since=NOON, session=make_session())
