@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from cli.check import Check, Status
-from cli.database_checks import _check_clock, check_database
+from cli.database_checks import _check_clock, _check_server, check_database
 from cli.main import cli
 from cli.platform import Platform
 from cli.service_checks import check_nginx_binary, check_open_files, check_services
 from shared.settings import Settings
 from shared.store import Store
+from shared.store.server import ServerFacts
 from tests.builders import NODE, NOON
 from tests.conftest import free_port
 from tests.fleet import Fleet
@@ -210,3 +211,29 @@ def test_doctor_names_every_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None
     assert result.exit_code == 1
     assert "API_PORT" in result.stdout
     assert "WSD_PROCESSES" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "found"),
+    [
+        ({"replica_set": "rs0"}, Status.OK, "replica set rs0"),
+        ({"is_sharded": True}, Status.OK, "sharded"),
+        ({}, Status.WARN, "a lone server"),
+        ({"replica_set": "rs0", "is_writable": False}, Status.FAIL, "takes no writes"),
+        ({"replica_set": "rs0", "version": "5.0.31"}, Status.FAIL, "the server"),
+        ({"replica_set": "rs0", "version": "0.7", "product": "SecantusDB"}, Status.OK, "rs0"),
+    ],
+)
+def test_servers_are_judged_by_what_the_platform_needs(
+    facts: dict[str, Any], status: Status, found: str
+) -> None:
+    values = {
+        "version": "8.0.4",
+        "is_writable": True,
+        "is_sharded": False,
+        "replica_set": None,
+        "local_time": NOON,
+    }
+    check = _check_server(ServerFacts(**values | facts), "the server")
+    assert check.status is status
+    assert found in check.found

@@ -158,6 +158,13 @@ def test_a_session_of_a_dead_node_was_lost_with_it(fleet: Fleet, fate: str) -> N
     assert fleet.store.orders.read(OTHER) == []
 
 
+def test_a_session_of_a_stopping_node_ended_with_its_restart(fleet: Fleet) -> None:
+    module = fleet.connect(fleet.register(), node=OTHER)
+    fleet.store.nodes.retire(OTHER, OfflineReason.PLATFORM_RESTART)
+    fleet.write(fleet.claim(module))
+    assert fleet.happened(module)[-2] == ("offline", "platform_restart")
+
+
 def take_over(fleet: Fleet, module: Module, times: int) -> None:
     """Let the two nodes take a module from each other, two seconds apart."""
     for number in range(times):
