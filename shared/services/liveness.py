@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.close_codes import CloseCode
 from shared.domain.event import Event, came_online, went_offline
-from shared.domain.liveness import TAKEOVERS_ALLOWED, count_recent_takeovers
+from shared.domain.liveness import TAKEOVERS_ALLOWED, Node, count_recent_takeovers
 from shared.domain.module import ModuleHash, NodeId, OfflineReason, Session, SessionId
 from shared.domain.order import Order
 from shared.domain.session import (
@@ -48,18 +48,16 @@ def write_batch(
     """
     with batch_timeout():
         records = store.modules.read_sessions(c.module_hash for c in claims) if claims else {}
-        alive = _alive_nodes(store, view, records, now)
-        outcomes = [
-            _decide(claim, records.get(claim.module_hash), view, alive, now) for claim in claims
-        ]
+        sight = _look_around(store, view, records, now)
+        outcomes = [_decide(claim, records.get(claim.module_hash), sight) for claim in claims]
         bound = [outcome for outcome in outcomes if outcome.verdict is Verdict.BOUND]
         store.events.record([end_event(e) for e in (*ends, *replaced) if e.is_certain])
-        starts = [_start(outcome, records, view, alive) for outcome in bound]
+        starts = [_start(outcome, records, sight) for outcome in bound]
         held = store.modules.write_sessions(starts, ends)
         if held < len(starts) + len(ends) and starts:
             outcomes = _check_landed(store, outcomes)
             bound = [outcome for outcome in outcomes if outcome.verdict is Verdict.BOUND]
-        _follow_up(store, view, bound, alive, now)
+        _follow_up(store, sight, bound)
         if bound or ends:
             store.counters.note_registry_change()
     return outcomes
@@ -71,35 +69,47 @@ def end_event(end: SessionEnd) -> Event:
     return went_offline(end.module_hash, end.epoch, end.at, end.reason, detail)
 
 
-def _alive_nodes(
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What a batch sees: its own node's view, and the documents of the other nodes."""
+
+    view: NodeView
+    nodes: Mapping[NodeId, Node]
+    now: datetime
+
+    def is_live(self, session: Session) -> bool:
+        """Return whether a session looks alive from here: a socket held, or another living node."""
+        return self.view.holds(session.id) or self.is_neighbour(session.node)
+
+    def is_neighbour(self, node: NodeId) -> bool:
+        """Return whether this is another node, and alive."""
+        found = self.nodes.get(node)
+        return node != self.view.node and found is not None and found.is_alive(self.now)
+
+    def is_takeover(self, claim: Claim, previous: Session | None) -> bool:
+        """Return whether a claim ends another session that looks alive."""
+        return previous is not None and previous.id != claim.session.id and self.is_live(previous)
+
+    def reason_of_end(self, previous: Session) -> OfflineReason:
+        """Return why a session is over that a newer one has just overwritten."""
+        if self.is_live(previous):
+            return OfflineReason.REPLACED
+        if previous.node == self.view.node:
+            return OfflineReason.CONNECTION_LOST
+        node = self.nodes.get(previous.node)
+        # A stopping node has said why its sessions end before it has written their ends.
+        return node.offline_reason if node is not None else OfflineReason.NODE_LOST
+
+
+def _look_around(
     store: Store, view: NodeView, records: Mapping[ModuleHash, SessionRecord], now: datetime
-) -> frozenset[NodeId]:
+) -> Sight:
     others = {r.session.node for r in records.values() if r.session} - {view.node}
-    if not others:
-        return frozenset({view.node})
-    return frozenset({view.node, *(n.id for n in store.nodes.all() if n.is_alive(now))})
+    nodes = {node.id: node for node in store.nodes.all()} if others else {}
+    return Sight(view=view, nodes=nodes, now=now)
 
 
-def _is_live(session: Session, view: NodeView, alive: frozenset[NodeId]) -> bool:
-    """Return whether a session looks alive from here: a socket held, or another living node."""
-    return view.holds(session.id) if session.node == view.node else session.node in alive
-
-
-def _is_takeover(
-    claim: Claim, previous: Session | None, view: NodeView, alive: frozenset[NodeId]
-) -> bool:
-    return (
-        previous is not None and previous.id != claim.session.id and _is_live(previous, view, alive)
-    )
-
-
-def _decide(
-    claim: Claim,
-    record: SessionRecord | None,
-    view: NodeView,
-    alive: frozenset[NodeId],
-    now: datetime,
-) -> ClaimOutcome:
+def _decide(claim: Claim, record: SessionRecord | None, sight: Sight) -> ClaimOutcome:
     if record is None:
         return ClaimOutcome(claim=claim, verdict=Verdict.UNKNOWN_MODULE)
     verdict, epoch = Verdict.BOUND, record.epoch + 1
@@ -111,18 +121,19 @@ def _decide(
         epoch = claim.floor_epoch + 1
     elif (
         not claim.confirmed
-        and _is_takeover(claim, record.session, view, alive)
-        and count_recent_takeovers(record.takeovers, now, view.takeover_window) >= TAKEOVERS_ALLOWED
+        and sight.is_takeover(claim, record.session)
+        and _count_takeovers(record, sight) >= TAKEOVERS_ALLOWED
     ):
         verdict = Verdict.LOOPING
     return ClaimOutcome(claim=claim, verdict=verdict, epoch=epoch, previous=record.session)
 
 
+def _count_takeovers(record: SessionRecord, sight: Sight) -> int:
+    return count_recent_takeovers(record.takeovers, sight.now, sight.view.takeover_window)
+
+
 def _start(
-    outcome: ClaimOutcome,
-    records: Mapping[ModuleHash, SessionRecord],
-    view: NodeView,
-    alive: frozenset[NodeId],
+    outcome: ClaimOutcome, records: Mapping[ModuleHash, SessionRecord], sight: Sight
 ) -> SessionStart:
     claim = outcome.claim
     return SessionStart(
@@ -130,7 +141,7 @@ def _start(
         session=claim.session,
         epoch_before=records[claim.module_hash].epoch,
         epoch=outcome.epoch,
-        is_takeover=_is_takeover(claim, outcome.previous, view, alive),
+        is_takeover=sight.is_takeover(claim, outcome.previous),
     )
 
 
@@ -156,13 +167,7 @@ def _check_landed(store: Store, outcomes: Sequence[ClaimOutcome]) -> list[ClaimO
     ]
 
 
-def _follow_up(
-    store: Store,
-    view: NodeView,
-    bound: Sequence[ClaimOutcome],
-    alive: frozenset[NodeId],
-    now: datetime,
-) -> None:
+def _follow_up(store: Store, sight: Sight, bound: Sequence[ClaimOutcome]) -> None:
     """Record what the new sessions mean, and have other nodes close the sockets they replace."""
     events: list[Event] = []
     orders: list[Order] = []
@@ -170,14 +175,14 @@ def _follow_up(
         claim, previous = outcome.claim, outcome.previous
         session = claim.session
         if previous is not None and previous.id != session.id:
-            events.append(_replaced_event(outcome, previous, view, alive))
-            if previous.node != view.node:
+            events.append(_replaced_event(outcome, previous, sight))
+            if sight.is_neighbour(previous.node):
                 orders.append(
                     Order(
                         session=previous.id,
                         node=previous.node,
                         module_hash=claim.module_hash,
-                        created_at=now,
+                        created_at=sight.now,
                         close_code=CloseCode.REPLACED,
                     )
                 )
@@ -191,23 +196,15 @@ def _follow_up(
             )
         )
     store.events.record(events)
-    store.orders.give([order for order in orders if order.node in alive])
+    store.orders.give(orders)
 
 
-def _replaced_event(
-    outcome: ClaimOutcome, previous: Session, view: NodeView, alive: frozenset[NodeId]
-) -> Event:
+def _replaced_event(outcome: ClaimOutcome, previous: Session, sight: Sight) -> Event:
     claim = outcome.claim
-    if _is_live(previous, view, alive):
-        reason = OfflineReason.REPLACED
-    elif previous.node == view.node:
-        reason = OfflineReason.CONNECTION_LOST
-    else:
-        reason = OfflineReason.NODE_LOST
     return went_offline(
         claim.module_hash,
         outcome.epoch - 1,
         claim.session.connected_at,
-        reason,
+        sight.reason_of_end(previous),
         {"peer": previous.peer, "replaced_by": claim.session.peer},
     )
