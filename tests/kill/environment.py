@@ -11,8 +11,9 @@ from tests.conftest import free_port
 NODES = 2
 LEASE_SECONDS = 1.5
 TIMEOUT_SECONDS = 1.8
+GRACE_SECONDS = 0.6
 # Out of the way for so long, every lease and every time-out has run out.
-LONG_ENOUGH_SECONDS = 2.4
+LONG_ENOUGH_SECONDS = 2.2
 SHORT_TIMES = {
     "WEBSOCKET_PING_INTERVAL_SECONDS": 0.6,
     "WEBSOCKET_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
@@ -24,7 +25,7 @@ SHORT_TIMES = {
     "ORDERS_POLL_SECONDS": 0.2,
     "TAKEOVER_PROBE_SECONDS": 0.8,
     "FREEZE_SECONDS": 0.8,
-    "FREEZE_GRACE_SECONDS": 0.8,
+    "FREEZE_GRACE_SECONDS": GRACE_SECONDS,
 }
 
 

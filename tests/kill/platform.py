@@ -203,22 +203,26 @@ class RunningPlatform:
 
     def nodes_of(self, modules: Sequence[ModuleHash]) -> set[str]:
         """Return the nodes that these modules have their sessions on ("" for none)."""
-        sessions = [self.stored(module_hash).session for module_hash in modules]
-        return {session.node if session else "" for session in sessions}
+        records = self.store.modules.read_sessions(modules)
+        return {record.session.node if record.session else "" for record in records.values()}
 
     def count_connected(self, modules: Sequence[ModuleHash]) -> int:
         """Return how many of these modules have a session, whatever became of its node."""
         records = self.store.modules.read_sessions(modules)
         return sum(record.session is not None for record in records.values())
 
-    def events(self, module_hash: ModuleHash, what: str = "offline") -> list[Event]:
+    def events(self, module_hash: ModuleHash, what: str) -> list[Event]:
         """Return what happened to a module, oldest first."""
         found = self.store.events.find(module_hash=module_hash)
         return [event for event in found if event.what == what]
 
-    def reasons(self, modules: Sequence[ModuleHash]) -> list[list[str | None]]:
-        """Return the reasons for which each of these modules went offline, oldest first."""
-        return [[event.reason for event in self.events(m)] for m in modules]
+    def reasons(self, modules: Sequence[ModuleHash]) -> list[list[str]]:
+        """Return the reasons for which each of these modules went offline."""
+        reasons: dict[str, list[str]] = {module_hash: [] for module_hash in modules}
+        query = {"module_hash": {"$in": list(modules)}, "what": "offline"}
+        for event in self.collection("events").find(query):
+            reasons[event["module_hash"]].append(event["reason"])
+        return list(reasons.values())
 
     def read_logs(self) -> list[tuple[str, str]]:
         """Return what each process wrote since the last `mend`."""

@@ -40,7 +40,7 @@ def test_no_acknowledged_registration_is_lost_when_the_database_is_killed(
     platform: RunningPlatform,
 ) -> None:
     with registering(platform, "durable") as acknowledged:
-        eventually(lambda: len(acknowledged) > 30)
+        eventually(lambda: len(acknowledged) > 15)
         platform.database.kill()
         survivors = list(acknowledged)
     platform.database.start()

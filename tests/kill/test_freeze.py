@@ -2,26 +2,12 @@
 
 import pytest
 
-from tests.kill.environment import LONG_ENOUGH_SECONDS
+from tests.kill.environment import GRACE_SECONDS, LONG_ENOUGH_SECONDS
 from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
 from tests.kill.waiting import eventually, eventually_equal, throughout
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
-
-
-def test_nobody_is_judged_when_a_lone_node_wakes_up(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
-) -> None:
-    other_node.stop()
-    modules = platform.register(20)
-    programs = fleet.connect(modules, node.door)
-    node.freeze()
-    throughout(LONG_ENOUGH_SECONDS, lambda: all(program.is_open for program in programs))
-    node.thaw()
-    throughout(LONG_ENOUGH_SECONDS, lambda: not any(program.close_codes for program in programs))
-    assert platform.listed(modules) == set(modules)
-    assert platform.reasons(modules) == [[]] * 20
 
 
 def test_nobody_is_judged_when_everything_stood_still(
@@ -35,7 +21,9 @@ def test_nobody_is_judged_when_everything_stood_still(
     throughout(LONG_ENOUGH_SECONDS, lambda: all(program.is_open for program in programs))
     node.thaw()
     other_node.thaw()
-    throughout(1.0, lambda: platform.nodes_of(modules) == nodes)
+    throughout(2 * GRACE_SECONDS, lambda: all(program.is_open for program in programs))
+    assert platform.nodes_of(modules) == nodes
+    assert platform.listed(modules) == set(modules)
     assert platform.reasons(modules) == [[]] * 20
 
 

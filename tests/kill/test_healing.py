@@ -35,8 +35,8 @@ def test_a_module_marked_offline_is_listed_again_on_the_same_socket(
     modules = platform.register(10)
     programs = fleet.connect(modules, node.door)
     mark_offline(platform, node.node_id)
-    eventually(lambda: all(platform.stored(m).epoch == 2 for m in modules))
-    eventually_equal(lambda: platform.nodes_of(modules), {node.node_id})
+    eventually(lambda: all(platform.stored(m).epoch > 1 for m in modules))
+    eventually(lambda: platform.nodes_of(modules) == {node.node_id})
     eventually_equal(lambda: platform.listed(modules), set(modules))
     assert [program.close_codes for program in programs] == [[]] * 10
 

@@ -73,7 +73,7 @@ def recover(outage: Outage) -> None:
         return bool(outage.missing)
 
     eventually(look)
-    throughout(1.5, look)
+    throughout(1.2, look)
 
 
 @pytest.fixture(scope="module", params=["frozen", "killed"])

@@ -9,8 +9,8 @@ from tests.kill.waiting import eventually, eventually_equal
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
-MANY = 300
-SLOW_SLICE_SECONDS = 0.4
+MANY = 200
+SLOW_SLICE_SECONDS = 0.3
 
 
 def test_another_sweeper_finishes_what_a_killed_one_began(
