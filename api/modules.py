@@ -1,5 +1,6 @@
 """Modules register, are listed, shown and closed."""
 
+import logging
 from typing import Any
 
 from flask import Response
@@ -24,6 +25,7 @@ from shared.services.lookup import find_module
 from shared.services.operating import close_module
 from shared.services.registration import Registered, register_module
 
+log = logging.getLogger(__name__)
 modules = Blueprint("modules", __name__, description="Modules report for duty.")
 
 
@@ -32,9 +34,7 @@ modules = Blueprint("modules", __name__, description="Modules report for duty.")
 @modules.response(200, RegisteredAnswer())
 def register_by_query(registration: Registration) -> Response:
     """Register a module, for the first time or again (the form of earlier clients)."""
-    with resources().database.use() as store:
-        registered = register_module(store, registration, utc_now())
-    return ok(_to_answer(registered))
+    return ok(_to_answer(_register(registration)))
 
 
 @modules.route("/module/register", methods=["POST"])
@@ -43,8 +43,7 @@ def register_by_query(registration: Registration) -> Response:
 @modules.response(201, RegisteredAnswer(), description="The module is new.")
 def register(registration: Registration) -> Response:
     """Register a module, for the first time or again."""
-    with resources().database.use() as store:
-        registered = register_module(store, registration, utc_now())
+    registered = _register(registration)
     return ok(_to_answer(registered), 201 if registered.is_new else 200)
 
 
@@ -88,8 +87,18 @@ def close_websocket(reference: ModuleReference) -> Response:
             store, module_id=reference.module_id, module_hash=reference.module_hash
         )
         close_module(store, module, utc_now())
+    log.info("closed module %s: %s", module.module_id, module.module_hash)
     message = "The WebSocket is being closed."
     return ok({"module_id": module.module_id, "module_name": module.name, "message": message})
+
+
+def _register(registration: Registration) -> Registered:
+    with resources().database.use() as store:
+        registered = register_module(store, registration, utc_now())
+    if registered.is_new:
+        module = registered.module
+        log.info("registered module %s: %s", module.module_id, module.module_hash)
+    return registered
 
 
 def _to_answer(registered: Registered) -> dict[str, Any]:

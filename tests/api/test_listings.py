@@ -29,6 +29,7 @@ class Reader:
         self.takes_seconds = 0.0
         self.lease_left: timedelta | None = None
         self.is_doubtful = False
+        self.fails_with: Exception | None = None
         self.trusted_leases: list[bool] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
@@ -41,6 +42,8 @@ class Reader:
         self.trusted_leases.append(trust_lease)
         self.is_reading.set()
         assert self.may_go_on.wait(10)
+        if self.fails_with is not None:
+            raise self.fails_with
         changes, _ = store.counters.read()
         self.clock.seconds += self.takes_seconds
         valid_until = now + self.lease_left if self.lease_left is not None else None
@@ -197,6 +200,31 @@ def test_an_old_listing_is_served_while_one_reads_but_not_longer_than_15_seconds
         other = pool.submit(listing.current)
         reader.may_go_on.set()
         assert other.result(10) is one.result(10)
+
+
+def test_nobody_waits_for_a_reading_for_ever(
+    listing: CachedListing, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.listings.WAIT_SECONDS", 0.05)
+    reader.may_go_on.clear()
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(listing.current)
+        assert reader.is_reading.wait(10)
+        with pytest.raises(DatabaseUnavailable):
+            listing.current()
+        reader.may_go_on.set()
+        assert one.result(10)
+
+
+def test_a_reading_that_fails_is_an_outage(
+    listing: CachedListing, reader: Reader, clock: Clock
+) -> None:
+    reader.fails_with = AutoReconnect("gone")
+    with pytest.raises(DatabaseUnavailable):
+        listing.current()
+    reader.fails_with = None
+    clock.seconds += 1.0
+    assert listing.current()
 
 
 def make_listed(**overrides: object) -> ListedModule:

@@ -106,6 +106,11 @@ def test_null_means_not_said(client: FlaskClient, store: Store) -> None:
     assert module.input_data == [1]
 
 
+def test_null_may_be_written_as_a_text(client: FlaskClient) -> None:
+    answer = client.get("/module/register", query_string={"name": "load", "input_data": "null"})
+    assert answer.status_code == 200
+
+
 def test_a_long_but_legal_query_registers(client: FlaskClient) -> None:
     text = '["' + "预" * 21_000 + '"]'
     answer = client.get("/module/register", query_string={"name": "load", "input_data": text})
