@@ -5,7 +5,9 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, assert_never
 
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import OPEN, Event
 
 from shared.domain.close_codes import CloseCode
@@ -15,6 +17,8 @@ from wsd.session import Ask, Close, Output, Phase, Reply, SocketSession
 
 POLITE = (1000, 1001)
 OUTBOX_MAX_BYTES = 256 * 1024
+# websockets only asks whether there has been a request.
+FORGOTTEN = Request("", Headers())
 BINARY_PROBLEM = "Binary frames are not understood: send text."
 
 log = logging.getLogger(__name__)
@@ -68,6 +72,11 @@ class ModuleConnection(ServerConnection):
         self.epoch = epoch
         self.heard_at = self.pinged_at = self.holder.now()
         session.register(self.heard_at)
+
+    def forget_handshake(self) -> None:
+        """Let go of the request and the response: a sixth of an idle socket's memory."""
+        self.request = FORGOTTEN
+        self.response = None
 
     def note_epoch(self, epoch: int) -> None:
         """Learn that the session is stored with this epoch: a lost answer would have told."""

@@ -183,4 +183,6 @@ class Daemon:
 
 async def _wait_until_lost(connection: ServerConnection) -> None:
     """Keep websockets' handler task until the socket is gone: frames need no task."""
+    assert isinstance(connection, ModuleConnection)
+    connection.forget_handshake()
     await connection.wait_closed()
