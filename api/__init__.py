@@ -25,8 +25,9 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
     Raises SettingsError when the database's address is wrong.
     """
     app = Flask(__name__)
+    hosts = [host.lower() for host in settings.allowed_hosts]
     app.config |= {
-        "TRUSTED_HOSTS": None if "*" in settings.allowed_hosts else list(settings.allowed_hosts),
+        "TRUSTED_HOSTS": None if "*" in hosts else hosts,
         "MAX_CONTENT_LENGTH": 16 * 2**20,
         "MAX_FORM_MEMORY_SIZE": BODY_MAX_BYTES,
         # An OPTIONS request gets the envelope, too, and in it what is allowed.
