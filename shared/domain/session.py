@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.domain.module import ModuleHash, OfflineReason, Session, SessionId
+from shared.domain.module import ModuleHash, NodeId, OfflineReason, Session, SessionId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,8 @@ class SessionStart:
 class SessionEnd:
     """A session that is over; `raise_epoch` also forbids its socket to be bound again.
 
-    An end that is not certain undoes a claim that may never have landed: it leaves no event.
+    An end that is not certain undoes a claim that may never have landed: it leaves no event. With
+    a node, the end spares a session that another node id has bound again since.
     """
 
     module_hash: ModuleHash
@@ -47,6 +48,7 @@ class SessionEnd:
     raise_epoch: bool = False
     is_certain: bool = True
     peer: str = ""
+    node: NodeId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

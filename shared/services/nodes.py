@@ -54,7 +54,7 @@ def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
 def _end_slices(
     store: Store, records: Sequence[SessionRecord], reason: OfflineReason, now: datetime
 ) -> bool:
-    """End the first sessions in slices, each guarded by its session id; False if there are none."""
+    """End the first sessions in slices, each guarded by session and node; False if none are left."""
     for start in range(0, min(len(records), SWEEP_SLICE * SLICES_PER_SWEEP), SWEEP_SLICE):
         ends = [
             SessionEnd(
@@ -64,6 +64,7 @@ def _end_slices(
                 reason=reason,
                 at=now,
                 peer=record.session.peer,
+                node=record.session.node,
             )
             for record in records[start : start + SWEEP_SLICE]
             if record.session

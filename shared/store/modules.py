@@ -182,7 +182,10 @@ def _end_update(end: SessionEnd) -> UpdateOne:
     }
     if end.raise_epoch:
         update["$inc"] = {"epoch": 1}
-    return UpdateOne({"_id": end.module_hash, "session.id": end.session_id}, update)
+    guard = {"_id": end.module_hash, "session.id": end.session_id}
+    if end.node is not None:
+        guard["session.node"] = end.node
+    return UpdateOne(guard, update)
 
 
 def _to_record(document: Mapping[str, Any]) -> SessionRecord:

@@ -131,6 +131,14 @@ def test_a_session_is_ended_by_its_own_id_only(store: Store, now: datetime) -> N
     assert ended.epoch == module.epoch
 
 
+def test_a_session_that_was_bound_again_is_spared_by_an_end_for_its_old_node(
+    store: Store, now: datetime
+) -> None:
+    module = connect(store, insert(store), node=OTHER)
+    assert store.modules.write_sessions([], [end(module, now, node=NODE)]) == 0
+    assert read(store, module) == module
+
+
 def test_an_end_may_forbid_its_socket_to_be_bound_again(store: Store, now: datetime) -> None:
     module = connect(store, insert(store))
     store.modules.write_sessions([], [end(module, now, raise_epoch=True)])
