@@ -95,11 +95,14 @@ class NodeRound:
 
     async def tick(self) -> bool:
         """Look at every node once; True while a dead one's modules are left."""
-        hub = self._hub
+        hub, loop = self._hub, asyncio.get_running_loop()
         if hub.node is None:
             return False
         try:
+            asked_at = loop.time()
             nodes = await hub.bridge.run(hub.store.nodes.all)
+            if loop.time() - asked_at > hub.settings.freeze_seconds:
+                self._watch.forget()  # frozen meanwhile, maybe with all the others
             own = hub.node.id
             beats = {n.id: n.beat for n in nodes if not n.dead and n.id != own}
             for node, beat in self._watch.observe(beats, hub.now()):

@@ -62,11 +62,10 @@ class Vigil:
         self._hub.figures.freezes += 1
         now = self._hub.now()
         for connection in self._hub.by_session.values():
-            session = connection.session
-            if (
-                session is not None and session.spoke_at > now
-            ):  # read since, before this was noticed
-                session.spoke_at = now
+            # What was read since, before this was noticed, carries the time with the gap in it.
+            connection.heard_at = min(connection.heard_at, now)
+            if connection.session is not None:
+                connection.session.spoke_at = min(connection.session.spoke_at, now)
         self._judge_from = now + self._hub.settings.freeze_grace_seconds
         self._keeper.renew_soon()
         self._on_freeze()
