@@ -61,13 +61,16 @@ class Prober:
             created_at=utc_now(),
             kind=OrderKind.PROBE,
         )
-        await self._hub.bridge.run(orders.give, [order])
+        # An asker that died may have left an answer, which is old news.
+        await self._hub.bridge.run(orders.remove, [order])
         answer: bool | None = None
         try:
             async with asyncio.timeout(
                 settings.takeover_probe_seconds + 2 * settings.orders_poll_seconds
             ):
                 while answer is None:
+                    # Whoever else asks removes the question when it has its answer.
+                    await self._hub.bridge.run(orders.give, [order])
                     await asyncio.sleep(ANSWER_POLL_SECONDS)
                     answer = await self._hub.bridge.run(orders.read_answer, order)
         except TimeoutError:

@@ -1,87 +1,28 @@
 """The whole platform as real processes, each of which a test may kill, freeze or cut off."""
 
-import json
-import signal
 import sys
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from shared.clock import utc_now
 from shared.domain.event import Event
 from shared.domain.module import Module, ModuleHash
+from shared.domain.order import Order, OrderKind
 from shared.store import connect
 from shared.store.modules import _to_document
 from tests.builders import make_module
-from tests.conftest import DatabaseServer
+from tests.kill.asking import Answer, answers, ask
 from tests.kill.background import BackgroundLoop
+from tests.kill.database import KillableDatabase
 from tests.kill.environment import NODES, lay_out_nginx, make_environment, settings_of
 from tests.kill.processes import RealProcess
 from tests.kill.proxy import Proxy
 from tests.kill.waiting import eventually
-
-
-class KillableDatabase(DatabaseServer):
-    """The database server; a frozen one keeps its connections and answers nobody."""
-
-    is_frozen = False
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the server's process exists."""
-        return self.process is not None and self.process.poll() is None
-
-    def kill(self) -> None:
-        """Kill the server with SIGKILL, frozen or not."""
-        super().kill()
-        self.is_frozen = False
-
-    def freeze(self) -> None:
-        """Stop the server where it stands."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        self.is_frozen = True
-
-    def thaw(self) -> None:
-        """Let the server go on."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-        self.is_frozen = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the api (or a wsd) answered."""
-
-    status: int
-    code: str
-    result: Any
-
-
-def ask(port: int, path: str) -> Answer:
-    """Ask over HTTP; raises OSError when nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
-            status, body = response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            status, body = error.code, error.read()
-    envelope = json.loads(body)
-    return Answer(status, envelope["code"], envelope["result"])
-
-
-def answers(port: int, path: str) -> bool:
-    """Return whether what listens there says that all is well."""
-    try:
-        return ask(port, path).status == 200
-    except OSError:
-        return False
 
 
 class WsdNode(RealProcess):
@@ -223,6 +164,20 @@ class RunningPlatform:
         for event in self.collection("events").find(query):
             reasons[event["module_hash"]].append(event["reason"])
         return list(reasons.values())
+
+    def leave_answered_probe(self, module_hash: ModuleHash) -> None:
+        """Leave what a wsd leaves that dies between a probe's answer and reading it."""
+        session = self.stored(module_hash).session
+        assert session is not None
+        probe = Order(
+            session=session.id,
+            node=session.node,
+            module_hash=module_hash,
+            created_at=utc_now(),
+            kind=OrderKind.PROBE,
+        )
+        self.store.orders.give([probe])
+        self.store.orders.answer(probe, alive=True)
 
     def read_logs(self) -> list[tuple[str, str]]:
         """Return what each process wrote since the last `mend`."""

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.kill.asking import answers
 from tests.kill.fleet import Fleet, Refusal
-from tests.kill.platform import RunningPlatform, WsdNode, answers
+from tests.kill.platform import RunningPlatform, WsdNode
 from tests.kill.waiting import eventually, eventually_equal
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]

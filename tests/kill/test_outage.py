@@ -8,9 +8,10 @@ import pytest
 
 from shared.domain.liveness import HOST_CLOCK_TOLERANCE
 from shared.domain.module import ModuleHash
+from tests.kill.asking import Answer
 from tests.kill.environment import LONG_ENOUGH_SECONDS
 from tests.kill.fleet import Fleet, ModuleProgram, Refusal
-from tests.kill.platform import Answer, RunningPlatform
+from tests.kill.platform import RunningPlatform
 from tests.kill.waiting import eventually, eventually_equal, throughout
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]

@@ -78,3 +78,16 @@ def test_a_fourth_takeover_succeeds_when_the_incumbent_is_frozen(
     session = platform.stored(modules[0]).session
     assert session is not None
     assert session.peer == newcomer.local_address
+
+
+def test_what_an_asker_that_died_was_answered_does_not_count_any_more(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, line: Proxy, fleet: Fleet
+) -> None:
+    modules = platform.register(1)
+    for door in (node.door, node.door, node.door, node.door_behind(line)):
+        fleet.connect(modules, door)
+    platform.leave_answered_probe(modules[0])
+    line.stall()
+    (newcomer,) = fleet.start(modules, other_node.door)
+    eventually(lambda: newcomer.is_open or newcomer.is_over)
+    assert newcomer.refusals == []

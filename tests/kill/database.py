@@ -1,0 +1,33 @@
+"""The database server as the kill tests treat it."""
+
+import signal
+
+from tests.conftest import DatabaseServer
+
+
+class KillableDatabase(DatabaseServer):
+    """The database server; a frozen one keeps its connections and answers nobody."""
+
+    is_frozen = False
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether the server's process exists."""
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL, frozen or not."""
+        super().kill()
+        self.is_frozen = False
+
+    def freeze(self) -> None:
+        """Stop the server where it stands."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """Let the server go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+        self.is_frozen = False
