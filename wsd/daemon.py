@@ -13,9 +13,9 @@ from shared.clock import utc_now
 from shared.domain.close_codes import CloseCode
 from shared.domain.liveness import Node
 from shared.domain.module import OfflineReason
-from shared.services.nodes import retire_node
+from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
-from shared.store import connect
+from shared.store import DatabaseError, connect
 from wsd.bridge import Bridge
 from wsd.connection import ModuleConnection
 from wsd.handshake import Gate
@@ -32,6 +32,7 @@ CLOSE_TIMEOUT_SECONDS = 2.0
 PURGE_SECONDS = 60.0
 # The whole shutdown takes 6 s at most; each step has its share of it.
 STOP_WRITING_SECONDS = 1.5
+FIX_REASON_SECONDS = 1.0
 CLOSE_ALL_SECONDS = 2.5
 SHUTDOWN_SECONDS = 5.0
 CLOSE_STORES_SECONDS = 0.5
@@ -145,9 +146,9 @@ class Daemon:
             loop.cancel()
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await self._bridge.run(self._keeper.stop)
-                await self._stop_writing()
-                await asyncio.gather(self._close_all(), self._retire())
+                await asyncio.gather(self._bridge.run(self._keeper.stop), self._stop_writing())
+                is_said = await self._fix_reason()
+                await asyncio.gather(self._close_all(), *([self._retire()] if is_said else []))
                 await self._hub.wait_for_background()
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
@@ -160,13 +161,30 @@ class Daemon:
         self._hub.writer.stop()
         await asyncio.wait([self._writing], timeout=STOP_WRITING_SECONDS)
 
+    async def _fix_reason(self) -> bool:
+        """Say that this node leaves before a socket closes: who comes back at once takes over.
+
+        False when nobody heard it: whoever sweeps later ends the sessions.
+        """
+        if self._hub.node is None:
+            return False
+        self._hub.node = replace(self._hub.node, offline_reason=OfflineReason.PLATFORM_RESTART)
+        try:
+            async with asyncio.timeout(FIX_REASON_SECONDS):
+                await self._bridge.run(announce_retirement, self._hub.store, self._hub.node)
+        except (TimeoutError, DatabaseError) as error:
+            log.warning("leaving without saying so: %s", type(error).__name__)
+            return False
+        return True
+
     async def _retire(self) -> None:
         node = self._hub.node
-        if node is None:
-            return
-        leaving = replace(node, offline_reason=OfflineReason.PLATFORM_RESTART)
-        while await self._bridge.run(retire_node, self._hub.store, leaving, utc_now()):
-            pass
+        assert node is not None
+        try:
+            while await self._bridge.run(retire_node, self._hub.store, node, utc_now()):
+                pass
+        except DatabaseError as error:
+            log.warning("the next sweep ends the sessions: %s", type(error).__name__)
 
     async def _close_all(self) -> None:
         """Close the sockets in paced slices: everybody at once would come back at once."""

@@ -75,11 +75,13 @@ def _end_slices(
     return bool(records)
 
 
-def retire_node(store: Store, node: Node, now: datetime) -> bool:
-    """Take some of the own, stopping node's modules offline; True while work is left.
+def announce_retirement(store: Store, node: Node) -> None:
+    """Fix the reason for which the own, stopping node's sessions end, whoever writes their ends."""
+    store.nodes.retire(node.id, node.offline_reason)
 
-    The first call fixes the reason: should the process end too early, whoever sweeps uses it.
-    """
+
+def retire_node(store: Store, node: Node, now: datetime) -> bool:
+    """Take some of the own, stopping node's modules offline; True while work is left."""
     with batch_timeout():
-        store.nodes.retire(node.id, node.offline_reason)
+        announce_retirement(store, node)
         return sweep_node(store, node, now)
