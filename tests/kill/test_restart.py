@@ -1,5 +1,7 @@
 """nginx or a wsd is restarted: who comes back is listed again, and nobody is lost (I7)."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.kill.fleet import Fleet
@@ -50,16 +52,28 @@ def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
     assert {r for reasons in platform.reasons(modules) for r in reasons} == {"platform_restart"}
 
 
-def test_a_node_stops_in_time_though_the_database_is_frozen(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
-) -> None:
-    modules = platform.register(50)
-    programs = fleet.connect(modules, node.door)
+def freeze_database(platform: RunningPlatform) -> None:
     platform.database.freeze()
+
+
+def kill_database(platform: RunningPlatform) -> None:
+    platform.database.kill()
+
+
+@pytest.mark.parametrize("take_away", [freeze_database, kill_database])
+def test_a_node_stops_in_time_though_the_database_is_away(
+    platform: RunningPlatform,
+    node: WsdNode,
+    fleet: Fleet,
+    take_away: Callable[[RunningPlatform], None],
+) -> None:
+    modules = platform.register(200)
+    programs = fleet.connect(modules, node.door, heartbeat_seconds=0.5)
+    take_away(platform)
     node.terminate()
     assert node.wait(STOP_WAIT_SECONDS) == 0
-    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 50)
-    platform.database.thaw()
+    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 200)
+    platform.mend()
     eventually_equal(lambda: platform.listed(modules), set())
 
 
