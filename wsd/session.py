@@ -87,9 +87,12 @@ class SocketSession:
         self.garbage_at: deque[float] | None = None
 
     def register(self, now: float) -> None:
-        """Note that the handshake succeeded: the program is there."""
+        """Note that the handshake succeeded: the program is there.
+
+        The session's start is stored and counts as a sign of life: there is nothing to flush yet.
+        """
         self.phase = Phase.REGISTERED
-        self.spoke_at = self.asked_at = now
+        self.spoke_at = self.asked_at = self.flushed_at = now
 
     def receive(self, data: bytes, now: float) -> Sequence[Output]:
         """Take a text frame; return what to answer."""

@@ -65,7 +65,9 @@ class Vigil:
             # What was read since, before this was noticed, carries the time with the gap in it.
             connection.heard_at = min(connection.heard_at, now)
             if connection.session is not None:
-                connection.session.spoke_at = min(connection.session.spoke_at, now)
+                session = connection.session
+                session.spoke_at = min(session.spoke_at, now)
+                session.flushed_at = min(session.flushed_at, now)
         self._judge_from = now + self._hub.settings.freeze_grace_seconds
         self._keeper.renew_soon()
         self._on_freeze()

@@ -97,7 +97,8 @@ class SessionWriter:
         """Write batch after batch until stopped, and then what still waits."""
         while not self._is_stopping or self._queues:
             await self._work.wait()
-            if not self._is_stopping:
+            # A full batch goes at once: the database works while those of the last are answered.
+            if not self._is_stopping and len(self._queues) < BATCH_MAX_OPERATIONS:
                 await asyncio.sleep(BATCH_WAIT_SECONDS)
             self._work.clear()
             await self.write_one_batch()
