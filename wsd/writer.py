@@ -119,6 +119,7 @@ class SessionWriter:
             outcomes = await self._bridge.run(self._write, batch, utc_now())
         except DatabaseError as error:
             log.warning("batch of %d sessions failed: %s", len(batch), type(error).__name__)
+            self._refuse_waiting()
             await self._undo(batch)
         except Exception:
             log.exception("batch of %d sessions failed", len(batch))
@@ -175,6 +176,17 @@ class SessionWriter:
                 self.end(end)
         if not waiting.answer.done():
             waiting.answer.set_result(outcome)
+
+    def _refuse_waiting(self) -> None:
+        """Refuse the claims that wait behind a failed batch: their clients shall not wait on."""
+        for module_hash, queue in list(self._queues.items()):
+            for waiting in queue.claims:
+                queue.ends += waiting.replaces
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(DatabaseUnavailable())
+            queue.claims.clear()
+            if not queue.ends:
+                del self._queues[module_hash]
 
     async def _undo(self, batch: Batch) -> None:
         """Refuse the claims, end whatever of them landed all the same, and repeat the ends.

@@ -171,3 +171,19 @@ async def test_ends_survive_an_outage(
     assert store.modules.get(module.module_hash).session is not None
     await writer.write_one_batch()
     assert store.modules.get(module.module_hash).session is None
+
+
+async def test_a_claim_that_waits_behind_a_failed_batch_is_refused_with_it(
+    writer: SessionWriter, module: Module, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pymongo.errors import AutoReconnect
+
+    def unreachable(*args: object) -> None:
+        raise AutoReconnect("unreachable")
+
+    monkeypatch.setattr("wsd.writer.PAUSE_AFTER_FAILURE_SECONDS", 0)
+    monkeypatch.setattr(store.modules, "read_sessions", unreachable)
+    waiting = [await claim_in_background(writer, module, f"session-{n}") for n in range(3)]
+    await writer.write_one_batch()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 3
