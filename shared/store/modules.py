@@ -32,8 +32,9 @@ _RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "takeovers": 1}
 class Modules:
     """The `modules` collection; a connect re-indexes nothing but `session.node`."""
 
-    # A node's sessions, and the two names that people look up.
-    INDEXES = (IndexModel("session.node"), IndexModel("module_id"), IndexModel("name"))
+    # A node's sessions, and the number that people know. Every further index is paid for by every
+    # connect on the embedded server: it writes all entries of a changed document anew.
+    INDEXES = (IndexModel("session.node"), IndexModel("module_id"))
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["modules"]
@@ -172,7 +173,13 @@ def _start_update(start: SessionStart) -> UpdateOne:
     if start.is_takeover:
         times = {"$each": [session.connected_at], "$slice": -(TAKEOVERS_ALLOWED + 1)}
         update["$push"] = {"takeovers": times}
-    guard = {"_id": start.module_hash, "epoch": start.epoch_before, "enabled": True}
+    # $ne, not True: between equalities alone the embedded server first searches for an index over
+    # all of them, which made an update a tenth slower.
+    guard = {
+        "_id": start.module_hash,
+        "epoch": start.epoch_before,
+        "enabled": {"$ne": False},
+    }
     return UpdateOne(guard, update)
 
 

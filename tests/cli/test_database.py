@@ -55,10 +55,10 @@ def test_indexes_whose_making_was_killed_are_made_anew(
     empty.schema.begin("killed", instead_of=None)
     empty.schema.create_indexes()
     broken = plain_client[settings.mongodb_name]["modules"]
-    broken.drop_index("name_1")
-    broken.create_index("description", name="name_1")
+    broken.drop_index("module_id_1")
+    broken.create_index("description", name="module_id_1")
     assert prepare_database(empty)
-    assert broken.index_information()["name_1"]["key"] == [("name", 1)]
+    assert broken.index_information()["module_id_1"]["key"] == [("module_id", 1)]
     assert empty.schema.read_marker().is_current
 
 
