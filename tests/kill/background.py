@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 R = TypeVar("R")
@@ -13,11 +13,11 @@ CALL_SECONDS = 20.0
 class BackgroundLoop:
     """Runs coroutines and plain calls in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
         # The test run has asyncio's debug mode on, which would make hundreds of clients crawl.
         self._loop.set_debug(False)
-        self._thread = threading.Thread(target=self._loop.run_forever, name="clients", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
@@ -32,9 +32,9 @@ class BackgroundLoop:
 
         return self.run(call())
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        """Start a task over there and return at once."""
-        return self.call(self._loop.create_task, work)
+    def spawn(self, works: Iterable[Coroutine[Any, Any, Any]]) -> "list[asyncio.Task[Any]]":
+        """Start tasks over there and return at once."""
+        return self.call(lambda: [self._loop.create_task(work) for work in works])
 
     def stop(self) -> None:
         """Cancel what still runs, and end the thread."""

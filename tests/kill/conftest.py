@@ -42,7 +42,7 @@ def other_node(platform: RunningPlatform) -> WsdNode:
 @pytest.fixture
 def line(node: WsdNode, platform: RunningPlatform) -> Iterator[Proxy]:
     """A network between programs and the first wsd."""
-    opened = Proxy(platform.background, node.port)
+    opened = Proxy(platform.network, node.port)
     yield opened
     opened.restore()
     opened.close()

@@ -115,6 +115,11 @@ def _read_refusal(error: InvalidStatus) -> Refusal:
     )
 
 
+def _is_let_in(program: ModuleProgram) -> bool:
+    assert program.returns or not program.is_over, f"was not let in: {program}"
+    return program.is_open
+
+
 class Fleet:
     """Many programs at once, in a loop of their own; `connect` names the door they take."""
 
@@ -127,8 +132,7 @@ class Fleet:
     ) -> list[ModuleProgram]:
         """Start one program per module and do not wait for anything."""
         programs = [ModuleProgram(m, door(m), **options) for m in modules]  # type: ignore[arg-type]
-        for program in programs:
-            self._tasks.append(self._background.spawn(program.run()))
+        self._tasks += self._background.spawn(program.run() for program in programs)
         return programs
 
     def connect(
@@ -136,7 +140,7 @@ class Fleet:
     ) -> list[ModuleProgram]:
         """Start one program per module and wait until all of them are connected."""
         programs = self.start(modules, door, **options)
-        eventually(lambda: all(program.is_open for program in programs), 20)
+        eventually(lambda: all(_is_let_in(program) for program in programs), 20)
         return programs
 
     def vanish(self, programs: Sequence[ModuleProgram]) -> None:

@@ -66,10 +66,11 @@ class RunningPlatform:
     """One database, two wsd, the api and nginx; tests share it, each with modules of its own."""
 
     def __init__(self, directory: Path) -> None:
-        self.background = BackgroundLoop()
+        self.background = BackgroundLoop("programs")
+        self.network = BackgroundLoop("network")
         self.database = KillableDatabase(directory)
         env = make_environment(directory, self.database.port)
-        proxies = [Proxy(self.background, self.database.port) for _ in range(NODES)]
+        proxies = [Proxy(self.network, self.database.port) for _ in range(NODES)]
         self.nodes = [WsdNode(i, proxy, env, directory) for i, proxy in enumerate(proxies)]
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
         self.api = RealProcess("api", gunicorn, env, directory)
@@ -196,3 +197,4 @@ class RunningPlatform:
         for node in self.nodes:
             node.proxy.close()
         self.background.stop()
+        self.network.stop()

@@ -44,7 +44,7 @@ def test_no_acknowledged_registration_is_lost_when_the_database_is_killed(
         eventually(lambda: len(acknowledged) > 15)
         platform.database.kill()
         survivors = list(acknowledged)
-    platform.database.start()
+        platform.database.start()
     assert platform.store.modules.names(survivors).keys() == set(survivors)
 
 

@@ -67,12 +67,12 @@ def test_a_node_stops_in_time_though_the_database_is_away(
     fleet: Fleet,
     take_away: Callable[[RunningPlatform], None],
 ) -> None:
-    modules = platform.register(200)
-    programs = fleet.connect(modules, node.door, heartbeat_seconds=0.5)
+    modules = platform.register(100)
+    programs = fleet.connect(modules, node.door)
     take_away(platform)
     node.terminate()
     assert node.wait(STOP_WAIT_SECONDS) == 0
-    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 200)
+    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 100)
     platform.mend()
     eventually_equal(lambda: platform.listed(modules), set())
 

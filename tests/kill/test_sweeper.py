@@ -9,8 +9,8 @@ from tests.kill.waiting import eventually, eventually_equal
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
-MANY = 200
-SLOW_SLICE_SECONDS = 0.3
+MANY = 150
+SLOW_SLICE_SECONDS = 0.25
 
 
 def test_another_sweeper_finishes_what_a_killed_one_began(
