@@ -44,19 +44,20 @@ class Modules:
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
 
-    def connect(self, port: int, hashes: Sequence[str]) -> dict[str, Any]:
-        """Connect everybody at once; tell how long it took and who was refused why."""
+    def connect(
+        self, port: int, hashes: Sequence[str], spread_seconds: float = 0.0
+    ) -> dict[str, Any]:
+        """Connect everybody, at once or spread; tell how long it took and what was answered."""
         started = time.monotonic()
+        opened = 0
         waiting: dict[int, tuple[socket.socket, bytes]] = {}
         answers: Counter[str] = Counter()
-        for module_hash in hashes:
-            module = socket.socket()
-            module.setblocking(False)
-            module.connect_ex(("127.0.0.1", port))
-            waiting[module.fileno()] = module, REQUEST.format(module_hash).encode()
-            self._epoll.register(module.fileno(), select.EPOLLOUT)
-        while waiting and time.monotonic() < started + CONNECT_SECONDS:
-            for fd, event in self._epoll.poll(0.1):
+        while (elapsed := time.monotonic() - started) < CONNECT_SECONDS:
+            share = min(1.0, elapsed / spread_seconds) if spread_seconds else 1.0
+            while opened < share * len(hashes):
+                self._open(port, hashes[opened], waiting)
+                opened += 1
+            for fd, event in self._epoll.poll(0.001 if share < 1 else 0.1):
                 if fd in waiting and event & select.EPOLLIN:
                     answers[self._finish(*waiting.pop(fd))] += 1
                 elif fd in waiting:
@@ -64,8 +65,18 @@ class Modules:
                     self._epoll.modify(fd, select.EPOLLIN)
                 else:
                     self._answer(fd, os.read(fd, 512))
+            if opened == len(hashes) and not waiting:
+                break
         answers["none"] += len(waiting)
         return {"seconds": time.monotonic() - started, "answers": +answers}
+
+    def _open(self, port: int, module_hash: str, waiting: dict[int, Any]) -> None:
+        """Begin a connection; its request waits until it stands."""
+        module = socket.socket()
+        module.setblocking(False)
+        module.connect_ex(("127.0.0.1", port))
+        waiting[module.fileno()] = module, REQUEST.format(module_hash).encode()
+        self._epoll.register(module.fileno(), select.EPOLLOUT)
 
     def _finish(self, module: socket.socket, _request: bytes) -> str:
         """Keep a socket that was accepted; return the answer's status."""

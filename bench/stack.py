@@ -90,10 +90,15 @@ class Stack:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop_all_but_database()
         self.store.close()
-        for program in reversed(self._programs):
-            program.stop()
+        self.database.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def stop_all_but_database(self) -> None:
+        """Stop what was started after the database, the last first."""
+        while self._programs[-1] is not self.database:
+            self._programs.pop().stop()
 
     def open_store(self) -> Store:
         """Open a store with a client of its own, patient enough for a busy machine."""
