@@ -318,7 +318,7 @@ cmd_coverage() {
 
 cmd_bench() {
   require_test_tools
-  .venv/bin/python -m bench "$@"
+  .venv/bin/python -m bench.run "$@"
 }
 
 cmd_lock() {

@@ -73,7 +73,12 @@ def emit(report: Report, *, as_json: bool) -> None:
     """Print a report for people, or as one line of JSON."""
     if as_json:
         print(json.dumps(asdict(report)))
-        return
+    else:
+        print_report(report)
+
+
+def print_report(report: Report) -> None:
+    """Print a report for people."""
     print(f"{report.bench}: {report.about}\n")
     print_table(report.table)
     print()
