@@ -34,6 +34,14 @@ DatabaseError = PyMongoError
 # What a caller may try again later; every other driver error is a fault of ours.
 UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, InvalidOperation)
 BATCH_TIMEOUT_SECONDS = 5.0
+# The embedded server slows down tenfold under retryable writes, and a local mongod gains nothing
+# from them: every write of ours is guarded and repeated by its loop anyway. And after it has been
+# frozen, a streaming monitor finds it late once more and interrupts everything that is under way.
+LOCAL_OPTIONS = {
+    "retryWrites": False,
+    "maxIdleTimeMS": 240_000,
+    "serverMonitoringMode": "poll",
+}
 
 
 class Store:
@@ -81,9 +89,7 @@ def client_options(settings: Settings, *, timeout_ms: int = 1500) -> dict[str, A
         "server_api": ServerApi("1", strict=True, deprecation_errors=True),
     }
     if not settings.mongodb_host:
-        # The embedded server slows down tenfold under retryable writes, and a local mongod gains
-        # nothing from them: every write of ours is guarded and repeated by its loop anyway.
-        return options | {"retryWrites": False, "maxIdleTimeMS": 240_000}
+        return options | LOCAL_OPTIONS
     wanted = {"retryWrites": True, "w": "majority"}
     given = settings.mongodb_host.casefold()
     return options | {k: v for k, v in wanted.items() if f"{k.casefold()}=" not in given}
