@@ -21,7 +21,7 @@ def test_nobody_is_judged_when_everything_stood_still(
     throughout(LONG_ENOUGH_SECONDS, lambda: all(program.is_open for program in programs))
     node.thaw()
     other_node.thaw()
-    throughout(2 * GRACE_SECONDS, lambda: all(program.is_open for program in programs))
+    throughout(GRACE_SECONDS + 0.3, lambda: all(program.is_open for program in programs))
     assert platform.nodes_of(modules) == nodes
     assert platform.listed(modules) == set(modules)
     assert platform.reasons(modules) == [[]] * 20

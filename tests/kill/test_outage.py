@@ -71,7 +71,7 @@ def recover(outage: Outage) -> None:
         return bool(outage.missing)
 
     eventually(look)
-    throughout(1.0, look)
+    throughout(0.6, look)
 
 
 @pytest.fixture(scope="module", params=["killed", "frozen"])
