@@ -4,7 +4,6 @@ import secrets
 import shutil
 import socket
 from dataclasses import dataclass, fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
@@ -108,11 +107,6 @@ class Settings:
             values["var_dir"] = PROJECT_DIR / values["var_dir"]
         warnings = _raise_short_timeout(values)
         return cls(**values, warnings=warnings)
-
-    @property
-    def offline_timeout(self) -> timedelta:
-        """How long a module may be silent before its socket is closed."""
-        return timedelta(seconds=self.websocket_timeout_seconds)
 
     @property
     def database_server(self) -> str:

@@ -1,5 +1,6 @@
 """One socket: feeds its session with frames and writes what the session answers."""
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, assert_never
@@ -8,13 +9,14 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import OPEN, Event
+from websockets.protocol import CLOSED, CLOSING, OPEN, Event
 
 from shared.domain.close_codes import CloseCode
-from shared.domain.module import NodeId, OfflineReason
+from shared.domain.module import OfflineReason
 from wsd.figures import HubFigures
-from wsd.session import Ask, Close, Output, Phase, Reply, SocketSession
+from wsd.session import Ask, Close, Output, Patience, Phase, Reply, SocketSession
 
+CLOSE_TIMEOUT_SECONDS = 2.0
 POLITE = (1000, 1001)
 OUTBOX_MAX_BYTES = 256 * 1024
 # websockets only asks whether there has been a request.
@@ -57,7 +59,6 @@ class ModuleConnection(ServerConnection):
         super().__init__(*args, **kwargs)
         self.holder = holder
         self.session: SocketSession | None = None
-        self.node = NodeId("")
         self.epoch = 0
         self.is_lost = False
         self.heard_at = 0.0
@@ -65,10 +66,9 @@ class ModuleConnection(ServerConnection):
         self._fragments: bytearray | None = None
         self._is_binary = False
 
-    def adopt(self, session: SocketSession, node: NodeId, epoch: int) -> None:
+    def adopt(self, session: SocketSession, epoch: int) -> None:
         """Become the socket of this session."""
         self.session = session
-        self.node = node
         self.epoch = epoch
         self.heard_at = self.pinged_at = self.holder.now()
         session.register(self.heard_at)
@@ -117,9 +117,10 @@ class ModuleConnection(ServerConnection):
         else:
             self._write(session.receive(data, now))
 
-    def apply(self, outputs: Sequence[Output]) -> None:
-        """Do what the session wants done, when a time and not a frame was the cause."""
-        self._write(outputs)
+    def check(self, now: float, patience: Patience) -> None:
+        """Have the session judge its module's silence."""
+        if self.session is not None:
+            self._write(self.session.check(now, patience))
 
     def _write(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
@@ -156,7 +157,31 @@ class ModuleConnection(ServerConnection):
 
     def _start_closing(self, code: CloseCode, reason: OfflineReason, text: str) -> None:
         self.holder.release(self, reason)
-        self.holder.run_in_background(self.close(code, text))
+        self.holder.run_in_background(self._close_within_limits(code, text))
+
+    async def _close_within_limits(self, code: int, text: str) -> None:
+        """Shake hands on the end; cut off a peer that does not hang up, or does not even read.
+
+        websockets' own limit is not enough: a full outbox keeps it waiting for the peer before it
+        looks at the time.
+        """
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS + 1):
+                await self.close(code, text)
+        except TimeoutError:
+            self.transport.abort()
+
+    def hang_up(self) -> None:
+        """End the session of a socket whose closing began elsewhere: by the peer, or by websockets.
+
+        The peer may never finish it, so that nobody else would.
+        """
+        self.holder.release(self, self._reason_of_loss())
+        self.holder.run_in_background(self._close_within_limits(CloseCode.NORMAL, ""))
+
+    def is_closing(self) -> bool:
+        """Return whether the closing handshake has begun, whoever began it."""
+        return self.protocol.state in (CLOSING, CLOSED)
 
     def is_open(self) -> bool:
         """Return whether the handshake is done and nobody has begun to close."""

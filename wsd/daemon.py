@@ -17,7 +17,7 @@ from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
 from shared.store import DatabaseError, connect
 from wsd.bridge import Bridge
-from wsd.connection import ModuleConnection
+from wsd.connection import CLOSE_TIMEOUT_SECONDS, ModuleConnection
 from wsd.handshake import Gate
 from wsd.hub import Hub
 from wsd.lease import LeaseKeeper, LeaseTimes
@@ -28,12 +28,11 @@ from wsd.vigil import Vigil
 
 BACKLOG = 4096
 OPEN_TIMEOUT_SECONDS = 12.0
-CLOSE_TIMEOUT_SECONDS = 2.0
 PURGE_SECONDS = 60.0
 # The whole shutdown takes 6 s at most; each step has its share of it.
 STOP_WRITING_SECONDS = 1.5
 FIX_REASON_SECONDS = 1.0
-CLOSE_ALL_SECONDS = 2.5
+CLOSE_ALL_SECONDS = 1.5
 SHUTDOWN_SECONDS = 5.0
 CLOSE_STORES_SECONDS = 0.5
 
@@ -52,6 +51,7 @@ class Daemon:
         self._bridge = Bridge()
         self._stores = (connect(settings), connect(settings, maxPoolSize=2))
         self._hub = Hub(settings, self._stores[0], self._bridge)
+        self._pulses = PulseFlush(self._hub)
         self._keeper = LeaseKeeper(
             self._stores[1],
             address=f"{settings.node_name}:{self._port}",
@@ -107,11 +107,12 @@ class Daemon:
         reconciliation = Reconciliation(hub, orders)
         watch_seconds = min(2.0, settings.lease_seconds / 10)
         self._writing = asyncio.create_task(hub.writer.run())
+        self._writing.add_done_callback(self._stop_without_writer)
         self._loops = [
             asyncio.create_task(loop)
             for loop in (
                 run_every("vigil", vigil.seconds, vigil.tick),
-                run_every("pulse flush", settings.pulse_flush_seconds, PulseFlush(hub).tick),
+                run_every("pulse flush", settings.pulse_flush_seconds, self._pulses.tick),
                 run_every("orders", settings.orders_poll_seconds, orders.tick),
                 run_every("nodes", watch_seconds, nodes.tick),
                 run_every("purge", PURGE_SECONDS, Purge(hub).tick),
@@ -123,6 +124,12 @@ class Daemon:
                 ),
             )
         ]
+
+    def _stop_without_writer(self, writing: "asyncio.Task[None]") -> None:
+        """End the process when its writer died: supervisord starts a whole one."""
+        if not writing.cancelled() and (error := writing.exception()):
+            log.error("the writer died", exc_info=error)
+            self._stop.set()
 
     def _on_enrolled(self, node: Node) -> None:
         """Take the node's new id into the event loop (called by the lease's thread)."""
@@ -148,7 +155,9 @@ class Daemon:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await asyncio.gather(self._bridge.run(self._keeper.stop), self._stop_writing())
                 is_said = await self._fix_reason()
-                await asyncio.gather(self._close_all(), *([self._retire()] if is_said else []))
+                await asyncio.gather(
+                    self._close_all(), self._flush(), *([self._retire()] if is_said else [])
+                )
                 await self._hub.wait_for_background()
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
@@ -185,6 +194,13 @@ class Daemon:
                 pass
         except DatabaseError as error:
             log.warning("the next sweep ends the sessions: %s", type(error).__name__)
+
+    async def _flush(self) -> None:
+        """Write down when the modules last spoke, one last time."""
+        try:
+            await self._pulses.tick()
+        except DatabaseError as error:
+            log.warning("the last pulses are lost: %s", type(error).__name__)
 
     async def _close_all(self) -> None:
         """Close the sockets in paced slices: everybody at once would come back at once."""

@@ -57,6 +57,8 @@ class Hub:
         self.prober = Prober(self)
         self._refused_until: dict[ModuleHash, float] = {}
         self._claiming: Counter[ModuleHash] = Counter()
+        # When those spoke who left since the last flush of pulses.
+        self.departed: dict[ModuleHash, float] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     def now(self) -> float:
@@ -150,7 +152,7 @@ class Hub:
         """Hold a bound socket; whoever went away during the claim is let go at once."""
         claim = outcome.claim
         session = SocketSession(claim.module_hash, claim.session.id, claim.session.peer, self.now())
-        connection.adopt(session, claim.session.node, outcome.epoch)
+        connection.adopt(session, outcome.epoch)
         incumbent = self.by_module.get(claim.module_hash)
         if incumbent is not None:
             incumbent.end(CloseCode.REPLACED, OfflineReason.REPLACED, "a newer session took over")
@@ -194,7 +196,7 @@ class Hub:
         )
         outcome = await self.writer.claim(claim, connection.is_open)
         if outcome.verdict is Verdict.BOUND:
-            connection.node, connection.epoch = claim.session.node, outcome.epoch
+            connection.epoch = outcome.epoch
             if not connection.is_open():
                 self._queue_end(connection, OfflineReason.CONNECTION_LOST)
         elif outcome.verdict in CLOSES:
@@ -207,6 +209,8 @@ class Hub:
             return
         if self.by_module.get(session.module_hash) is connection:
             del self.by_module[session.module_hash]
+        if session.spoke_at > session.flushed_at:
+            self.departed[session.module_hash] = session.spoke_at
         self.figures.closed += 1
         log.info("session %s of %s: %s", session.session_id, session.module_hash, reason.value)
         if not self.is_closing:  # a stopping node ends all its sessions itself
@@ -226,7 +230,7 @@ class Hub:
             )
         )
 
-    def forget_refusals(self) -> None:
-        """Drop what is remembered of refused takeovers and is over."""
-        now = self.now()
+    def forget_refusals(self, *, all_of_them: bool = False) -> None:
+        """Drop what is remembered of refused takeovers and is over, or all of it."""
+        now = float("inf") if all_of_them else self.now()
         self._refused_until = {h: at for h, at in self._refused_until.items() if at > now}

@@ -5,6 +5,7 @@ from itertools import islice
 from shared.clock import utc_now
 from shared.domain.close_codes import CloseCode
 from shared.domain.module import ModuleHash, OfflineReason, SessionId
+from shared.domain.order import OrderKind
 from shared.domain.session import SessionEnd, SessionRecord
 from wsd.connection import ModuleConnection
 from wsd.hub import Hub
@@ -50,13 +51,21 @@ class Reconciliation:
         hashes = iter(doubtful)
         while part := list(islice(hashes, SETTLE_SLICE)):
             records = await hub.bridge.run(hub.store.modules.read_sessions, part)
+            # An order is given before its session ends. So whoever is found ended without one, read
+            # afterwards, was not ordered closed; the others wait for their turn in the orders' pace.
+            ordered = await self._ordered_sessions()
             for module_hash in part:
                 connection = hub.by_module.get(module_hash)
                 # What is just being claimed is settled by that claim, or by the next round.
                 if connection is None or hub.is_busy_with(module_hash):
                     continue
-                if connection.is_open():
+                session = connection.session
+                if connection.is_open() and session and session.session_id not in ordered:
                     self._settle_one(connection, records.get(module_hash))
+
+    async def _ordered_sessions(self) -> set[SessionId]:
+        orders = await self._hub.bridge.run(self._hub.store.orders.read, self._hub.node_id)
+        return {order.session for order in orders if order.kind is OrderKind.CLOSE}
 
     def _settle_one(self, connection: ModuleConnection, record: SessionRecord | None) -> None:
         hub, session = self._hub, connection.session
@@ -69,11 +78,13 @@ class Reconciliation:
             connection.note_epoch(record.epoch)
             if record.session.node != hub.node_id:
                 hub.run_in_background(hub.bind_again(connection))
-        elif record.epoch > connection.epoch:
-            connection.end(CloseCode.REPLACED, OfflineReason.REPLACED, "a newer session took over")
         elif not record.enabled:
             connection.end(CloseCode.DISABLED, OfflineReason.DISABLED, "disabled")
+        elif record.epoch > connection.epoch and record.session is not None:
+            connection.end(CloseCode.REPLACED, OfflineReason.REPLACED, "a newer session took over")
         elif hub.now() - session.spoke_at <= hub.settings.websocket_ping_interval_seconds:
+            # Also over a later session that is gone again: nobody holds one, and this socket speaks.
+            connection.note_epoch(record.epoch)
             hub.run_in_background(hub.bind_again(connection))
 
 

@@ -26,26 +26,33 @@ class PulseFlush:
 
     async def tick(self) -> bool:
         """Flush whoever spoke since the last flush; a failed flush is repeated by the next."""
-        loop = asyncio.get_running_loop()
-        now, wall = self._hub.now(), utc_now()
-        spoken: dict[datetime, list[ModuleHash]] = defaultdict(list)
-        flushed = []
-        for connection in self._hub.by_session.values():
-            session = connection.session
-            if session is None or session.spoke_at <= session.flushed_at:
-                continue
-            at = wall - timedelta(seconds=max(0.0, now - session.spoke_at))
-            spoken[at.replace(microsecond=0)].append(session.module_hash)
-            flushed.append((session, session.spoke_at))
-        if not flushed:
+        hub, loop = self._hub, asyncio.get_running_loop()
+        sessions = [c.session for c in hub.by_session.values() if c.session is not None]
+        flushed = [(s, s.spoke_at) for s in sessions if s.spoke_at > s.flushed_at]
+        departed, hub.departed = hub.departed, {}
+        times = departed | {session.module_hash: spoke_at for session, spoke_at in flushed}
+        if not times:
             return False
         started = loop.time()
-        await self._hub.bridge.run(self._hub.store.pulses.record, spoken)
+        try:
+            await hub.bridge.run(hub.store.pulses.record, self._by_second(times))
+        except DatabaseError:
+            hub.departed = departed | hub.departed
+            raise
         for session, spoke_at in flushed:
             session.flushed_at = spoke_at
-        self._hub.figures.flush_size = len(flushed)
-        self._hub.figures.flush_seconds = loop.time() - started
+        hub.figures.flush_size = len(times)
+        hub.figures.flush_seconds = loop.time() - started
         return False
+
+    def _by_second(self, times: dict[ModuleHash, float]) -> dict[datetime, list[ModuleHash]]:
+        """Turn working times into wall times, and group those of the same second."""
+        now, wall = self._hub.now(), utc_now()
+        spoken: dict[datetime, list[ModuleHash]] = defaultdict(list)
+        for module_hash, spoke_at in times.items():
+            at = wall - timedelta(seconds=max(0.0, now - spoke_at))
+            spoken[at.replace(microsecond=0)].append(module_hash)
+        return spoken
 
 
 class OrderRound:
@@ -55,7 +62,7 @@ class OrderRound:
         self._hub = hub
 
     async def tick(self) -> bool:
-        """Carry out one second's share of the orders; True while more of them wait."""
+        """Carry out one poll's share of the orders; the others wait for the next: closing is paced."""
         hub = self._hub
         if hub.node is None:
             return False

@@ -94,6 +94,12 @@ class SocketSession:
         self.phase = Phase.REGISTERED
         self.spoke_at = self.asked_at = self.flushed_at = now
 
+    def leave_out_gap(self, now: float) -> None:
+        """Take back times that were read during a freeze, before the clock left it out."""
+        self.spoke_at = min(self.spoke_at, now)
+        self.asked_at = min(self.asked_at, now)
+        self.flushed_at = min(self.flushed_at, now)
+
     def receive(self, data: bytes, now: float) -> Sequence[Output]:
         """Take a text frame; return what to answer."""
         if self.phase is not Phase.REGISTERED:

@@ -59,38 +59,44 @@ class Vigil:
         """Leave the gap out of every deadline; look after the own lease before anything else."""
         log.warning("the process stood still for %.1f s", gap_seconds)
         self._hub.clock.notice_gap(gap_seconds)
+        self._hub.forget_refusals(all_of_them=True)
         self._hub.figures.freezes += 1
         now = self._hub.now()
         for connection in self._hub.by_session.values():
             # What was read since, before this was noticed, carries the time with the gap in it.
             connection.heard_at = min(connection.heard_at, now)
+            connection.pinged_at = min(connection.pinged_at, now)
             if connection.session is not None:
-                session = connection.session
-                session.spoke_at = min(session.spoke_at, now)
-                session.flushed_at = min(session.flushed_at, now)
+                connection.session.leave_out_gap(now)
         self._judge_from = now + self._hub.settings.freeze_grace_seconds
         self._keeper.renew_soon()
         self._on_freeze()
 
     def _judge(self, connections: list[ModuleConnection], now: float) -> None:
-        ping_seconds = self._hub.settings.protocol_ping_seconds
         overdue: list[ModuleConnection] = []
         for connection in connections:
             session = connection.session
-            if session is None or not connection.is_open():
+            if connection.is_closing():
+                connection.hang_up()
+            elif session is None or not connection.is_open():
                 continue
-            if now - session.spoke_at >= self._patience.timeout_seconds:
+            elif now - session.spoke_at >= self._patience.timeout_seconds:
                 overdue.append(connection)
-            elif connection.heard_at < connection.pinged_at <= now - ping_seconds:
-                # Not even the kernel at the other end answers: nobody would read a close frame.
-                connection.transport.abort()
             else:
-                connection.apply(session.check(now, self._patience))
-                if connection.pinged_at <= connection.heard_at <= now - ping_seconds:
-                    connection.ping_now(now)
+                self._look_after(connection, now)
         for connection in overdue[: self._closes_per_tick]:
-            assert connection.session is not None
-            connection.apply(connection.session.check(now, self._patience))
+            connection.check(now, self._patience)
+
+    def _look_after(self, connection: ModuleConnection, now: float) -> None:
+        """Ask the program and the kernel at the other end for life when it is time."""
+        ping_seconds = self._hub.settings.protocol_ping_seconds
+        if connection.heard_at < connection.pinged_at <= now - ping_seconds:
+            # Not even the kernel at the other end answers: nobody would read a close frame.
+            connection.transport.abort()
+            return
+        connection.check(now, self._patience)
+        if connection.pinged_at <= connection.heard_at <= now - ping_seconds:
+            connection.ping_now(now)
 
 
 def _boot_seconds() -> float:
