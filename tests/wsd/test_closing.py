@@ -1,0 +1,115 @@
+"""Sockets end for good and for the right reason, whoever began to close them."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close, Frame, Opcode
+
+from shared.domain.module import Module, ModuleHash, SessionId
+from shared.services.operating import expire_modules
+from tests.builders import NOON
+from tests.wsd.conftest import RunningDaemon, eventually
+from wsd.session import Ask, Patience, SocketSession
+
+
+async def code_of(socket: ClientConnection) -> int | None:
+    try:
+        async with asyncio.timeout(15):
+            while True:
+                await socket.recv()
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+async def keep_speaking(sockets: list[ClientConnection]) -> None:
+    while True:
+        for socket in sockets:
+            try:
+                await socket.send("heartbeat")
+            except ConnectionClosed:
+                continue
+        await asyncio.sleep(0.1)
+
+
+async def test_a_peer_that_says_close_and_stays_is_not_listed(running: RunningDaemon) -> None:
+    module = running.register()
+    request = (
+        f"GET /websocket?hash={module.module_hash} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    )
+    request += "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    request += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    writer.write(request.encode())
+    await reader.readuntil(b"\r\n\r\n")
+    assert running.online() == [module.name]
+    writer.write(Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=True))
+    await eventually(lambda: running.presence(module) == ("offline", "bye"))
+    async with asyncio.timeout(10):
+        await reader.read()  # the platform hangs up in the end
+    writer.close()
+
+
+async def test_a_peer_that_does_not_read_loses_its_socket(running: RunningDaemon) -> None:
+    module = running.register()
+    socket = await running.connect(module.module_hash)
+    (held,) = running.daemon._hub.by_session.values()
+    socket.transport.pause_reading()
+    frame = Frame(Opcode.TEXT, b"heartbeat").serialize(mask=True) * 500
+    while running.daemon._hub.by_session:
+        socket.transport.write(frame)
+        await asyncio.sleep(0.001)
+    await eventually(lambda: held.is_lost)
+    socket.transport.abort()
+
+
+async def connect_many(running: RunningDaemon, count: int) -> list[ClientConnection]:
+    modules: list[Module] = [running.register(f"module-{n}") for n in range(count)]
+    return [await running.connect(module.module_hash) for module in modules]
+
+
+async def test_all_of_an_expired_fleet_hear_4010_however_slow_the_closing(
+    running: RunningDaemon,
+) -> None:
+    hub = running.daemon._hub
+    hub.settings = replace(hub.settings, closes_per_second=2)
+    sockets = await connect_many(running, 12)
+    speaking = asyncio.create_task(keep_speaking(sockets))
+    expire_modules(running.store, running.store.modules.connected(), NOON)
+    codes = await asyncio.gather(*[code_of(socket) for socket in sockets])
+    assert codes == [4010] * 12
+    speaking.cancel()
+
+
+async def test_an_incumbent_outlives_a_newcomer_that_was_refused(running: RunningDaemon) -> None:
+    module = running.register()
+    incumbent = await running.connect(module.module_hash)
+    speaking = asyncio.create_task(keep_speaking([incumbent]))
+    # What a newcomer leaves whose batch landed, failed, and was undone.
+    running.store.modules._collection.update_one(
+        {"_id": module.module_hash}, {"$set": {"session": None}, "$inc": {"epoch": 1}}
+    )
+    await eventually(lambda: running.online() == [module.name])
+    assert incumbent.close_code is None
+    speaking.cancel()
+
+
+async def test_the_last_words_of_who_leaves_are_written_down(running: RunningDaemon) -> None:
+    module = running.register()
+    running.store.pulses.remove(module.module_hash)
+    socket = await running.connect(module.module_hash)
+    await socket.send("heartbeat")
+    await socket.recv()
+    await socket.close()
+    await eventually(lambda: running.store.pulses.get(module.module_hash) is not None)
+
+
+@pytest.mark.parametrize("gap", [0, 1000])
+def test_a_module_asked_during_a_freeze_is_asked_again_in_time(gap: float) -> None:
+    session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0)
+    session.register(now=gap)
+    session.leave_out_gap(now=0)
+    patience = Patience(interval_seconds=30, timeout_seconds=90)
+    assert session.check(now=30, patience=patience) == (Ask.ALIVE,)
