@@ -52,6 +52,18 @@ def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
     assert {r for reasons in platform.reasons(modules) for r in reasons} == {"platform_restart"}
 
 
+def test_modules_of_a_crashed_node_are_listed_by_another_one(
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+) -> None:
+    modules, crashed = platform.register(50), node.node_id
+    fleet.connect(modules, platform.door, returns=True)
+    node.kill()
+    eventually(lambda: platform.nodes_of(modules) == {other_node.node_id})
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    eventually(lambda: crashed not in {n.id for n in platform.store.nodes.all()})
+    assert platform.nodes_of(modules) == {other_node.node_id}
+
+
 def freeze_database(platform: RunningPlatform) -> None:
     platform.database.freeze()
 
