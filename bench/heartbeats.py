@@ -13,7 +13,7 @@ from bench.stack import PYTHON, Program, Stack, free_ports, http_status
 ABOUT = "300 modules send a heartbeat as soon as the one before it was confirmed"
 MODULES = 300
 ROUNDS = 4
-SECONDS = 2.0
+SECONDS = 1.5
 
 
 @dataclass(kw_only=True)
