@@ -24,8 +24,6 @@ from wsd.connection import ModuleConnection
 from wsd.hub import RESTARTING, Hub
 from wsd.lease import LeaseKeeper
 
-PEER_MAX_LENGTH = 64
-
 log = logging.getLogger(__name__)
 
 
@@ -105,9 +103,7 @@ def _peer_of(connection: ServerConnection, request: Request) -> str:
     forwarded = request.headers.get("X-Forwarded-For")
     if forwarded and _is_local(connection):
         port = request.headers.get("X-Real-Port", "")
-        claimed = f"{forwarded}:{port}" if port else forwarded
-        # Bytes beyond ASCII arrive as half surrogate pairs, which no batch could be written with.
-        return claimed[:PEER_MAX_LENGTH].encode("ascii", "replace").decode()
+        return f"{forwarded}:{port}" if port else forwarded
     address = connection.remote_address
     return f"{address[0]}:{address[1]}" if address else "unknown"
 

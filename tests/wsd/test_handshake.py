@@ -26,15 +26,3 @@ async def test_a_link_opened_in_a_browser_replaces_nobodys_socket(running: Runni
         assert await asyncio.to_thread(fetch, address) == (400, "3002")
         await socket.send("heartbeat")
         assert await socket.recv() == "heartbeat confirm"
-
-
-async def test_an_address_that_is_no_text_hurts_nobody(running: RunningDaemon) -> None:
-    module = running.register()
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    head = f"GET /websocket?hash={module.module_hash} HTTP/1.1\r\nHost: wsd\r\n"
-    head += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    head += "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    writer.write(head.encode() + b"X-Forwarded-For: \xff\xfe\r\n\r\n")
-    assert b" 101 " in await reader.readline()
-    writer.close()
-    assert running.store.modules.get(module.module_hash).session.peer == "??"
