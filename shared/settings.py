@@ -5,7 +5,7 @@ import shutil
 import socket
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from environs import EnvValidationError, FileAwareEnv
@@ -94,13 +94,12 @@ class Settings:
         env = _Environment(eager=False, strip_whitespace=True)
         env.read_env(env_file or PROJECT_DIR / ".env", recurse=False)
         values = _read_service(env) | _read_database(env) | _read_liveness(env) | _read_mail(env)
-        try:
-            env.seal()
-        except EnvValidationError as error:
-            _refuse(cast(dict[str, list[str]], error.error_messages))
-        values["allowed_hosts"] = tuple(h.strip() for h in values["allowed_hosts"] if h.strip())
+        hosts = values["allowed_hosts"] or ()
+        values["allowed_hosts"] = tuple(host.strip() for host in hosts if host.strip())
         values["web_port"] = values["web_port"] or _choose_web_port(values["server_port"])
-        _require_combinations(values)
+        bad = _find_bad_combinations(values) | _find_bad_values(env)
+        if bad:
+            raise SettingsError([f"{name}: {' '.join(said)}" for name, said in sorted(bad.items())])
         if not values["secret_key"]:
             values["secret_key"] = secrets.token_urlsafe(32)  # DEBUG only: good for one process
         if not values["var_dir"].is_absolute():
@@ -208,26 +207,35 @@ def _read_mail(env: FileAwareEnv) -> dict[str, Any]:
     }
 
 
-def _require_combinations(values: dict[str, Any]) -> None:
+def _find_bad_values(env: FileAwareEnv) -> dict[str, list[str]]:
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        return cast(dict[str, list[str]], error.error_messages)
+    return {}
+
+
+def _find_bad_combinations(values: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong beyond a single value; a value that could not be read is None."""
     bad: dict[str, list[str]] = {}
-    if not values["debug"]:
+    if values["debug"] is False:
         for name in ("secret_key", "allowed_hosts"):
             if not values[name]:
                 bad[name.upper()] = ["is required unless DEBUG=True"]
     for name in ("mongodb_host", "email_api_url"):
-        problem = _address_problem(values[name], name)
+        problem = _address_problem(values[name] or "", name)
         if problem:
             bad[name.upper()] = [problem]
     if values["mongod_bin"] and not shutil.which(values["mongod_bin"]):
         bad["MONGOD_BIN"] = ["is not a program that can be run"]
-    if values["lease_renew_seconds"] * 2 > values["lease_seconds"]:
+    lease, renew = values["lease_seconds"], values["lease_renew_seconds"]
+    if lease is not None and renew is not None and renew * 2 > lease:
         bad["LEASE_RENEW_SECONDS"] = ["must be at most half of LEASE_SECONDS"]
     for port in _clashing_ports(values):
         bad.setdefault("SERVER_PORT, WEB_PORT, API_PORT, MONGODB_PORT, WSD_PORT", []).append(
             f"port {port} is given twice (WSD_PORT takes WSD_PROCESSES ports in a row)"
         )
-    if bad:
-        _refuse(bad)
+    return bad
 
 
 def _choose_web_port(server_port: int) -> int:
@@ -235,10 +243,12 @@ def _choose_web_port(server_port: int) -> int:
 
 
 def _clashing_ports(values: dict[str, Any]) -> list[int]:
-    first = values["wsd_port"]
     ports = [values["server_port"], values["api_port"], values["mongodb_port"]]
     ports += [values["web_port"]] if values["web_port"] != values["server_port"] else []
-    ports += range(first, first + values["wsd_processes"])
+    ports = [port for port in ports if port is not None]
+    first, count = values["wsd_port"], values["wsd_processes"]
+    if first is not None and count is not None:
+        ports += range(first, first + count)
     return sorted({port for port in ports if ports.count(port) > 1})
 
 
@@ -271,8 +281,3 @@ def _mask(name: str, text: str) -> str:
     credentials, at, hosts = text[start:].rpartition("@")
     user, colon, _ = credentials.partition(":")
     return f"{text[:start]}{user}{':********' if colon else ''}@{hosts}" if at else text
-
-
-def _refuse(messages: dict[str, list[str]]) -> NoReturn:
-    lines = [f"{name}: {' '.join(problems)}" for name, problems in sorted(messages.items())]
-    raise SettingsError(lines)
