@@ -161,6 +161,7 @@ require_running() {
 cmd_restart() {
   local program=${1:-all} up=(up)
   if [[ $program == all ]]; then
+    [[ ! -x .venv/bin/python ]] || platform config env >/dev/null || exit 1 # before anything stops
     (load_settings_of_running && ((${NGINX_PROCESSES:-1}))) || up+=(--no-nginx)
     # Each in a process of its own: what ran with the old settings must not leave them to the new.
     "$PROJECT_DIR/manage.sh" down
@@ -227,6 +228,7 @@ cmd_deploy() {
 
 cmd_enable() {
   local unit path name
+  [[ -x .venv/bin/python ]] || die 'Run ./manage.sh up once first.'
   load_settings
   name=forecast-platform-$SERVER_PORT.service
   unit=$(systemd_unit)
@@ -332,6 +334,16 @@ cmd_lock() {
 
 verb=${1:-help}
 (($# == 0)) || shift
+case $verb:${1:-} in
+  test:* | bench:* | coverage:* | ctl:*) ;; # these pass their arguments on
+  *:-h | *:--help)
+    show_help
+    exit
+    ;;
+  down:?* | stop:?* | status:?* | logs-follow:?* | deploy:?* | enable:?* | check:?* | fmt:?* | lock:?*)
+    die "$verb takes no arguments, and $1 is one."
+    ;;
+esac
 case $verb in
   up | start) cmd_up "$@" ;;
   down | stop) cmd_down ;;
