@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from shared.errors import (
     INTERNAL_ERROR,
@@ -74,6 +74,8 @@ def _answer_http_exception(error: HTTPException) -> Response:
     default = INTERNAL_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidData.code
     sentence = _SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
     headers = {}
+    if isinstance(error, SecurityError):
+        sentence = "The Host header names a host that ALLOWED_HOSTS does not name."
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
         sentence = f"The method is not allowed here; these are: {headers['Allow']}."

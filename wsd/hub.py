@@ -209,8 +209,7 @@ class Hub:
             return
         if self.by_module.get(session.module_hash) is connection:
             del self.by_module[session.module_hash]
-        if session.spoke_at > session.flushed_at:
-            self.departed[session.module_hash] = session.spoke_at
+        self.departed[session.module_hash] = session.spoke_at
         self.figures.closed += 1
         log.info("session %s of %s: %s", session.session_id, session.module_hash, reason.value)
         if not self.is_closing:  # a stopping node ends all its sessions itself
