@@ -10,7 +10,8 @@ from cli.platform import Platform, pass_platform
 from shared.settings import Settings
 
 
-@click.group()
+# Said here too: click keeps the help option of whichever context asked first.
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def config() -> None:
     """Show the settings, and what is made of them."""
 
