@@ -155,9 +155,8 @@ class Daemon:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await asyncio.gather(self._bridge.run(self._keeper.stop), self._stop_writing())
                 is_said = await self._fix_reason()
-                await asyncio.gather(
-                    self._close_all(), self._flush(), *([self._retire()] if is_said else [])
-                )
+                writing = [self._flush(), self._retire()] if is_said else []
+                await asyncio.gather(self._close_all(), *writing)
                 await self._hub.wait_for_background()
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
