@@ -20,6 +20,7 @@ def test_after_a_crash_of_nginx_those_who_come_back_are_listed(
     modules = platform.register(20)
     returning = fleet.connect(modules[:10], platform.door, returns=True)
     fleet.connect(modules[10:], platform.door)
+    eventually_equal(lambda: platform.listed(modules), set(modules))
     platform.nginx.kill()
     eventually_equal(lambda: platform.listed(modules), set())
     platform.nginx.start()
@@ -81,6 +82,7 @@ def test_a_node_stops_in_time_though_the_database_is_away(
 ) -> None:
     modules = platform.register(100)
     programs = fleet.connect(modules, node.door)
+    eventually_equal(lambda: platform.listed(modules), set(modules))
     take_away(platform)
     node.terminate()
     assert node.wait(STOP_WAIT_SECONDS) == 0

@@ -26,6 +26,7 @@ def test_a_half_open_connection_goes_away(
 ) -> None:
     modules = platform.register(5)
     fleet.connect(modules, node.door_behind(line))
+    eventually_equal(lambda: platform.listed(modules), set(modules))
     line.stall()
     eventually_equal(lambda: platform.listed(modules), set())
     eventually_equal(lambda: platform.reasons(modules), [["connection_lost"]] * 5)

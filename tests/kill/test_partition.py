@@ -1,0 +1,35 @@
+"""One wsd alone loses its way to the database, and finds it again (I1, I2)."""
+
+import pytest
+
+from tests.kill.fleet import Fleet
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.kill.waiting import eventually, eventually_equal, throughout
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+
+def test_nobody_notices_that_a_nodes_database_connections_are_reset(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules = platform.register(10)
+    programs = fleet.connect(modules, node.door)
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    node.proxy.cut()
+    throughout(0.5, lambda: platform.listed(modules) == set(modules))
+    assert platform.nodes_of(modules) == {node.node_id}
+    assert [program.close_codes for program in programs] == [[]] * 10
+
+
+def test_a_node_cut_off_from_the_database_gives_its_modules_up_and_gets_them_back(
+    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+) -> None:
+    modules, lost = platform.register(10), node.node_id
+    programs = fleet.connect(modules, node.door)
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    node.proxy.stall()
+    eventually_equal(lambda: platform.listed(modules), set())
+    node.proxy.restore()
+    eventually(lambda: platform.nodes_of(modules) == {node.node_id} != {lost})
+    eventually_equal(lambda: platform.listed(modules), set(modules))
+    assert [program.close_codes for program in programs] == [[]] * 10
