@@ -6,15 +6,15 @@ from flask import Flask
 from flask_pymongo import PyMongo
 from flask_pymongo.wrappers import MongoClient
 
-from api.database import CALL_TIMEOUT_MS
-from api.envelope import register_error_handlers
+from api.app_state import share_resources
+from api.circuit_breaker import CALL_TIMEOUT_MS
 from api.health import health
-from api.json_provider import OrjsonProvider
+from api.http.envelope import register_error_handlers
+from api.http.json_provider import OrjsonProvider
+from api.http.openapi import docs, make_api
+from api.http.request_id import track_request_ids
+from api.http.request_parser import BODY_MAX_BYTES
 from api.modules import modules
-from api.openapi import docs, make_api
-from api.parser import BODY_MAX_BYTES
-from api.request_id import track_request_ids
-from api.resources import share_resources
 from shared.settings import Settings
 from shared.store import Store, connect
 

@@ -2,10 +2,10 @@
 
 from flask import Response
 
-from api.answers import HealthAnswer, IndexAnswer
-from api.blueprint import Blueprint
-from api.envelope import ok
-from api.resources import resources
+from api.app_state import resources
+from api.http.blueprint import Blueprint
+from api.http.envelope import ok
+from api.module_answers import HealthAnswer, IndexAnswer
 
 READY_SECONDS = 1.0
 

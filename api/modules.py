@@ -5,24 +5,26 @@ from typing import Any
 
 from flask import Response
 
-from api.answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer
-from api.blueprint import Blueprint
-from api.envelope import ok
-from api.paging import answer_listing
-from api.resources import resources
-from api.schemas import (
+from api.app_state import resources
+from api.http.blueprint import Blueprint
+from api.http.envelope import ok
+from api.listing_response import answer_listing
+from api.module_answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer
+from api.module_requests import (
     ListingQuery,
-    ListingWish,
+    ListingRequest,
     ModuleReference,
     ModuleReferenceBody,
     RegistrationBody,
     RegistrationQuery,
 )
 from shared.clock import utc_now
-from shared.domain.module import ModuleHash, Registration
-from shared.services.listing import get_module, to_item
-from shared.services.lookup import find_module
-from shared.services.operating import close_module
+from shared.domain.actor import ANONYMOUS
+from shared.domain.ids import ModuleHash
+from shared.domain.module import Registration
+from shared.services.module_admin import close_module
+from shared.services.module_listing import get_module, to_item
+from shared.services.module_lookup import find_module
 from shared.services.registration import Registered, register_module
 
 log = logging.getLogger(__name__)
@@ -51,18 +53,18 @@ def register(registration: Registration) -> Response:
 @modules.arguments(ListingQuery(), location="query")
 @modules.response(200, ModuleAnswer(many=True))
 @modules.response(304)
-def list_online_modules(wish: ListingWish) -> Response:
+def list_online_modules(wanted: ListingRequest) -> Response:
     """List the modules that are online, suspect ones included."""
-    return answer_listing(resources().online.current(), wish)
+    return answer_listing(resources().online.current(), wanted)
 
 
 @modules.route("/module/list")
 @modules.arguments(ListingQuery(), location="query")
 @modules.response(200, ModuleAnswer(many=True))
 @modules.response(304)
-def list_every_module(wish: ListingWish) -> Response:
+def list_every_module(wanted: ListingRequest) -> Response:
     """List every registered module."""
-    return answer_listing(resources().everyone.current(), wish)
+    return answer_listing(resources().everyone.current(), wanted)
 
 
 @modules.route("/module/<string(length=64):module_hash>")
@@ -86,7 +88,7 @@ def close_websocket(reference: ModuleReference) -> Response:
         module = find_module(
             store, module_id=reference.module_id, module_hash=reference.module_hash
         )
-        close_module(store, module, utc_now())
+        close_module(store, module, utc_now(), ANONYMOUS)
     log.info("closed module %s: %s", module.module_id, module.module_hash)
     message = "The WebSocket is being closed."
     return ok({"module_id": module.module_id, "module_name": module.name, "message": message})

@@ -12,11 +12,11 @@ from bench.report import Goal, Report, emit, progress, show, wants_json
 from bench.socket_load import Fleet
 from bench.stack import Stack
 from shared.clock import utc_now
-from shared.domain.module import ModuleHash, NodeId, Session, SessionId
-from shared.domain.session import SessionStart
+from shared.domain.ids import ModuleHash, NodeId, SessionId
+from shared.domain.session import Session, SessionStart
 from shared.store import Store
 from shared.store.modules import _start_update
-from wsd.writer import BATCH_MAX_OPERATIONS
+from wsd.session_writer import BATCH_MAX_OPERATIONS
 
 ABOUT = "5,000 registered modules come through nginx within one second, the api runs beside"
 MODULES = 5_000
@@ -84,7 +84,7 @@ def write_bare(store: Store, hashes: Sequence[ModuleHash]) -> float:
     started = time.monotonic()
     for first in range(0, len(starts), BATCH_MAX_OPERATIONS):
         part = starts[first : first + BATCH_MAX_OPERATIONS]
-        assert store.modules.write_sessions(part, []) == len(part)
+        assert store.sessions.write(part, []) == len(part)
     return time.monotonic() - started
 
 

@@ -112,7 +112,7 @@ def main() -> None:
         goals=goals,
         notes=[
             f"{platform.heartbeats:,} heartbeats of the platform; what the database was asked "
-            "meanwhile is the lease, the orders, the other nodes and the pulse flush"
+            "meanwhile is the lease, the commands, the other nodes and the heartbeat flush"
         ],
     )
     emit(report, as_json=as_json)

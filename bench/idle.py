@@ -11,7 +11,7 @@ MODULES = 10_000
 WARM_UP = 50
 WAVE = 2_500
 INTERVAL_SECONDS = 30.0
-# One and a half rounds of the reconciliation, three flushes of the pulses.
+# One and a half rounds of the reconciliation, three flushes of the heartbeats.
 WATCHED_SECONDS = 31.0
 
 
@@ -59,7 +59,9 @@ def main() -> None:
         Goal(what="resident memory of wsd per connection", result=kib, at_most=20, unit="KiB"),
         Goal(what="wsd's share of a core", result=wsd_share * 100, at_most=10, unit="%"),
     ]
-    note = "pulse flushes, protocol pings and reconciliation at their default intervals included"
+    note = (
+        "heartbeat flushes, protocol pings and reconciliation at their default intervals included"
+    )
     emit(Report(bench="idle", about=ABOUT, table=table, goals=goals, notes=[note]), as_json=as_json)
 
 

@@ -11,8 +11,8 @@ from bench.http_load import run_load
 from bench.report import Goal, Report, emit, progress, show, wants_json
 from bench.stack import PYTHON, Program, Stack, free_ports, http_status
 from shared.clock import utc_now
-from shared.domain.liveness import Node
-from shared.domain.module import NodeId
+from shared.domain.ids import NodeId
+from shared.domain.node import Node
 from shared.services.nodes import enrol_node
 
 ABOUT = "GET /module/online, unfiltered, beside a bare Flask route under the same gunicorn"
@@ -49,8 +49,8 @@ def connect_all(stack: Stack) -> None:
     """Have a node with a long lease hold a session of every module."""
     now = utc_now()
     lease = now + timedelta(hours=1)
-    node = Node(id=NODE, address="bench:1", beat=1, lease_until=lease, started_at=now)
-    enrol_node(stack.store, node)
+    node = Node(id=NODE, address="bench:1", renewals=1, lease_until=lease, started_at=now)
+    enrol_node(stack.store, node, node.started_at)
     session = {"id": "session", "node": NODE, "peer": "192.0.2.7:50000", "connected_at": now}
     connected = {"session": session, "epoch": 1, "state_since": now, "last_login_time": now}
     stack.store.modules._collection.update_many({}, {"$set": connected})

@@ -83,8 +83,8 @@ def print_report(report: Report) -> None:
     print_table(report.table)
     print()
     for goal in report.goals:
-        verdict = "met" if goal.is_met else "MISSED"
-        print(f"  {verdict:6}  {goal.what}: {goal.shown} ({goal.bound})")
+        decision = "met" if goal.is_met else "MISSED"
+        print(f"  {decision:6}  {goal.what}: {goal.shown} ({goal.bound})")
     for note in report.notes:
         print(f"  note    {note}")
 

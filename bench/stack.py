@@ -17,9 +17,10 @@ from typing import Self
 import psutil
 from pymongo.errors import PyMongoError
 
-from cli import launch
+from deploy import process_environment
 from shared.clock import utc_now
-from shared.domain.module import Module, ModuleHash, Registration
+from shared.domain.ids import ModuleHash
+from shared.domain.module import Module, Registration
 from shared.settings import PROJECT_DIR, Settings
 from shared.store import Store, connect
 from shared.store.modules import _to_document
@@ -121,7 +122,7 @@ class Stack:
         ]
         self.store.modules._collection.insert_many([_to_document(m) for m in modules])
         hashes = [module.module_hash for module in modules]
-        self.store.pulses._collection.insert_many([{"_id": h, "at": now} for h in hashes])
+        self.store.heartbeats._collection.insert_many([{"_id": h, "at": now} for h in hashes])
         self.store.counters.raise_to("module_id", count)
         return hashes
 
@@ -147,7 +148,7 @@ class Stack:
         )
         (prefix / "nginx.conf").write_bytes(rendered)
         program = shutil.which("nginx") or "/usr/sbin/nginx"
-        directives = launch.nginx_globals(self.directory, is_root=os.geteuid() == 0)
+        directives = process_environment.nginx_globals(self.directory, is_root=os.geteuid() == 0)
         command = [program, "-p", f"{prefix}/", "-c", "nginx.conf", "-e", "stderr"]
         nginx = self._start("nginx", [*command, "-g", directives])
         nginx.wait_until(lambda: http_status(self.settings.server_port, "/nowhere") is not None)

@@ -5,8 +5,8 @@ import shlex
 
 import rich_click as click
 
-from cli import launch
-from cli.platform import Platform, pass_platform
+from cli.context import Platform, pass_platform
+from deploy import process_environment
 from shared.settings import Settings
 
 
@@ -32,7 +32,7 @@ def env(platform: Platform) -> None:
     files = _open_files(settings)
     for warning in filter(None, [*settings.warnings, files.warning]):
         click.echo(f"warning: {warning}", err=True)
-    for name, value in launch.environment(settings, files).items():
+    for name, value in process_environment.environment(settings, files).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -41,7 +41,7 @@ def env(platform: Platform) -> None:
 def nginx(platform: Platform) -> None:
     """Print nginx.conf, filled in."""
     settings = platform.settings
-    click.echo(launch.nginx_conf(settings, _open_files(settings)), nl=False)
+    click.echo(process_environment.nginx_conf(settings, _open_files(settings)), nl=False)
 
 
 @config.command()
@@ -49,12 +49,12 @@ def nginx(platform: Platform) -> None:
 @pass_platform
 def ports(platform: Platform, no_nginx: bool) -> None:
     """Check that nobody else holds a port that the platform needs."""
-    busy = launch.busy_ports(platform.settings, with_nginx=not no_nginx)
+    busy = process_environment.busy_ports(platform.settings, with_nginx=not no_nginx)
     if busy:
         raise click.ClickException("\n".join(busy))
 
 
-def _open_files(settings: Settings) -> launch.OpenFiles:
+def _open_files(settings: Settings) -> process_environment.OpenFiles:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = hard == resource.RLIM_INFINITY
-    return launch.open_files(settings.max_connections, 2**20 if unlimited else hard)
+    return process_environment.open_files(settings.max_connections, 2**20 if unlimited else hard)

@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from cli.platform import Platform, pass_platform
+from cli.context import Platform, pass_platform
 
 
 @click.command("init-db")
@@ -20,7 +20,7 @@ def init_db(platform: Platform, wait_seconds: float) -> None:
 
     It may be repeated at any time, while the platform runs, too.
     """
-    from shared.services.preparing import initiate_local_server, prepare_database
+    from shared.services.database_setup import initiate_local_server, prepare_database
 
     with platform.open_store(wait_seconds=wait_seconds) as store:
         if initiate_local_server(platform.settings):

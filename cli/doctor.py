@@ -5,8 +5,8 @@ from dataclasses import asdict
 import rich_click as click
 
 from cli import render
-from cli.check import Check, Status, fail, ok, warn
-from cli.platform import Platform, pass_platform
+from cli.checks.check import Check, Status, fail, ok, warn
+from cli.context import Platform, pass_platform
 from shared.errors import SettingsError
 
 HEADER = ("status", "check", "found", "what to do")
@@ -32,8 +32,8 @@ def doctor(platform: Platform, /, context: click.Context, as_json: bool) -> None
 
 
 def _examine(platform: Platform) -> list[Check]:
-    from cli.database_checks import check_database
-    from cli.service_checks import check_nginx_binary, check_open_files, check_services
+    from cli.checks.database import check_database
+    from cli.checks.services import check_nginx_binary, check_open_files, check_services
 
     try:
         settings = platform.settings

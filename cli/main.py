@@ -7,23 +7,23 @@ from typing import NoReturn
 
 import rich_click as click
 
-from cli.lazy import LazyGroup
-from cli.platform import Platform
+from cli.context import Platform
+from cli.lazy_group import LazyGroup
 from shared.version import read_version
 
 COMMANDS = {
     "list": "cli.modules:list_modules",
     "show": "cli.modules:show",
-    "events": "cli.history:events",
-    "close": "cli.operating:close",
-    "expire": "cli.operating:expire",
-    "enable": "cli.operating:enable",
-    "disable": "cli.operating:disable",
-    "delete": "cli.operating:delete",
+    "events": "cli.events:events",
+    "close": "cli.module_admin:close",
+    "expire": "cli.module_admin:expire",
+    "enable": "cli.module_admin:enable",
+    "disable": "cli.module_admin:disable",
+    "delete": "cli.module_admin:delete",
     "init-db": "cli.database:init_db",
     "doctor": "cli.doctor:doctor",
-    "export": "cli.carrying:export_registry",
-    "import": "cli.carrying:import_registry",
+    "export": "cli.export_import:export_registry",
+    "import": "cli.export_import:import_registry",
     "config": "cli.config:config",
     "completion": "cli.completion:completion",
 }

@@ -9,10 +9,10 @@ import orjson
 import rich_click as click
 
 from cli import render
+from cli.context import DatabaseDown, Platform, pass_platform
 from cli.parameters import HASH
-from cli.platform import DatabaseDown, Platform, pass_platform
 from shared.clock import utc_now
-from shared.domain.module import State
+from shared.domain.presence import State
 
 HEADER = ("id", "name", "kind", "state", "since", "last alive", "peer", "hash")
 REFRESH_SECONDS = 2.0
@@ -54,8 +54,8 @@ def show(platform: Platform, module: str, as_json: bool) -> None:
 
     HASH is its hash, or the first 8 characters or more.
     """
-    from shared.services.listing import get_module, presence_rules, to_item
-    from shared.services.lookup import find_hash
+    from shared.services.module_listing import get_module, presence_rules, to_item
+    from shared.services.module_lookup import find_hash
 
     with platform.open_store() as store:
         rules = presence_rules(platform.settings)
@@ -67,7 +67,13 @@ def show(platform: Platform, module: str, as_json: bool) -> None:
 
 
 def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
-    from shared.services.listing import list_all, list_online, presence_rules, select, to_item
+    from shared.services.module_listing import (
+        list_all,
+        list_online,
+        presence_rules,
+        select,
+        to_item,
+    )
 
     state = State(filters["state"]) if filters["state"] else None
     everyone = filters["everyone"] or state is State.OFFLINE

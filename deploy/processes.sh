@@ -219,7 +219,7 @@ share_a_line() {
   grep -qxF -f <(printf '%s\n' "$1") <<<"$2"
 }
 
-# Ask supervisord to stop everything in order, then end whatever of its session is left.
+# Ask supervisord to stop everything in command, then end whatever of its session is left.
 stop_all() {
   local sid pid
   sid=$(cat -- "$RUN_DIR/supervisord.pid" 2>/dev/null) || return 0

@@ -68,11 +68,11 @@ class Settings:
     websocket_timeout_seconds: float
     websocket_max_message_bytes: int
     protocol_ping_seconds: float
-    pulse_flush_seconds: float
+    heartbeat_flush_seconds: float
     lease_seconds: float
     lease_renew_seconds: float
     reconcile_seconds: float
-    orders_poll_seconds: float
+    command_poll_seconds: float
     takeover_window_seconds: float
     takeover_probe_seconds: float
     freeze_seconds: float
@@ -187,11 +187,11 @@ def _read_liveness(env: FileAwareEnv) -> dict[str, Any]:
             "WEBSOCKET_MAX_MESSAGE_BYTES", 2**20, validate=validate.Range(min=1024, max=2**26)
         ),
         "protocol_ping_seconds": seconds("PROTOCOL_PING_SECONDS", 20.0),
-        "pulse_flush_seconds": seconds("PULSE_FLUSH_SECONDS", 10.0),
+        "heartbeat_flush_seconds": seconds("HEARTBEAT_FLUSH_SECONDS", 10.0),
         "lease_seconds": seconds("LEASE_SECONDS", 20.0),
         "lease_renew_seconds": seconds("LEASE_RENEW_SECONDS", 5.0),
         "reconcile_seconds": seconds("RECONCILE_SECONDS", 20.0),
-        "orders_poll_seconds": seconds("ORDERS_POLL_SECONDS", 1.0),
+        "command_poll_seconds": seconds("COMMAND_POLL_SECONDS", 1.0),
         "takeover_window_seconds": seconds("TAKEOVER_WINDOW_SECONDS", 60.0),
         "takeover_probe_seconds": seconds("TAKEOVER_PROBE_SECONDS", 5.0),
         "freeze_seconds": seconds("FREEZE_SECONDS", 2.0),

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from api import create_app
-from shared.domain.close_codes import CloseCode
-from shared.domain.module import OfflineReason, State
+from shared.domain.closing import CloseCode, OfflineReason
+from shared.domain.presence import State
 from shared.errors import INTERNAL_ERROR, SUCCESS, PlatformError
-from shared.services.listing import to_item
+from shared.services.module_listing import to_item
 from shared.settings import Settings
 from shared.store import Store
-from tests.builders import NOON, make_listed
+from tests.support.builders import NOON, make_listed
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.zh-CN.md")

@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, assert_never
 
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import CLOSED, CLOSING, OPEN, Event
 
-from shared.domain.close_codes import CloseCode
-from shared.domain.module import OfflineReason
-from wsd.figures import HubFigures
-from wsd.session import Ask, Close, Output, Patience, Phase, Reply, SocketSession
+from shared.clock import utc_now
+from shared.domain.closing import INTERNAL_ERROR, SLOW_READER, Closing, OfflineReason
+from wsd.background import Background
+from wsd.metrics import Metrics
+from wsd.protocol import encode_ping
+from wsd.session import Ask, Close, Output, Phase, Reply, SilenceRules, SocketSession
+from wsd.working_clock import WorkingClock
 
 CLOSE_TIMEOUT_SECONDS = 2.0
 POLITE = (1000, 1001)
@@ -26,38 +30,34 @@ BINARY_PROBLEM = "Binary frames are not understood: send text."
 log = logging.getLogger(__name__)
 
 
-class Holder(Protocol):
-    """Who holds the connections: the hub, as far as a connection knows it."""
+class Release(Protocol):
+    """What ends a connection's session: the hub's `release`."""
 
-    figures: HubFigures
-
-    def now(self) -> float:
-        """Return the working time in seconds."""
-        ...
-
-    def ping_frame(self) -> bytes:
-        """Return the question to a silent module."""
-        ...
-
-    def run_in_background(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run something to its end while others go on."""
-        ...
-
-    def release(self, connection: "ModuleConnection", reason: OfflineReason) -> None:
-        """End the connection's session."""
-        ...
+    def __call__(
+        self,
+        connection: "Connection",
+        reason: OfflineReason,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None: ...
 
 
-class ModuleConnection(ServerConnection):
-    """A module's socket; frames are handled as they arrive, without a task to wake.
+class Connection(ServerConnection):
+    """A module's socket; frames are handled as they arrive, without a task to wake."""
 
-    That is what keeps a heartbeat cheap: websockets' own receive queue and keepalive task, one
-    each per connection, stay unused.
-    """
-
-    def __init__(self, *args: Any, holder: Holder, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        clock: WorkingClock,
+        metrics: Metrics,
+        background: Background,
+        release: Release,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.holder = holder
+        self._clock = clock
+        self._metrics = metrics
+        self._background = background
+        self._release = release
         self.session: SocketSession | None = None
         self.epoch = 0
         self.is_lost = False
@@ -66,11 +66,16 @@ class ModuleConnection(ServerConnection):
         self._fragments: bytearray | None = None
         self._is_binary = False
 
-    def adopt(self, session: SocketSession, epoch: int) -> None:
+    @property
+    def peer(self) -> str:
+        """Return the address at the other end, as the handshake found it."""
+        return self.session.peer if self.session else "unknown"
+
+    def start_session(self, session: SocketSession, epoch: int) -> None:
         """Become the socket of this session."""
         self.session = session
         self.epoch = epoch
-        self.heard_at = self.pinged_at = self.holder.now()
+        self.heard_at = self.pinged_at = self._clock.now()
         session.register(self.heard_at)
 
     def forget_handshake(self) -> None:
@@ -88,8 +93,8 @@ class ModuleConnection(ServerConnection):
         if session is None or not isinstance(event, Frame):
             super().process_event(event)
             return
-        now = self.heard_at = self.holder.now()
-        self.holder.figures.frames += 1
+        now = self.heard_at = self._clock.now()
+        self._metrics.frames += 1
         try:
             if event.opcode is Opcode.TEXT and event.fin:
                 self._write(session.receive(bytes(event.data), now))
@@ -98,8 +103,8 @@ class ModuleConnection(ServerConnection):
             else:
                 super().process_event(event)
         except Exception:
-            log.exception("frame of session %s failed", session.session_id)
-            self.end(CloseCode.INTERNAL_ERROR, OfflineReason.CONNECTION_LOST, "internal error")
+            log.exception("a frame failed", extra={"session": session.session_id})
+            self.end(INTERNAL_ERROR)
 
     def _assemble(self, session: SocketSession, frame: Frame, now: float) -> None:
         """Collect a fragmented message; websockets bounds its size."""
@@ -113,14 +118,14 @@ class ModuleConnection(ServerConnection):
             return
         data, self._fragments = bytes(self._fragments), None
         if self._is_binary:
-            self._write(session.receive_garbage(BINARY_PROBLEM, now))
+            self._write(session.receive_invalid(BINARY_PROBLEM, now))
         else:
             self._write(session.receive(data, now))
 
-    def check(self, now: float, patience: Patience) -> None:
+    def check(self, now: float, rules: SilenceRules) -> None:
         """Have the session judge its module's silence."""
         if self.session is not None:
-            self._write(self.session.check(now, patience))
+            self._write(self.session.check(now, rules))
 
     def _write(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
@@ -128,9 +133,9 @@ class ModuleConnection(ServerConnection):
                 case Reply(data):
                     self.send_now(data)
                 case Ask.ALIVE:
-                    self.send_now(self.holder.ping_frame())
-                case Close(code, reason, text):
-                    self._start_closing(code, reason, text)
+                    self.send_now(encode_ping(utc_now()))
+                case Close(closing, detail):
+                    self._start_closing(closing, detail)
                 case _:
                     assert_never(output)
 
@@ -141,7 +146,7 @@ class ModuleConnection(ServerConnection):
         self.protocol.send_text(data)
         self.send_data()
         if self.transport.get_write_buffer_size() > OUTBOX_MAX_BYTES:
-            self.end(CloseCode.TRY_LATER, OfflineReason.CONNECTION_LOST, "reads too slowly")
+            self.end(SLOW_READER)
 
     def ping_now(self, now: float) -> None:
         """Send a protocol ping; any frame that comes back moves `heard_at`."""
@@ -150,14 +155,24 @@ class ModuleConnection(ServerConnection):
             self.protocol.send_ping(b"")
             self.send_data()
 
-    def end(self, code: CloseCode, reason: OfflineReason, text: str = "") -> None:
+    async def answers_ping(self, timeout_seconds: float) -> bool:
+        """Return whether the peer answers a ping sent now."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await (await self.ping())
+        except (TimeoutError, ConnectionClosed):
+            return False
+        return True
+
+    def end(self, closing: Closing) -> None:
         """End the session now and close the socket in the background."""
         if self.session is not None:
-            self._write(self.session.close(code, reason, text))
+            self._write(self.session.close(closing))
 
-    def _start_closing(self, code: CloseCode, reason: OfflineReason, text: str) -> None:
-        self.holder.release(self, reason)
-        self.holder.run_in_background(self._close_within_limits(code, text))
+    def _start_closing(self, closing: Closing, detail: Mapping[str, Any]) -> None:
+        said = {"close_code": closing.code, "close_text": closing.text}
+        self._release(self, closing.reason, said | dict(detail))
+        self._background.run(self._close_within_limits(closing.code, closing.text))
 
     async def _close_within_limits(self, code: int, text: str) -> None:
         """Shake hands on the end; cut off a peer that does not hang up, or does not even read.
@@ -172,19 +187,20 @@ class ModuleConnection(ServerConnection):
             self.transport.abort()
 
     def hang_up(self) -> None:
-        """End the session of a socket whose closing began elsewhere: by the peer, or by websockets.
+        """End the session of a socket whose closing began elsewhere, and abort it if that takes."""
+        self._release(self, *self._reason_of_loss())
+        self._background.run(self._close_within_limits(1000, ""))
 
-        The peer may never finish it, so that nobody else would.
-        """
-        self.holder.release(self, self._reason_of_loss())
-        self.holder.run_in_background(self._close_within_limits(CloseCode.NORMAL, ""))
+    def abort(self) -> None:
+        """Cut the connection off: the other end does not answer any more."""
+        self.transport.abort()
 
     def is_closing(self) -> bool:
-        """Return whether the closing handshake has begun, whoever began it."""
+        """Return whether the closing handshake has begun, from either side."""
         return self.protocol.state in (CLOSING, CLOSED)
 
     def is_open(self) -> bool:
-        """Return whether the handshake is done and nobody has begun to close."""
+        """Return whether the handshake is done and no closing has begun."""
         return (
             self.protocol.state is OPEN
             and self.session is not None
@@ -192,14 +208,21 @@ class ModuleConnection(ServerConnection):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note the end of the TCP connection, whoever caused it."""
+        """Note the end of the TCP connection."""
         self.is_lost = True
         super().connection_lost(exc)
-        self.holder.release(self, self._reason_of_loss())
+        self._release(self, *self._reason_of_loss())
 
-    def _reason_of_loss(self) -> OfflineReason:
-        """Return `bye` for a peer that closed the socket politely."""
-        received = self.protocol.close_rcvd
-        if received is not None and self.protocol.close_rcvd_then_sent and received.code in POLITE:
-            return OfflineReason.BYE
-        return OfflineReason.CONNECTION_LOST
+    def _reason_of_loss(self) -> tuple[OfflineReason, Mapping[str, Any]]:
+        """Return `bye` for a peer that closed the socket politely, and the code that was used."""
+        received, sent = self.protocol.close_rcvd, self.protocol.close_sent
+        if received is not None and self.protocol.close_rcvd_then_sent:
+            is_polite = received.code in POLITE
+            reason = OfflineReason.BYE if is_polite else OfflineReason.CONNECTION_LOST
+            return reason, {"close_code": received.code, "close_text": received.reason}
+        if sent is not None:
+            return OfflineReason.CONNECTION_LOST, {
+                "close_code": sent.code,
+                "close_text": sent.reason,
+            }
+        return OfflineReason.CONNECTION_LOST, {}

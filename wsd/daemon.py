@@ -3,32 +3,41 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from shared.clock import utc_now
-from shared.domain.close_codes import CloseCode
-from shared.domain.liveness import Node
-from shared.domain.module import OfflineReason
+from shared.domain.closing import RESTART, OfflineReason
+from shared.domain.node import Node
+from shared.domain.session import SessionEnd
 from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
 from shared.store import DatabaseError, connect
-from wsd.bridge import Bridge
-from wsd.connection import CLOSE_TIMEOUT_SECONDS, ModuleConnection
-from wsd.handshake import Gate
+from wsd.admission import Admission
+from wsd.background import Background
+from wsd.connection import CLOSE_TIMEOUT_SECONDS, Connection
+from wsd.database import Database
+from wsd.handshake import Handshake
 from wsd.hub import Hub
 from wsd.lease import LeaseKeeper, LeaseTimes
-from wsd.loops import run_every
-from wsd.reconciliation import Reconciliation
-from wsd.rounds import NodeRound, OrderRound, PulseFlush, Purge
-from wsd.vigil import Vigil
+from wsd.loops.command_poll import CommandPoll
+from wsd.loops.heartbeat_flush import HeartbeatFlush
+from wsd.loops.heartbeat_monitor import HeartbeatMonitor
+from wsd.loops.node_monitor import NodeMonitor
+from wsd.loops.reconciler import Reconciler
+from wsd.loops.runner import Loop
+from wsd.metrics import Metrics
+from wsd.session import SilenceRules
+from wsd.session_writer import SessionWriter
+from wsd.takeover_probe import ProbeTimes, TakeoverProbe
+from wsd.working_clock import WorkingClock
 
 BACKLOG = 4096
 OPEN_TIMEOUT_SECONDS = 12.0
-PURGE_SECONDS = 60.0
 # The whole shutdown takes 6 s at most; each step has its share of it.
 STOP_WRITING_SECONDS = 1.5
 FIX_REASON_SECONDS = 1.0
@@ -40,20 +49,38 @@ log = logging.getLogger(__name__)
 
 
 class Daemon:
-    """One wsd process: a server, a hub, a lease, and the loops around them."""
+    """One wsd process: a server, the sockets that it holds, a lease, and the loops around them."""
 
     def __init__(self, settings: Settings, index: int) -> None:
         self._settings = settings
         self._port = settings.wsd_port + index
         self._stop = asyncio.Event()
-        self._loops: list[asyncio.Task[None]] = []
-        self._reconcile_soon = asyncio.Event()
-        self._bridge = Bridge()
-        self._stores = (connect(settings), connect(settings, maxPoolSize=2))
-        self._hub = Hub(settings, self._stores[0], self._bridge)
-        self._pulses = PulseFlush(self._hub)
-        self._keeper = LeaseKeeper(
-            self._stores[1],
+        self._tasks: list[asyncio.Task[None]] = []
+        # The batches of claims have a thread of their own: no sweep or flush makes them wait.
+        store = connect(settings)
+        self._database = Database(store, threads=3, name="store")
+        self._batches = Database(store, threads=1, name="batches")
+        self._lease_store = connect(settings, maxPoolSize=2)
+        self._background = Background()
+        self._clock = WorkingClock()
+        self._metrics = Metrics()
+        self._hub = Hub(settings.takeover_window_seconds)
+        self._writer = SessionWriter(self._batches, self._hub.view, self._metrics)
+        self._flush = HeartbeatFlush(self._hub, self._database, self._clock, self._metrics)
+        self._probe = TakeoverProbe(
+            self._hub,
+            self._database,
+            self._background,
+            ProbeTimes(
+                answer_seconds=settings.takeover_probe_seconds,
+                command_poll_seconds=settings.command_poll_seconds,
+            ),
+        )
+        self._admission = Admission(
+            self._hub, self._writer, self._probe, self._database, self._clock, self._background
+        )
+        self._lease = LeaseKeeper(
+            self._lease_store,
             address=f"{settings.node_name}:{self._port}",
             times=LeaseTimes(
                 lease_seconds=settings.lease_seconds, renew_seconds=settings.lease_renew_seconds
@@ -61,6 +88,22 @@ class Daemon:
             count_sessions=lambda: len(self._hub.by_session),
             on_enrolled=self._on_enrolled,
         )
+        self._hub.on_session_start.append(self._count_start)
+        self._hub.on_session_end += [
+            self._count_end,
+            self._flush.keep_last_heartbeat,
+            self._write_end,
+        ]
+
+    def _count_start(self, _connection: Connection) -> None:
+        self._metrics.sessions_started += 1
+
+    def _count_end(self, _connection: Connection, _end: SessionEnd) -> None:
+        self._metrics.sessions_ended += 1
+
+    def _write_end(self, _connection: Connection, end: SessionEnd) -> None:
+        if not self._hub.is_stopping:  # a stopping node ends all its sessions in `_retire`
+            self._writer.end(end)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; raises OSError when the port is taken."""
@@ -69,19 +112,25 @@ class Daemon:
         await self.shutdown(server)
 
     async def startup(self) -> Server:
-        """Bind the port, then enrol: whoever holds the port is the node."""
+        """Bind the port, then enrol: the process that holds the port is the node."""
         loop = asyncio.get_running_loop()
         self._loop = loop
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        handshake = Handshake(self._hub, self._admission, self._lease, self._metrics, self._clock)
+        make_connection = partial(
+            Connection,
+            clock=self._clock,
+            metrics=self._metrics,
+            background=self._background,
+            release=self._hub.release,
+        )
         server = await serve(
             _wait_until_lost,
             self._settings.wsd_host,
             self._port,
-            process_request=Gate(self._hub, self._keeper).process_request,
-            create_connection=cast(
-                "type[ServerConnection]", partial(ModuleConnection, holder=self._hub)
-            ),
+            process_request=handshake.process_request,
+            create_connection=cast("type[ServerConnection]", make_connection),
             compression=None,
             server_header=None,
             open_timeout=OPEN_TIMEOUT_SECONDS,
@@ -90,45 +139,75 @@ class Daemon:
             max_size=self._settings.websocket_max_message_bytes,
             backlog=BACKLOG,
         )
-        self._keeper.start()
         self._start_loops()
-        log.info("listening on %s:%d", self._settings.wsd_host, self._port)
+        self._lease.start()
+        log.info("listening", extra={"host": self._settings.wsd_host, "port": self._port})
         return server
 
     def _start_loops(self) -> None:
-        hub, settings = self._hub, self._settings
-        nodes, orders = NodeRound(hub), OrderRound(hub)
-
-        def on_freeze() -> None:
-            nodes.forget()
-            self._reconcile_soon.set()
-
-        vigil = Vigil(hub, self._keeper, on_freeze)
-        reconciliation = Reconciliation(hub, orders)
-        watch_seconds = min(2.0, settings.lease_seconds / 10)
-        self._writing = asyncio.create_task(hub.writer.run())
-        self._writing.add_done_callback(self._stop_without_writer)
-        self._loops = [
-            asyncio.create_task(loop)
-            for loop in (
-                run_every("vigil", vigil.seconds, vigil.tick),
-                run_every("pulse flush", settings.pulse_flush_seconds, self._pulses.tick),
-                run_every("orders", settings.orders_poll_seconds, orders.tick),
-                run_every("nodes", watch_seconds, nodes.tick),
-                run_every("purge", PURGE_SECONDS, Purge(hub).tick),
-                run_every(
-                    "reconciliation",
-                    settings.reconcile_seconds,
-                    reconciliation.tick,
-                    self._reconcile_soon,
-                ),
-            )
+        settings = self._settings
+        commands = CommandPoll(
+            self._hub,
+            self._database,
+            self._probe,
+            self._background,
+            is_changing=self._admission.is_changing,
+            closes_per_tick=settings.closes_per_second,
+        )
+        nodes = NodeMonitor(
+            self._hub,
+            self._database,
+            self._clock,
+            lease_seconds=settings.lease_seconds,
+            freeze_seconds=settings.freeze_seconds,
+        )
+        reconciler = Reconciler(
+            self._hub,
+            self._database,
+            self._admission,
+            self._writer,
+            commands,
+            self._clock,
+            self._background,
+            interval_seconds=settings.websocket_ping_interval_seconds,
+        )
+        monitor = HeartbeatMonitor(
+            self._hub,
+            self._clock,
+            self._metrics,
+            SilenceRules(
+                interval_seconds=settings.websocket_ping_interval_seconds,
+                timeout_seconds=settings.websocket_timeout_seconds,
+            ),
+            protocol_ping_seconds=settings.protocol_ping_seconds,
+            closes_per_second=settings.closes_per_second,
+            freeze_seconds=settings.freeze_seconds,
+            freeze_grace_seconds=settings.freeze_grace_seconds,
+        )
+        self._reconciling = Loop("reconciler", settings.reconcile_seconds, reconciler.tick)
+        monitor.on_tick += [self._lease.note_tick, self._admission.forget_old_refusals]
+        monitor.on_freeze += [
+            self._lease.renew_soon,  # the own lease is looked after before anything else
+            self._admission.forget_all_refusals,
+            nodes.forget,
+            self._reconciling.wake,
         ]
+        watch_seconds = min(2.0, settings.lease_seconds / 10)
+        self._writing = asyncio.create_task(self._writer.run())
+        self._writing.add_done_callback(self._stop_without_writer)
+        loops = (
+            Loop("heartbeat monitor", monitor.seconds, monitor.tick),
+            Loop("heartbeat flush", settings.heartbeat_flush_seconds, self._flush.tick),
+            Loop("command poll", settings.command_poll_seconds, commands.tick),
+            Loop("node monitor", watch_seconds, nodes.tick),
+            self._reconciling,
+        )
+        self._tasks = [asyncio.create_task(loop.run()) for loop in loops]
 
     def _stop_without_writer(self, writing: "asyncio.Task[None]") -> None:
         """End the process when its writer died: supervisord starts a whole one."""
         if not writing.cancelled() and (error := writing.exception()):
-            log.error("the writer died", exc_info=error)
+            log.error("the session writer died", exc_info=error)
             self._stop.set()
 
     def _on_enrolled(self, node: Node) -> None:
@@ -136,7 +215,7 @@ class Daemon:
 
         def take() -> None:
             self._hub.node = node
-            self._reconcile_soon.set()
+            self._reconciling.wake()
 
         self._loop.call_soon_threadsafe(take)
 
@@ -146,27 +225,30 @@ class Daemon:
 
     async def shutdown(self, server: Server) -> None:
         """Stop accepting, end every session as `platform_restart`, close every socket."""
-        log.info("stopping with %d sessions", len(self._hub.by_session))
-        self._hub.is_closing = True
+        log.info("stopping", extra={"sessions": len(self._hub.by_session)})
+        self._hub.is_stopping = True
         server.close(close_connections=False)
-        for loop in self._loops:
-            loop.cancel()
+        for task in self._tasks:
+            task.cancel()
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await asyncio.gather(self._bridge.run(self._keeper.stop), self._stop_writing())
+                await asyncio.gather(self._database.run(self._lease.stop), self._stop_writing())
                 is_said = await self._fix_reason()
-                writing = [self._flush(), self._retire()] if is_said else []
+                writing = [self._flush_last_heartbeats(), self._retire()] if is_said else []
                 await asyncio.gather(self._close_all(), *writing)
-                await self._hub.wait_for_background()
+                await self._background.wait()
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
-        closing = [asyncio.ensure_future(self._bridge.run(store.close)) for store in self._stores]
-        await asyncio.wait(closing, timeout=CLOSE_STORES_SECONDS)
-        self._bridge.close()
+        closing: list[Coroutine[Any, Any, None]] = [
+            self._database.run(store.close) for store in (self._database.store, self._lease_store)
+        ]
+        await asyncio.wait(map(asyncio.ensure_future, closing), timeout=CLOSE_STORES_SECONDS)
+        self._database.close()
+        self._batches.close()
 
     async def _stop_writing(self) -> None:
         """Let the batch in flight end, and write what waits, so that no claim lands later."""
-        self._hub.writer.stop()
+        self._writer.stop()
         await asyncio.wait([self._writing], timeout=STOP_WRITING_SECONDS)
 
     async def _fix_reason(self) -> bool:
@@ -179,9 +261,11 @@ class Daemon:
         self._hub.node = replace(self._hub.node, offline_reason=OfflineReason.PLATFORM_RESTART)
         try:
             async with asyncio.timeout(FIX_REASON_SECONDS):
-                await self._bridge.run(announce_retirement, self._hub.store, self._hub.node)
+                await self._database.run(
+                    announce_retirement, self._database.store, self._hub.node, utc_now()
+                )
         except (TimeoutError, DatabaseError) as error:
-            log.warning("leaving without saying so: %s", type(error).__name__)
+            log.warning("the retirement is not announced", extra={"error": type(error).__name__})
             return False
         return True
 
@@ -189,17 +273,17 @@ class Daemon:
         node = self._hub.node
         assert node is not None
         try:
-            while await self._bridge.run(retire_node, self._hub.store, node, utc_now()):
+            while await self._database.run(retire_node, self._database.store, node, utc_now()):
                 pass
         except DatabaseError as error:
-            log.warning("the next sweep ends the sessions: %s", type(error).__name__)
+            log.warning("the next sweep ends the sessions", extra={"error": type(error).__name__})
 
-    async def _flush(self) -> None:
-        """Write down when the modules last spoke, one last time."""
+    async def _flush_last_heartbeats(self) -> None:
+        """Write down the last heartbeats, one last time."""
         try:
-            await self._pulses.tick()
+            await self._flush.tick()
         except DatabaseError as error:
-            log.warning("the last pulses are lost: %s", type(error).__name__)
+            log.warning("the last heartbeats are lost", extra={"error": type(error).__name__})
 
     async def _close_all(self) -> None:
         """Close the sockets in paced slices: everybody at once would come back at once."""
@@ -208,14 +292,12 @@ class Daemon:
         size = max(int(self._settings.closes_per_second * 0.1), int(len(connections) / steps), 1)
         for start in range(0, len(connections), size):
             for connection in connections[start : start + size]:
-                connection.end(
-                    CloseCode.RESTART, OfflineReason.PLATFORM_RESTART, "platform restart"
-                )
+                connection.end(RESTART)
             await asyncio.sleep(0.1)
 
 
 async def _wait_until_lost(connection: ServerConnection) -> None:
     """Keep websockets' handler task until the socket is gone: frames need no task."""
-    assert isinstance(connection, ModuleConnection)
+    assert isinstance(connection, Connection)
     connection.forget_handshake()
     await connection.wait_closed()

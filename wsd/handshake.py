@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
 
-from shared.domain.module import ModuleHash
+from shared.domain.ids import ModuleHash
 from shared.errors import (
     DatabaseUnavailable,
     InvalidData,
@@ -20,34 +20,47 @@ from shared.errors import (
     PlatformError,
 )
 from shared.store import UNAVAILABLE
-from wsd.connection import ModuleConnection
-from wsd.hub import RESTARTING, Hub
+from wsd.admission import RESTARTING, Admission
+from wsd.connection import Connection
+from wsd.hub import Hub
 from wsd.lease import LeaseKeeper
+from wsd.metrics import Metrics
+from wsd.working_clock import WorkingClock
 
 log = logging.getLogger(__name__)
 
 
-class Gate:
+class Handshake:
     """Answers every request that reaches the daemon's port."""
 
-    def __init__(self, hub: Hub, keeper: LeaseKeeper) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        admission: Admission,
+        lease: LeaseKeeper,
+        metrics: Metrics,
+        clock: WorkingClock,
+    ) -> None:
         self._hub = hub
-        self._keeper = keeper
+        self._admission = admission
+        self._lease = lease
+        self._metrics = metrics
+        self._clock = clock
 
     async def process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         """Admit a module's socket (None), or answer with a page or a refusal."""
-        assert isinstance(connection, ModuleConnection)
+        assert isinstance(connection, Connection)
         try:
             page = self._find_page(connection, request)
             if page is not None:
                 return _respond(connection, HTTPStatus.OK, page)
-            if self._hub.is_closing:
+            if self._hub.is_stopping:
                 raise DatabaseUnavailable(RESTARTING)
             _require_websocket(connection, request)
             module_hash = _read_hash(request.path)
-            await self._hub.admit(connection, module_hash, _peer_of(connection, request))
+            await self._admission.admit(connection, module_hash, _peer_of(connection, request))
         except PlatformError as error:
             return _refuse(connection, error)
         except UNAVAILABLE:
@@ -68,15 +81,13 @@ class Gate:
         return None
 
     def _statistics(self) -> dict[str, Any]:
-        hub, writer = self._hub, self._hub.writer
+        node = self._hub.node
         return {
-            **asdict(hub.figures),
-            "node": hub.node.id if hub.node else None,
-            "sessions": len(hub.by_session),
-            "frozen_seconds": hub.clock.frozen_seconds,
-            "lease_age_seconds": self._keeper.age_seconds(),
-            "last_batch_size": writer.last_batch_size,
-            "last_batch_seconds": writer.last_batch_seconds,
+            **asdict(self._metrics),
+            "node": node.id if node else None,
+            "sessions": len(self._hub.by_session),
+            "frozen_seconds": self._clock.frozen_seconds,
+            "lease_age_seconds": self._lease.age_seconds(),
         }
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.clock import utc_now
-from shared.domain.liveness import Node
-from shared.domain.module import NodeId
+from shared.domain.ids import NodeId
+from shared.domain.node import Node
 from shared.services.nodes import enrol_node
 from shared.store import DatabaseError, Store
 
@@ -49,6 +49,11 @@ class LeaseKeeper:
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self.renewed_at: float | None = None
+        self._loop_ticked_at = time.monotonic()
+
+    def note_tick(self) -> None:
+        """Learn that the event loop works: only that keeps the lease."""
+        self._loop_ticked_at = time.monotonic()
 
     def start(self) -> None:
         """Start enrolling and renewing in the background."""
@@ -76,22 +81,29 @@ class LeaseKeeper:
     def _renew_once(self) -> float:
         """Enrol or renew; return the seconds until the next time."""
         asked_at = time.monotonic()
+        if asked_at - self._loop_ticked_at > self._times.lease_seconds:
+            log.warning("the event loop hangs: the lease is not renewed")
+            return self._retry_seconds
         try:
             if self._node is None:
                 self._enrol()
             elif not self._store.nodes.renew(
                 self._node.id, self._lease_until(), self._count_sessions()
             ):
-                log.warning("node %s was declared dead: enrolling anew", self._node.id)
+                log.warning("declared dead: enrolling anew", extra={"node": self._node.id})
                 self._enrol()
         except DatabaseError as error:
-            log.warning("lease not renewed: %s", type(error).__name__)
-            return min(RETRY_SECONDS, self._times.renew_seconds)
+            log.warning("lease not renewed", extra={"error": type(error).__name__})
+            return self._retry_seconds
         except Exception:
             log.exception("lease not renewed")
-            return min(RETRY_SECONDS, self._times.renew_seconds)
+            return self._retry_seconds
         self.renewed_at = asked_at
         return self._times.renew_seconds
+
+    @property
+    def _retry_seconds(self) -> float:
+        return min(RETRY_SECONDS, self._times.renew_seconds)
 
     def _lease_until(self) -> datetime:
         return utc_now() + timedelta(seconds=self._times.lease_seconds)
@@ -103,12 +115,12 @@ class LeaseKeeper:
         node = Node(
             id=NodeId(f"{self._address}:{started}"),
             address=self._address,
-            beat=0,
+            renewals=0,
             lease_until=now + timedelta(seconds=self._times.lease_seconds),
             started_at=now,
             sessions=self._count_sessions(),
         )
-        enrol_node(self._store, node)
+        enrol_node(self._store, node, now)
         self._node = node
-        log.info("node %s enrolled", node.id)
+        log.info("enrolled", extra={"node": node.id})
         self._on_enrolled(node)

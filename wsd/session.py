@@ -1,16 +1,17 @@
-"""One socket's life as a pure state machine: frames and times in, answers and endings out."""
+"""One socket's life as a pure state machine: frames and times in, answers and closings out."""
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
-from shared.domain.close_codes import CloseCode
-from shared.domain.module import ModuleHash, OfflineReason, SessionId
+from shared.domain.closing import BYE, HEARTBEAT_TIMEOUT, INVALID_FRAMES, INVALID_TEXT, Closing
+from shared.domain.ids import ModuleHash, SessionId
 from wsd import protocol
 
-GARBAGE_ALLOWED_PER_MINUTE = 20
+INVALID_FRAMES_ALLOWED = 20
+INVALID_FRAMES_WINDOW_SECONDS = 60
 
 
 class Phase(Enum):
@@ -30,11 +31,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the socket, and end the session for this reason."""
+    """Close the socket; `detail` goes into the event of the session's end."""
 
-    code: CloseCode
-    reason: OfflineReason
-    text: str = ""
+    closing: Closing
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Ask(Enum):
@@ -51,7 +51,7 @@ NOTHING: Final[tuple[Output, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class SilenceRules:
     """How long a module may be silent, in seconds of the node's working clock."""
 
     interval_seconds: float
@@ -59,18 +59,18 @@ class Patience:
 
 
 class SocketSession:
-    """What one module's program said, and when; times are seconds of the working clock."""
+    """What one module's program sent, and when; times are seconds of the working clock."""
 
     __slots__ = (
         "asked_at",
         "flushed_at",
-        "garbage_at",
+        "invalid_frames_at",
+        "last_heartbeat_at",
         "module_hash",
         "peer",
         "phase",
         "sends_heartbeats",
         "session_id",
-        "spoke_at",
     )
 
     def __init__(
@@ -80,23 +80,23 @@ class SocketSession:
         self.session_id = session_id
         self.peer = peer
         self.phase = Phase.CONNECTING
-        self.spoke_at = now
+        self.last_heartbeat_at = now
         self.asked_at = now
         self.flushed_at = float("-inf")
         self.sends_heartbeats = False
-        self.garbage_at: deque[float] | None = None
+        self.invalid_frames_at: deque[float] | None = None
 
     def register(self, now: float) -> None:
-        """Note that the handshake succeeded: the program is there.
+        """Note that the claim succeeded.
 
-        The session's start is stored and counts as a sign of life: there is nothing to flush yet.
+        The session's start is stored and counts as a heartbeat: there is nothing to flush yet.
         """
         self.phase = Phase.REGISTERED
-        self.spoke_at = self.asked_at = self.flushed_at = now
+        self.last_heartbeat_at = self.asked_at = self.flushed_at = now
 
     def leave_out_gap(self, now: float) -> None:
         """Take back times that were read during a freeze, before the clock left it out."""
-        self.spoke_at = min(self.spoke_at, now)
+        self.last_heartbeat_at = min(self.last_heartbeat_at, now)
         self.asked_at = min(self.asked_at, now)
         self.flushed_at = min(self.flushed_at, now)
 
@@ -105,61 +105,55 @@ class SocketSession:
         if self.phase is not Phase.REGISTERED:
             return NOTHING
         if data == protocol.HEARTBEAT:
-            self.spoke_at = now
+            self.last_heartbeat_at = now
             self.sends_heartbeats = True
             return CONFIRM
         if not _is_text(data):
-            return self.close(CloseCode.INVALID_TEXT, OfflineReason.CONNECTION_LOST, "not UTF-8")
-        match protocol.parse(data):
-            case protocol.Invalid(problem):
-                return self.receive_garbage(problem, now)
-            case protocol.Bye():
-                self.spoke_at = now
-                return self.close(CloseCode.NORMAL, OfflineReason.BYE, "bye")
+            return self.close(INVALID_TEXT)
+        frame = protocol.parse(data)
+        if isinstance(frame, protocol.Invalid):
+            return self.receive_invalid(frame.problem, now)
+        self.last_heartbeat_at = now
+        match frame:
+            case protocol.Bye(reason, back_by):
+                said = {"bye_reason": reason, "back_by": back_by}
+                return self.close(BYE, {name: text for name, text in said.items() if text})
             case protocol.Report():
-                self.spoke_at = now
                 return RECEIVED
-        self.spoke_at = now
         return NOTHING
 
-    def receive_garbage(self, problem: str, now: float) -> Sequence[Output]:
+    def receive_invalid(self, problem: str, now: float) -> Sequence[Output]:
         """Answer what is not a JSON object; close after the twentieth within a minute."""
         if self.phase is not Phase.REGISTERED:
             return NOTHING
-        if self.garbage_at is None:
-            self.garbage_at = deque(maxlen=GARBAGE_ALLOWED_PER_MINUTE)
-        self.garbage_at.append(now)
-        recent = len(self.garbage_at) == GARBAGE_ALLOWED_PER_MINUTE
-        if recent and now - self.garbage_at[0] <= 60:
-            return self.close(
-                CloseCode.POLICY_VIOLATION,
-                OfflineReason.CONNECTION_LOST,
-                "too many frames that are not JSON objects",
-            )
+        if self.invalid_frames_at is None:
+            self.invalid_frames_at = deque(maxlen=INVALID_FRAMES_ALLOWED)
+        self.invalid_frames_at.append(now)
+        is_full = len(self.invalid_frames_at) == INVALID_FRAMES_ALLOWED
+        if is_full and now - self.invalid_frames_at[0] <= INVALID_FRAMES_WINDOW_SECONDS:
+            return self.close(INVALID_FRAMES)
         return (Reply(protocol.encode_error(problem)),)
 
-    def check(self, now: float, patience: Patience) -> Sequence[Output]:
+    def check(self, now: float, rules: SilenceRules) -> Sequence[Output]:
         """Return what a module's silence calls for: nothing, a question, or the end."""
         if self.phase is not Phase.REGISTERED:
             return NOTHING
-        silent_seconds = now - self.spoke_at
-        if silent_seconds < patience.interval_seconds:
+        silent_seconds = now - self.last_heartbeat_at
+        if silent_seconds < rules.interval_seconds:
             return NOTHING
-        if silent_seconds >= patience.timeout_seconds:
-            return self.close(
-                CloseCode.HEARTBEAT_TIMEOUT, OfflineReason.HEARTBEAT_TIMEOUT, "heartbeat timeout"
-            )
-        if self.sends_heartbeats or now - self.asked_at < patience.interval_seconds:
+        if silent_seconds >= rules.timeout_seconds:
+            return self.close(HEARTBEAT_TIMEOUT)
+        if self.sends_heartbeats or now - self.asked_at < rules.interval_seconds:
             return NOTHING
         self.asked_at = now
         return (Ask.ALIVE,)
 
-    def close(self, code: CloseCode, reason: OfflineReason, text: str = "") -> Sequence[Output]:
+    def close(self, closing: Closing, detail: Mapping[str, Any] | None = None) -> Sequence[Output]:
         """Start closing; nothing that arrives from now on counts."""
         if self.phase is Phase.CLOSING:
             return NOTHING
         self.phase = Phase.CLOSING
-        return (Close(code, reason, text),)
+        return (Close(closing, detail or {}),)
 
 
 def _is_text(data: bytes) -> bool:

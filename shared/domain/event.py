@@ -1,38 +1,80 @@
-"""An event: one state change of anything, with its reason."""
+"""An event: one recorded change of something's state, with its reason and its actor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from shared.domain.module import Module, ModuleHash, OfflineReason, State
+from shared.domain.actor import MODULE, PLATFORM, Actor
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import ModuleHash, NodeId
+from shared.domain.module import Module
+from shared.domain.presence import State
 
 # Why something happened, beside the reasons for going offline.
 OPERATOR = "operator"
-TWO_PROGRAMS = "two_programs"  # they use one hash at once, and keep throwing each other out
+TWO_PROGRAMS = "two_programs"  # they use one hash at once, and end each other's sessions in turn
+
+
+class SubjectKind(StrEnum):
+    """What an event is about."""
+
+    MODULE = "module"
+    NODE = "node"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One thing that events are about."""
+
+    kind: SubjectKind
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+def module_subject(module_hash: ModuleHash) -> Subject:
+    """Return the subject that a module is."""
+    return Subject(kind=SubjectKind.MODULE, id=module_hash)
+
+
+def node_subject(node: NodeId) -> Subject:
+    """Return the subject that a node is."""
+    return Subject(kind=SubjectKind.NODE, id=node)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What happened to a module; the id is made of what happened, so two writers write one."""
+    """What happened to a subject; the id is made of what happened, so two writers write one."""
 
     id: str
-    module_hash: ModuleHash
+    subject: Subject
     at: datetime
     what: str
     reason: str | None = None
+    actor: Actor = PLATFORM
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """Return the epoch of the session that it is about; 0 if it is about none."""
+        epoch = self.detail.get("epoch", 0)
+        return epoch if isinstance(epoch, int) else 0
 
 
 def came_online(
     module_hash: ModuleHash, epoch: int, at: datetime, *, node: str, peer: str
 ) -> Event:
-    """Return the event of a session that was bound."""
+    """Return the event of a session that began."""
+    subject = module_subject(module_hash)
     return Event(
-        id=f"{module_hash}:{epoch}:{State.ONLINE}",
-        module_hash=module_hash,
+        id=f"{subject}:{epoch}:{State.ONLINE}",
+        subject=subject,
         at=at,
         what=State.ONLINE.value,
+        actor=MODULE,
         detail={"epoch": epoch, "node": node, "peer": peer},
     )
 
@@ -42,26 +84,32 @@ def went_offline(
     epoch: int,
     at: datetime,
     reason: OfflineReason,
+    *,
+    actor: Actor = PLATFORM,
     detail: Mapping[str, Any] | None = None,
 ) -> Event:
     """Return the event of a session that ended."""
+    subject = module_subject(module_hash)
     return Event(
-        id=f"{module_hash}:{epoch}:{State.OFFLINE}",
-        module_hash=module_hash,
+        id=f"{subject}:{epoch}:{State.OFFLINE}",
+        subject=subject,
         at=at,
         what=State.OFFLINE.value,
         reason=reason.value,
+        actor=actor,
         detail={"epoch": epoch, **(detail or {})},
     )
 
 
 def was_registered(module: Module, at: datetime) -> Event:
     """Return the event of a first registration."""
+    subject = module_subject(module.module_hash)
     return Event(
-        id=f"{module.module_hash}:{module.module_id}:registered",
-        module_hash=module.module_hash,
+        id=f"{subject}:{module.module_id}:registered",
+        subject=subject,
         at=at,
         what="registered",
+        actor=MODULE,
         detail={"name": module.name, "module_id": module.module_id},
     )
 
@@ -69,20 +117,25 @@ def was_registered(module: Module, at: datetime) -> Event:
 def was_changed(module: Module, changes: Mapping[str, tuple[Any, Any]], at: datetime) -> Event:
     """Return the event of a re-registration that said something new."""
     difference = {name: {"from": before, "to": after} for name, (before, after) in changes.items()}
+    subject = module_subject(module.module_hash)
     return Event(
-        id=f"{module.module_hash}:{module.module_id}:revision-{module.revision + 1}",
-        module_hash=module.module_hash,
+        id=f"{subject}:{module.module_id}:revision-{module.revision + 1}",
+        subject=subject,
         at=at,
         what="changed",
+        actor=MODULE,
         detail={"revision": module.revision + 1, "difference": difference},
     )
 
 
-def looped(module_hash: ModuleHash, at: datetime, *, incumbent: str, newcomer: str) -> Event:
-    """Return the event of a takeover that was refused: two programs fight for one module."""
+def takeover_refused(
+    module_hash: ModuleHash, at: datetime, *, incumbent: str, newcomer: str
+) -> Event:
+    """Return the event of a newcomer that was refused: two programs use one hash at once."""
+    subject = module_subject(module_hash)
     return Event(
-        id=f"{module_hash}:{at.isoformat()}:takeover_refused",
-        module_hash=module_hash,
+        id=f"{subject}:{at.isoformat()}:takeover_refused",
+        subject=subject,
         at=at,
         what="takeover_refused",
         reason=TWO_PROGRAMS,
@@ -91,14 +144,26 @@ def looped(module_hash: ModuleHash, at: datetime, *, incumbent: str, newcomer: s
 
 
 def was_decided(
-    module_hash: ModuleHash, what: str, at: datetime, detail: Mapping[str, Any] | None = None
+    module_hash: ModuleHash,
+    what: str,
+    at: datetime,
+    actor: Actor,
+    detail: Mapping[str, Any] | None = None,
 ) -> Event:
     """Return the event of an operator's decision about a module (enabled, disabled, deleted)."""
+    subject = module_subject(module_hash)
     return Event(
-        id=f"{module_hash}:{at.isoformat()}:{what}",
-        module_hash=module_hash,
+        id=f"{subject}:{at.isoformat()}:{what}",
+        subject=subject,
         at=at,
         what=what,
         reason=OPERATOR,
+        actor=actor,
         detail=detail or {},
     )
+
+
+def node_changed(node: NodeId, what: str, at: datetime, reason: str | None = None) -> Event:
+    """Return the event of a node that was enrolled, lost or retired."""
+    subject = node_subject(node)
+    return Event(id=f"{subject}:{what}", subject=subject, at=at, what=what, reason=reason)

@@ -4,51 +4,17 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, NewType
+from typing import Any
 
 import orjson
 
-ModuleHash = NewType("ModuleHash", str)
-SessionId = NewType("SessionId", str)
-NodeId = NewType("NodeId", str)
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import ModuleHash
+from shared.domain.session import Session
 
 NAME_MAX_LENGTH = 100
 DESCRIPTION_MAX_LENGTH = 500
 DEFAULT_PRIORITY = 100
-
-
-class State(StrEnum):
-    """What a reader sees of a module."""
-
-    ONLINE = "online"
-    SUSPECT = "suspect"  # connected, but its program has not spoken for more than one interval
-    OFFLINE = "offline"
-
-
-class OfflineReason(StrEnum):
-    """Why a module is not online."""
-
-    NEVER_CONNECTED = "never_connected"
-    BYE = "bye"
-    CONNECTION_LOST = "connection_lost"
-    HEARTBEAT_TIMEOUT = "heartbeat_timeout"
-    REPLACED = "replaced"
-    EXPIRED_BY_OPERATOR = "expired_by_operator"
-    NODE_LOST = "node_lost"
-    PLATFORM_RESTART = "platform_restart"
-    DISABLED = "disabled"
-    CLOSED_BY_OPERATOR = "closed_by_operator"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """One module's one socket: which node holds it, and who is at its other end."""
-
-    id: SessionId
-    node: NodeId
-    peer: str
-    connected_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

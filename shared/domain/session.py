@@ -1,24 +1,40 @@
 """How a session begins and ends: the values that the batches carry."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from shared.domain.module import ModuleHash, NodeId, OfflineReason, Session, SessionId
+from shared.domain.actor import PLATFORM, Actor
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import ModuleHash, NodeId, SessionId
+
+TAKEOVERS_ALLOWED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One module's one socket: which node holds it, and who is at its other end."""
+
+    id: SessionId
+    node: NodeId
+    peer: str
+    connected_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """A socket that wants to become its module's one session.
 
-    `floor_epoch` is set for a socket that is bound *again*: it must not win over a session that
-    began later. `confirmed` skips the loop guard: the incumbent was asked and did not answer.
+    `held_epoch` is set for a rebind: a held socket must not win over a session that began later.
+    `is_probed` skips the loop guard: the incumbent was asked, and it did not answer.
     """
 
     module_hash: ModuleHash
     session: Session
-    floor_epoch: int | None = None
-    confirmed: bool = False
+    held_epoch: int | None = None
+    is_probed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +50,10 @@ class SessionStart:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnd:
-    """A session that is over; `raise_epoch` also forbids its socket to be bound again.
+    """A session that is over; `raise_epoch` also forbids a rebind of its socket.
 
-    An end that is not certain undoes a claim that may never have landed: it leaves no event. With
-    a node, the end spares a session that another node id has bound again since.
+    A doubtful end is that of a claim of which it is not known whether it was written. With a node,
+    the end spares a session that another node id has rebound since.
     """
 
     module_hash: ModuleHash
@@ -46,9 +62,11 @@ class SessionEnd:
     reason: OfflineReason
     at: datetime
     raise_epoch: bool = False
-    is_certain: bool = True
+    is_doubtful: bool = False
     peer: str = ""
     node: NodeId | None = None
+    actor: Actor = PLATFORM
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +80,10 @@ class SessionRecord:
     takeovers: tuple[datetime, ...] = ()
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What became of a claim."""
 
-    BOUND = "bound"
+    ACCEPTED = "accepted"
     UNKNOWN_MODULE = "unknown_module"
     DISABLED = "disabled"
     LOOPING = "looping"  # one takeover too many: ask the incumbent first
@@ -78,6 +96,11 @@ class ClaimOutcome:
     """The answer to a claim; `previous` is the session that it ended or ran into."""
 
     claim: Claim
-    verdict: Verdict
+    decision: Decision
     epoch: int = 0
     previous: Session | None = None
+
+
+def count_recent_takeovers(takeovers: Iterable[datetime], now: datetime, window: timedelta) -> int:
+    """Return how many takeovers happened within the window before now."""
+    return sum(1 for at in takeovers if now - at <= window)

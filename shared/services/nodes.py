@@ -3,20 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.domain.liveness import Node
-from shared.domain.module import OfflineReason
+from shared.domain.closing import OfflineReason
+from shared.domain.event import node_changed
+from shared.domain.ids import NodeId
+from shared.domain.node import Node
 from shared.domain.session import SessionEnd, SessionRecord
-from shared.services.liveness import end_event
+from shared.services.sessions import end_event
 from shared.store import Store, batch_timeout
 
 SWEEP_SLICE = 50
 SLICES_PER_SWEEP = 10
 
 
-def enrol_node(store: Store, node: Node) -> None:
-    """Enrol a node that has bound its port; whoever had that address before is dead."""
+def enrol_node(store: Store, node: Node, now: datetime) -> None:
+    """Enrol a node that has bound its port; a node that had the address before is dead."""
     store.nodes.enrol(node)
     store.nodes.declare_predecessors_dead(node.address, node.id)
+    store.events.record([node_changed(node.id, "enrolled", now)])
+
+
+def declare_node_dead(store: Store, node: NodeId, renewals: int, now: datetime) -> bool:
+    """Declare a node dead unless it renewed its lease; False when it did, or another was first."""
+    if not store.nodes.declare_dead(node, renewals):
+        return False
+    store.events.record([node_changed(node, "lost", now, OfflineReason.NODE_LOST)])
+    return True
 
 
 def sweep(store: Store, now: datetime) -> bool:
@@ -33,17 +44,17 @@ def sweep(store: Store, now: datetime) -> bool:
 def sweep_node(store: Store, node: Node, now: datetime) -> bool:
     """Take some of a dead node's modules offline; its document goes last.
 
-    Whoever is killed in between leaves the work visible to the next sweeper.
+    A process that is killed in between leaves the work visible to the next sweep.
     """
-    if not _end_slices(store, store.modules.sessions_of(node.id), node.offline_reason, now):
-        store.orders.remove_of_node(node.id)
+    if not _end_slices(store, store.sessions.of_node(node.id), node.offline_reason, now):
+        store.node_commands.remove_of_node(node.id)
         store.nodes.remove(node.id)
         return False
     return True
 
 
 def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
-    orphans = store.modules.orphaned_sessions([node.id for node in nodes])
+    orphans = store.sessions.orphaned([node.id for node in nodes])
     if not orphans:
         return []
     # A node enrols before its first session, so one that enrolled meanwhile is known now.
@@ -70,18 +81,19 @@ def _end_slices(
             if record.session
         ]
         store.events.record([end_event(end) for end in ends])
-        store.modules.write_sessions([], ends)
+        store.sessions.write([], ends)
         store.counters.note_registry_change()
     return bool(records)
 
 
-def announce_retirement(store: Store, node: Node) -> None:
-    """Fix the reason for which the own, stopping node's sessions end, whoever writes their ends."""
+def announce_retirement(store: Store, node: Node, now: datetime) -> None:
+    """Fix the reason for which the own, stopping node's sessions end, whichever node ends them."""
     store.nodes.retire(node.id, node.offline_reason)
+    store.events.record([node_changed(node.id, "retired", now, node.offline_reason)])
 
 
 def retire_node(store: Store, node: Node, now: datetime) -> bool:
     """Take some of the own, stopping node's modules offline; True while work is left."""
     with batch_timeout():
-        announce_retirement(store, node)
+        announce_retirement(store, node, now)
         return sweep_node(store, node, now)

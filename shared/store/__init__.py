@@ -22,11 +22,12 @@ from shared.settings import Settings
 from shared.store.counters import Counters
 from shared.store.dump import Dump
 from shared.store.events import Events
+from shared.store.heartbeats import Heartbeats
+from shared.store.indexes import Indexes
 from shared.store.modules import Modules
+from shared.store.node_commands import NodeCommands
 from shared.store.nodes import Nodes
-from shared.store.orders import Orders
-from shared.store.pulses import Pulses
-from shared.store.schema import Schema
+from shared.store.sessions import Sessions
 
 Document = dict[str, Any]
 
@@ -50,15 +51,20 @@ class Store:
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
         self.modules = Modules(database)
-        self.pulses = Pulses(database)
+        self.sessions = Sessions(database)
+        self.heartbeats = Heartbeats(database)
         self.nodes = Nodes(database)
-        self.orders = Orders(database)
+        self.node_commands = NodeCommands(database)
         self.counters = Counters(database)
         self.events = Events(database)
         self.dump = Dump(database)
-        self.schema = Schema(
+        self.indexes = Indexes(
             database,
-            {"modules": Modules.INDEXES, "orders": Orders.INDEXES, "events": Events.INDEXES},
+            {
+                "modules": Modules.INDEXES,
+                "node_commands": NodeCommands.INDEXES,
+                "events": Events.INDEXES,
+            },
         )
 
     def ping(self) -> None:
@@ -67,7 +73,7 @@ class Store:
 
     def ensure_indexes(self) -> None:
         """Create what is missing: every index and every counter."""
-        self.schema.create_indexes()
+        self.indexes.create_indexes()
         self.counters.ensure()
 
     def close(self) -> None:

@@ -11,14 +11,14 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from shared.store.events import Events
+from shared.store.indexes import MARKER
 from shared.store.modules import Modules
-from shared.store.schema import MARKER
 
 Document = dict[str, Any]
 
 # What is worth carrying to another database; not which processes there are and what they were told.
 # The counters come last, so that they cover every number in what was read before.
-COLLECTIONS = ("modules", "pulses", "events", "counters")
+COLLECTIONS = ("modules", "heartbeats", "events", "counters")
 READ_AT_ONCE = 500
 DUPLICATE_KEY = 11000
 _CANONICAL = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True)
@@ -70,7 +70,7 @@ def decode(line: bytes) -> Any:
     return value
 
 
-def find_problem(collection: str, document: Document) -> str | None:
+def find_json_problem(collection: str, document: Document) -> str | None:
     """Return why a document cannot be one of this collection, or None: readers rely on its form."""
     try:
         if collection == "modules":
@@ -79,7 +79,7 @@ def find_problem(collection: str, document: Document) -> str | None:
                 return "its numbers are no whole numbers"
         elif collection == "events":
             Events.parse(document)
-        elif collection == "pulses" and not isinstance(document["at"], datetime):
+        elif collection == "heartbeats" and not isinstance(document["at"], datetime):
             return "its field 'at' is no time"
         elif collection == "counters" and not isinstance(document["value"], int):
             return "its field 'value' is no whole number"

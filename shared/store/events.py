@@ -1,6 +1,6 @@
 """The history: one document per state change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +8,9 @@ from pymongo import IndexModel
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from shared.domain.event import Event
-from shared.domain.module import ModuleHash, State
+from shared.domain.event import Event, Subject, SubjectKind
+from shared.domain.ids import ModuleHash
+from shared.domain.presence import State
 
 DUPLICATE_KEY = 11000
 PURGE_SLICE = 1000
@@ -18,8 +19,8 @@ PURGE_SLICE = 1000
 class Events:
     """The `events` collection: written once, purged by age."""
 
-    # The two questions: what of this module, and what lately.
-    INDEXES = (IndexModel([("module_hash", 1), ("at", 1)]), IndexModel("at"))
+    # The two questions: what happened to this subject, and what happened lately.
+    INDEXES = (IndexModel([("subject.id", 1), ("at", 1)]), IndexModel("at"))
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["events"]
@@ -43,31 +44,35 @@ class Events:
         self,
         *,
         since: datetime | None = None,
-        module_hash: ModuleHash | None = None,
+        subject: Subject | None = None,
         reason: str | None = None,
     ) -> list[Event]:
         """Return what happened, oldest first."""
         query: dict[str, Any] = {}
-        if module_hash is not None:
-            query["module_hash"] = module_hash
+        if subject is not None:
+            query["subject.id"] = subject.id
         if since is not None:
             query["at"] = {"$gte": since}
         if reason is not None:
             query["reason"] = reason
         found = [_to_event(document) for document in self._collection.find(query)]
-        return sorted(found, key=_order)
+        return in_order(event for event in found if subject is None or event.subject == subject)
 
     def last_epoch(self, module_hash: ModuleHash) -> int:
         """Return the highest epoch that something happened to this module in; 0 if nothing did."""
-        documents = self._collection.find({"module_hash": module_hash}, {"detail.epoch": 1})
+        documents = self._collection.find({"subject.id": module_hash}, {"detail.epoch": 1})
         return max((doc.get("detail", {}).get("epoch", 0) for doc in documents), default=0)
 
     def modules_starting_with(self, prefix: str) -> set[ModuleHash]:
         """Return the hashes that start with this and that something happened to."""
         # "g" is greater than every hexadecimal digit: a range of the index.
         span = {"$gte": prefix, "$lt": f"{prefix}g"}
-        documents = self._collection.find({"module_hash": span}, {"module_hash": 1})
-        return {document["module_hash"] for document in documents}
+        documents = self._collection.find({"subject.id": span}, {"subject": 1})
+        return {
+            document["subject"]["id"]
+            for document in documents
+            if document["subject"]["kind"] == SubjectKind.MODULE
+        }
 
     def purge(self, before: datetime) -> int:
         """Delete one slice of events older than this; return how many went."""
@@ -78,29 +83,41 @@ class Events:
         return len(ids)
 
 
-def _order(event: Event) -> tuple[datetime, ModuleHash, int, bool]:
-    """Order by time; what happened in one millisecond in the order of each module's sessions."""
-    epoch = event.detail.get("epoch", 0)
-    return event.at, event.module_hash, epoch, event.what == State.OFFLINE
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """Return events by time, but those of one module's sessions by epoch.
+
+    Two nodes write them by two clocks, which may differ by more than a session lasts.
+    """
+    latest: dict[Subject, datetime] = {}
+    moments: dict[str, datetime] = {}
+    by_session = sorted(events, key=lambda e: (str(e.subject), e.epoch, e.what == State.OFFLINE))
+    for event in by_session:
+        if event.epoch:
+            latest[event.subject] = max(event.at, latest.get(event.subject, event.at))
+            moments[event.id] = latest[event.subject]
+    return sorted(by_session, key=lambda event: moments.get(event.id, event.at))
 
 
 def _to_document(event: Event) -> dict[str, Any]:
     return {
         "_id": event.id,
-        "module_hash": event.module_hash,
+        "subject": {"kind": event.subject.kind.value, "id": event.subject.id},
         "at": event.at,
         "what": event.what,
         "reason": event.reason,
+        "actor": event.actor,
         "detail": dict(event.detail),
     }
 
 
 def _to_event(document: Mapping[str, Any]) -> Event:
+    subject = document["subject"]
     return Event(
         id=document["_id"],
-        module_hash=document["module_hash"],
+        subject=Subject(kind=SubjectKind(subject["kind"]), id=subject["id"]),
         at=document["at"],
         what=document["what"],
         reason=document["reason"],
+        actor=document["actor"],
         detail=document["detail"],
     )

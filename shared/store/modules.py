@@ -1,24 +1,18 @@
-"""The registered modules, each with its session while it is connected."""
+"""The registered modules: what they said about themselves, and what operators decided."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pymongo import IndexModel, UpdateOne
+from pymongo import IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.domain.liveness import TAKEOVERS_ALLOWED
-from shared.domain.module import (
-    Module,
-    ModuleHash,
-    NodeId,
-    OfflineReason,
-    Session,
-    SessionId,
-)
-from shared.domain.session import SessionEnd, SessionRecord, SessionStart
-from shared.store.slices import slices
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import ModuleHash, NodeId
+from shared.domain.module import Module
+from shared.store.chunks import chunks
+from shared.store.sessions import to_session
 
 # Python's names of the fields whose public names are fixed by the contract.
 _KEYS = {
@@ -26,7 +20,6 @@ _KEYS = {
     "data_requirement": "dataRequirement",
     "model_hash": "modelHash",
 }
-_RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "takeovers": 1}
 
 
 class Modules:
@@ -69,7 +62,7 @@ class Modules:
         """Return which of these numbers are some module's."""
         return {
             document["module_id"]
-            for ids in slices(module_ids)
+            for ids in chunks(module_ids)
             for document in self._collection.find({"module_id": {"$in": ids}}, {"module_id": 1})
         }
 
@@ -77,16 +70,8 @@ class Modules:
         """Return {hash: name} of the registered ones of these modules."""
         return {
             document["_id"]: document["name"]
-            for ids in slices(hashes)
+            for ids in chunks(hashes)
             for document in self._collection.find({"_id": {"$in": ids}}, {"name": 1})
-        }
-
-    def read_sessions(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
-        """Return the session records of the registered ones of these modules."""
-        return {
-            document["_id"]: _to_record(document)
-            for ids in slices(hashes)
-            for document in self._collection.find({"_id": {"$in": ids}}, _RECORD_FIELDS)
         }
 
     def all(self) -> list[Module]:
@@ -102,21 +87,6 @@ class Modules:
         """Return the modules that have a session, whatever became of its node."""
         documents = self._collection.find({"session.node": {"$gt": ""}})
         return [_to_module(document) for document in documents]
-
-    def sessions_of(self, node: NodeId) -> list[SessionRecord]:
-        """Return every session that the database attributes to this node."""
-        documents = self._collection.find({"session.node": node}, _RECORD_FIELDS, batch_size=500)
-        return [_to_record(document) for document in documents]
-
-    def orphaned_sessions(self, nodes: Sequence[NodeId]) -> list[SessionRecord]:
-        """Return the sessions of nodes that are not among these (the gaps in the index)."""
-        edges: list[Any] = ["", *sorted(nodes)]
-        found: list[SessionRecord] = []
-        for left, right in zip(edges, [*edges[1:], None], strict=True):
-            gap = {"$gt": left} if right is None else {"$gt": left, "$lt": right}
-            documents = self._collection.find({"session.node": gap}, _RECORD_FIELDS)
-            found.extend(_to_record(document) for document in documents)
-        return found
 
     def insert(self, module: Module) -> bool:
         """Insert a new module; False when it was registered in between."""
@@ -147,64 +117,6 @@ class Modules:
         """Delete a module; False when it is unknown."""
         return self._collection.delete_one({"_id": module_hash}).deleted_count == 1
 
-    def write_sessions(self, starts: Sequence[SessionStart], ends: Sequence[SessionEnd]) -> int:
-        """Write sessions that begin and end, each guarded; return how many guards held."""
-        updates = [_start_update(start) for start in starts] + [_end_update(end) for end in ends]
-        if not updates:
-            return 0
-        return self._collection.bulk_write(updates, ordered=False).matched_count
-
-
-def _start_update(start: SessionStart) -> UpdateOne:
-    session = start.session
-    update: dict[str, Any] = {
-        "$set": {
-            "session": {
-                "id": session.id,
-                "node": session.node,
-                "peer": session.peer,
-                "connected_at": session.connected_at,
-            },
-            "epoch": start.epoch,
-            "state_since": session.connected_at,
-            "last_login_time": session.connected_at,
-        }
-    }
-    if start.is_takeover:
-        times = {"$each": [session.connected_at], "$slice": -(TAKEOVERS_ALLOWED + 1)}
-        update["$push"] = {"takeovers": times}
-    # $ne, not True: between equalities alone the embedded server first searches for an index over
-    # all of them, which made an update a tenth slower.
-    guard = {
-        "_id": start.module_hash,
-        "epoch": start.epoch_before,
-        "enabled": {"$ne": False},
-    }
-    return UpdateOne(guard, update)
-
-
-def _end_update(end: SessionEnd) -> UpdateOne:
-    update: dict[str, Any] = {
-        "$set": {"session": None, "state_since": end.at, "offline_reason": end.reason.value}
-    }
-    if end.raise_epoch:
-        update["$inc"] = {"epoch": 1}
-    guard = {"_id": end.module_hash, "session.id": end.session_id}
-    if end.node is not None:
-        guard["session.node"] = end.node
-    return UpdateOne(guard, update)
-
-
-def _to_record(document: Mapping[str, Any]) -> SessionRecord:
-    session = document["session"]
-    return SessionRecord(
-        module_hash=document["_id"],
-        epoch=document["epoch"],
-        enabled=document["enabled"],
-        session=_to_session(session) if session else None,
-        takeovers=tuple(document.get("takeovers", ())),
-    )
-
 
 def _to_module(document: Mapping[str, Any]) -> Module:
     session = document["session"]
@@ -223,7 +135,7 @@ def _to_module(document: Mapping[str, Any]) -> Module:
         enabled=document["enabled"],
         revision=document["revision"],
         epoch=document["epoch"],
-        session=_to_session(session) if session else None,
+        session=to_session(session) if session else None,
         state_since=document["state_since"],
         offline_reason=OfflineReason(document["offline_reason"]),
         takeovers=tuple(document.get("takeovers", ())),
@@ -231,15 +143,6 @@ def _to_module(document: Mapping[str, Any]) -> Module:
         updated_at=document["updated_at"],
         last_login_time=document["last_login_time"],
         last_execution_time=document["last_execution_time"],
-    )
-
-
-def _to_session(document: Mapping[str, Any]) -> Session:
-    return Session(
-        id=SessionId(document["id"]),
-        node=NodeId(document["node"]),
-        peer=document["peer"],
-        connected_at=document["connected_at"],
     )
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from pymongo.database import Database
 
-from shared.domain.liveness import Node
-from shared.domain.module import NodeId, OfflineReason
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import NodeId
+from shared.domain.node import Node
 
 
 class Nodes:
@@ -22,7 +23,7 @@ class Nodes:
             {
                 "_id": node.id,
                 "address": node.address,
-                "beat": node.beat,
+                "renewals": node.renewals,
                 "lease_until": node.lease_until,
                 "started_at": node.started_at,
                 "sessions": node.sessions,
@@ -35,14 +36,14 @@ class Nodes:
         """Renew a lease; False when the node was declared dead or its document is gone."""
         result = self._collection.update_one(
             {"_id": node, "dead": False},
-            {"$inc": {"beat": 1}, "$set": {"lease_until": lease_until, "sessions": sessions}},
+            {"$inc": {"renewals": 1}, "$set": {"lease_until": lease_until, "sessions": sessions}},
         )
         return result.matched_count == 1
 
-    def declare_dead(self, node: NodeId, beat: int) -> bool:
-        """Declare a node dead unless its beat moved; False when it did, or somebody was first."""
+    def declare_dead(self, node: NodeId, renewals: int) -> bool:
+        """Declare a node dead unless it renewed since; False when it did, or another was first."""
         result = self._collection.update_one(
-            {"_id": node, "beat": beat, "dead": False}, {"$set": {"dead": True}}
+            {"_id": node, "renewals": renewals, "dead": False}, {"$set": {"dead": True}}
         )
         return result.matched_count == 1
 
@@ -73,7 +74,7 @@ def _to_node(document: Mapping[str, Any]) -> Node:
     return Node(
         id=document["_id"],
         address=document["address"],
-        beat=document["beat"],
+        renewals=document["renewals"],
         lease_until=document["lease_until"],
         started_at=document["started_at"],
         sessions=document["sessions"],

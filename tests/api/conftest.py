@@ -10,16 +10,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
-from api.database import Database
+from api.circuit_breaker import Database
 from shared.clock import utc_now
-from shared.domain.liveness import Node
 from shared.domain.module import Module
-from shared.services.liveness import NodeView, write_batch
+from shared.domain.node import Node
 from shared.services.nodes import enrol_node
 from shared.services.registration import register_module
+from shared.services.sessions import NodeView, write_batch
 from shared.settings import Settings
 from shared.store import Store
-from tests.builders import NODE, make_claim, make_node, make_registration
+from tests.support.builders import NODE, make_claim, make_node, make_registration
 
 OnlineMaker = Callable[..., Module]
 
@@ -59,7 +59,7 @@ def living_node(store: Store) -> Node:
     """A wsd that has just renewed its lease."""
     now = utc_now()
     node = make_node(lease_until=now + timedelta(seconds=20), started_at=now)
-    enrol_node(store, node)
+    enrol_node(store, node, node.started_at)
     return node
 
 

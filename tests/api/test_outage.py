@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import create_app
-from api.database import CALL_TIMEOUT_MS
+from api.circuit_breaker import CALL_TIMEOUT_MS
 from shared.settings import Settings
 from shared.store import connect
 from tests.conftest import DatabaseServer

@@ -8,7 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
-from shared.domain.module import ModuleHash, compute_module_hash
+from shared.domain.ids import ModuleHash
+from shared.domain.module import compute_module_hash
 from shared.settings import Settings
 from shared.store import Store, connect
 

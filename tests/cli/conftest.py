@@ -7,12 +7,12 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.context import Platform
 from cli.main import cli
-from cli.platform import Platform
 from shared.clock import utc_now
 from shared.settings import Settings
 from shared.store import Store
-from tests.fleet import Fleet
+from tests.support.registry import Registry
 
 Run = Callable[..., Result]
 
@@ -41,5 +41,5 @@ def run_json(run: Run) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def fleet(store: Store) -> Fleet:
-    return Fleet(store=store, now=utc_now())
+def registry(store: Store) -> Registry:
+    return Registry(store=store, now=utc_now())

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.config import config
-from cli.platform import Platform
+from cli.context import Platform
 from shared.settings import PROJECT_DIR, Settings
 
 EXAMPLE = (PROJECT_DIR / ".env.example").read_text(encoding="utf-8")

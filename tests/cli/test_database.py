@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from shared.services import preparing
-from shared.services.preparing import initiate_local_server, prepare_database
+from shared.services.database_setup import initiate_local_server, prepare_database
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.cli.conftest import Run

@@ -12,17 +12,17 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from cli.check import Check, Status
-from cli.database_checks import _check_clock, _check_server, check_database
+from cli.checks.check import Check, Status
+from cli.checks.database import _check_clock, _check_server, check_database
+from cli.checks.services import check_nginx_binary, check_open_files, check_services
+from cli.context import Platform
 from cli.main import cli
-from cli.platform import Platform
-from cli.service_checks import check_nginx_binary, check_open_files, check_services
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.server import ServerFacts
-from tests.builders import NODE, NOON
 from tests.conftest import free_port
-from tests.fleet import Fleet
+from tests.support.builders import NODE, NOON
+from tests.support.registry import Registry
 
 
 class Server(ThreadingHTTPServer):
@@ -68,11 +68,11 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
 
 
 def test_a_healthy_database_is_ok_in_every_line(
-    settings: Settings, store: Store, fleet: Fleet
+    settings: Settings, store: Store, registry: Registry
 ) -> None:
-    store.schema.begin("builder", instead_of=None)
-    store.schema.finish("builder")
-    fleet.enrol()
+    store.indexes.begin("builder", instead_of=None)
+    store.indexes.finish("builder")
+    registry.enrol()
     checks = by_name(check_database(Platform(settings, store)))
     assert [check.status for check in checks.values()] == [Status.OK] * 4
     assert checks.keys() == {"database", "clock", "indexes", f"node {NODE}"}
@@ -81,24 +81,26 @@ def test_a_healthy_database_is_ok_in_every_line(
 def test_a_missing_index_is_named_with_what_to_do(
     settings: Settings, store: Store, plain_client
 ) -> None:
-    plain_client[settings.mongodb_name]["orders"].drop_indexes()
+    plain_client[settings.mongodb_name]["commands"].drop_indexes()
     check = by_name(check_database(Platform(settings, store)))["indexes"]
     assert check.status is Status.FAIL
-    assert check.found == "missing: orders.node_1"
+    assert check.found == "missing: commands.node_1"
     assert "init-db" in check.advice
 
 
 def test_indexes_whose_making_was_cut_off_are_not_trusted(settings: Settings, store: Store) -> None:
-    store.schema.begin("builder", instead_of=None)
+    store.indexes.begin("builder", instead_of=None)
     check = by_name(check_database(Platform(settings, store)))["indexes"]
     assert (check.status, check.found) == (Status.FAIL, "their making was cut off")
 
 
-def test_nodes_are_shown_with_their_leases(settings: Settings, store: Store, fleet: Fleet) -> None:
-    fleet.enrol("a:1:1")
-    fleet.enrol("b:1:1", lease_seconds=-60)
-    dead = fleet.enrol("c:1:1")
-    store.nodes.declare_dead(dead.id, dead.beat)
+def test_nodes_are_shown_with_their_leases(
+    settings: Settings, store: Store, registry: Registry
+) -> None:
+    registry.enrol("a:1:1")
+    registry.enrol("b:1:1", lease_seconds=-60)
+    dead = registry.enrol("c:1:1")
+    store.nodes.declare_dead(dead.id, dead.renewals)
     checks = by_name(check_database(Platform(settings, store)))
     assert checks["node a:1:1"].status is Status.OK
     assert checks["node b:1:1"].found == "lease ran out 1m ago"
@@ -156,7 +158,7 @@ def test_as_many_socket_daemons_are_asked_as_there_should_be(settings: Settings)
 def test_a_process_that_hangs_is_not_waited_for(
     settings: Settings, serve: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.service_checks.TIMEOUT_SECONDS", (0.2, 0.2))
+    monkeypatch.setattr("cli.checks.services.TIMEOUT_SECONDS", (0.2, 0.2))
     checks = by_name(check_services(replace(settings, api_port=serve(delay_seconds=1))))
     assert "does not answer in time" in checks["api"].found
     assert "restart api" in checks["api"].advice
@@ -182,10 +184,10 @@ def test_more_connections_than_files_is_a_warning(settings: Settings) -> None:
 
 
 def test_doctor_ends_with_0_when_nothing_fails(
-    settings: Settings, store: Store, fleet: Fleet, serve, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, store: Store, registry: Registry, serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/sbin/{name}")
-    fleet.enrol()
+    registry.enrol()
     port = serve()
     well = replace(settings, api_port=port, server_port=port, wsd_port=port)
     CliRunner().invoke(cli, ["init-db"], obj=Platform(well, store))

@@ -8,17 +8,17 @@ import pytest
 
 from cli.main import cli
 from tests.cli.conftest import Run
-from tests.fleet import Fleet
+from tests.support.registry import Registry
 
 
 def names(items: list[dict[str, Any]]) -> list[str]:
     return [item["name"] for item in items]
 
 
-def test_list_shows_who_is_online_and_nobody_else(fleet: Fleet, run: Run) -> None:
-    fleet.enrol()
-    module = fleet.connect(fleet.register("load-forecast", mission_kind="load"))
-    fleet.register("offline-one")
+def test_list_shows_who_is_online_and_nobody_else(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register("load-forecast", mission_kind="load"))
+    registry.register("offline-one")
     header, row = run("list").stdout.splitlines()
     assert header.split() == [
         "id",
@@ -41,10 +41,10 @@ def test_list_leaves_standard_output_empty_when_nobody_is_online(run: Run) -> No
     assert result.stderr == "No module is online.\n"
 
 
-def test_list_all_says_why_a_module_is_offline(fleet: Fleet, run: Run) -> None:
-    fleet.register("never")
-    fleet.enrol(lease_seconds=-10)
-    fleet.connect(fleet.register("lost"))
+def test_list_all_says_why_a_module_is_offline(registry: Registry, run: Run) -> None:
+    registry.register("never")
+    registry.enrol(lease_seconds=-10)
+    registry.connect(registry.register("lost"))
     output = run("list", "--all").stdout
     assert "offline (never_connected)" in output
     assert "offline (node_lost)" in output
@@ -65,31 +65,31 @@ def test_list_all_says_why_a_module_is_offline(fleet: Fleet, run: Run) -> None:
     ],
 )
 def test_list_keeps_what_matches_every_filter(
-    fleet: Fleet,
+    registry: Registry,
     run_json: Callable[..., Any],
     options: tuple[str, ...],
     expected: list[str],
 ) -> None:
-    fleet.enrol()
-    fleet.connect(fleet.register("north", mission_kind="load", tags=("pilot",)))
-    fleet.connect(fleet.register("south", mission_kind="price"))
-    fleet.register("west", mission_kind="load", tags=("pilot",))
+    registry.enrol()
+    registry.connect(registry.register("north", mission_kind="load", tags=("pilot",)))
+    registry.connect(registry.register("south", mission_kind="price"))
+    registry.register("west", mission_kind="load", tags=("pilot",))
     assert names(run_json("list", *options)) == expected
 
 
-def test_a_module_that_has_not_spoken_is_suspect(fleet: Fleet, run_json: Callable) -> None:
-    fleet.enrol()
-    fleet.now -= timedelta(minutes=5)
-    fleet.connect(fleet.register())
+def test_a_module_that_has_not_spoken_is_suspect(registry: Registry, run_json: Callable) -> None:
+    registry.enrol()
+    registry.now -= timedelta(minutes=5)
+    registry.connect(registry.register())
     (item,) = run_json("list", "--state", "suspect")
     assert (item["state"], item["alive"]) == ("suspect", True)
 
 
 def test_list_json_has_the_public_form_with_times_in_utc(
-    fleet: Fleet, run_json: Callable[..., Any]
+    registry: Registry, run_json: Callable[..., Any]
 ) -> None:
-    fleet.enrol()
-    module = fleet.connect(fleet.register())
+    registry.enrol()
+    module = registry.connect(registry.register())
     (item,) = run_json("list")
     assert item["module_hash"] == module.module_hash
     assert item["state_since"].endswith("Z")
@@ -100,23 +100,23 @@ def test_list_json_of_nobody_is_an_empty_list(run_json: Callable[..., Any]) -> N
     assert run_json("list") == []
 
 
-def test_a_piped_list_is_not_cut(fleet: Fleet, run: Run) -> None:
-    fleet.enrol()
+def test_a_piped_list_is_not_cut(registry: Registry, run: Run) -> None:
+    registry.enrol()
     name = "n" * 100
-    fleet.connect(fleet.register(name))
+    registry.connect(registry.register(name))
     assert name in run("list").stdout
 
 
-def test_names_cannot_send_escapes_to_the_terminal(fleet: Fleet, run: Run) -> None:
-    fleet.register("evil\x1b[2Jname")
+def test_names_cannot_send_escapes_to_the_terminal(registry: Registry, run: Run) -> None:
+    registry.register("evil\x1b[2Jname")
     output = run("list", "--all").stdout
     assert "\x1b" not in output
     assert "evil\N{REPLACEMENT CHARACTER}[2Jname" in output
 
 
-def test_chinese_names_keep_the_columns_aligned(fleet: Fleet, run: Run) -> None:
-    fleet.register("负荷预测")
-    fleet.register("load-ab8")
+def test_chinese_names_keep_the_columns_aligned(registry: Registry, run: Run) -> None:
+    registry.register("负荷预测")
+    registry.register("load-ab8")
     _, first, second = run("list", "--all").stdout.splitlines()
     assert first.startswith("1   负荷预测  -")
     assert second.startswith("2   load-ab8  -")
@@ -128,18 +128,20 @@ def test_watch_refuses_to_draw_into_a_pipe(run: Run) -> None:
     assert "terminal" in result.stderr
 
 
-def test_show_prints_every_field(fleet: Fleet, run: Run) -> None:
-    fleet.enrol()
-    module = fleet.connect(fleet.register(data_requirement=[{"table_kind": "power"}]))
+def test_show_prints_every_field(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register(data_requirement=[{"table_kind": "power"}]))
     output = run("show", module.module_hash).stdout
     assert module.module_hash in output
     assert '[{"table_kind":"power"}]' in output
     assert module.session.id in output
 
 
-def test_show_takes_the_beginning_of_a_hash(fleet: Fleet, run_json: Callable[..., Any]) -> None:
-    module = fleet.register()
-    fleet.register("another")
+def test_show_takes_the_beginning_of_a_hash(
+    registry: Registry, run_json: Callable[..., Any]
+) -> None:
+    module = registry.register()
+    registry.register("another")
     assert run_json("show", module.module_hash[:8].upper())["name"] == module.name
 
 
@@ -149,9 +151,9 @@ def test_an_unknown_hash_is_one_sentence_and_exit_code_1(run: Run) -> None:
     assert result.stderr == "Error: No module has a hash that starts with 0123456789ab.\n"
 
 
-def test_an_ambiguous_hash_lists_the_modules(fleet: Fleet, run: Run, monkeypatch) -> None:
+def test_an_ambiguous_hash_lists_the_modules(registry: Registry, run: Run, monkeypatch) -> None:
     monkeypatch.setattr("cli.parameters.SHORTEST_PREFIX", 1)
-    modules = [fleet.register(f"module-{n}") for n in range(20)]
+    modules = [registry.register(f"module-{n}") for n in range(20)]
     first = modules[0].module_hash[0]
     matching = [module for module in modules if module.module_hash.startswith(first)]
     assert len(matching) > 1

@@ -14,7 +14,7 @@ import pytest
 
 from shared.settings import PROJECT_DIR, Settings
 from tests.conftest import DatabaseServer, free_port
-from tests.fleet import Fleet
+from tests.support.registry import Registry
 
 PLATFORMCTL = [sys.executable, "-P", "-m", "cli.main"]
 Start = Callable[..., subprocess.CompletedProcess[str]]
@@ -143,9 +143,11 @@ def test_the_shell_completes_commands_and_states(start: Start) -> None:
     assert "plain,suspect" in states.split()
 
 
-def test_a_reader_that_goes_early_is_no_crash(environment: dict[str, str], fleet: Fleet) -> None:
+def test_a_reader_that_goes_early_is_no_crash(
+    environment: dict[str, str], registry: Registry
+) -> None:
     for number in range(50):
-        fleet.register(f"module-{number}")
+        registry.register(f"module-{number}")
     command = f"{sys.executable} -P -m cli.main list --all | head -1"
     ended = subprocess.run(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
@@ -200,22 +202,24 @@ def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]
         terminal.close()
 
 
-def test_watch_draws_again_until_ctrl_c(fleet: Fleet, on_terminal: Callable[..., Terminal]) -> None:
-    fleet.enrol(lease_seconds=60)
-    fleet.connect(fleet.register("first-one"))
+def test_watch_draws_again_until_ctrl_c(
+    registry: Registry, on_terminal: Callable[..., Terminal]
+) -> None:
+    registry.enrol(lease_seconds=60)
+    registry.connect(registry.register("first-one"))
     terminal = on_terminal("list", "--watch")
     terminal.read_until("first-one")
-    fleet.connect(fleet.register("second-one"))
+    registry.connect(registry.register("second-one"))
     terminal.read_until("second-one")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(timeout=5) == 0
 
 
 def test_a_terminal_gets_colours_unless_no_color_is_set(
-    fleet: Fleet, on_terminal: Callable[..., Terminal]
+    registry: Registry, on_terminal: Callable[..., Terminal]
 ) -> None:
-    fleet.enrol(lease_seconds=60)
-    fleet.connect(fleet.register())
+    registry.enrol(lease_seconds=60)
+    registry.connect(registry.register())
     coloured = on_terminal("list")
     coloured.read_until("192.0.2.7")
     plain = on_terminal("list", NO_COLOR="1")
@@ -225,9 +229,9 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(
 
 
 def test_a_long_name_does_not_push_a_terminals_columns_off_the_line(
-    fleet: Fleet, on_terminal: Callable[..., Terminal]
+    registry: Registry, on_terminal: Callable[..., Terminal]
 ) -> None:
-    fleet.register("n" * 90)
+    registry.register("n" * 90)
     terminal = on_terminal("list", "--all", NO_COLOR="1")
     terminal.read_until("never_connected")
     assert "n" * 39 + "…" in terminal.output

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from shared.domain.closing import OfflineReason
 from shared.domain.event import (
     came_online,
     looped,
@@ -10,8 +11,7 @@ from shared.domain.event import (
     was_registered,
     went_offline,
 )
-from shared.domain.module import OfflineReason
-from tests.builders import NODE, NOON, make_module
+from tests.support.builders import NODE, NOON, make_module
 
 MODULE = make_module()
 LATER = NOON + timedelta(seconds=3)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.module import compute_module_hash, normalise
-from tests.builders import make_module, make_registration
+from tests.support.builders import make_module, make_registration
 
 texts = st.text(st.characters(codec="utf-8"))
 

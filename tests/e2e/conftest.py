@@ -118,7 +118,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "MAX_CONNECTIONS": "1000",
         "WEBSOCKET_PING_INTERVAL_SECONDS": "1",
         "WEBSOCKET_TIMEOUT_SECONDS": "3",
-        "PULSE_FLUSH_SECONDS": "0.5",
+        "HEARTBEAT_FLUSH_SECONDS": "0.5",
         "LEASE_SECONDS": "4",
         "LEASE_RENEW_SECONDS": "1",
         "RECONCILE_SECONDS": "2",

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.proxy import Proxy
+from tests.support.module_programs import ModulePrograms
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +49,9 @@ def line(node: WsdNode, platform: RunningPlatform) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def fleet(platform: RunningPlatform) -> Iterator[Fleet]:
+def module_programs(platform: RunningPlatform) -> Iterator[ModulePrograms]:
     """Modules' programs, all gone after the test."""
-    programs = Fleet(platform.background)
+    programs = ModulePrograms(platform.background)
     yield programs
     programs.disband()
 

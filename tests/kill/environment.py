@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from cli import launch
+from deploy import process_environment
 from shared.settings import Settings
 from tests.conftest import free_port
 
@@ -18,11 +18,11 @@ SHORT_TIMES = {
     "WEBSOCKET_PING_INTERVAL_SECONDS": 0.5,
     "WEBSOCKET_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
     "PROTOCOL_PING_SECONDS": 0.5,
-    "PULSE_FLUSH_SECONDS": 0.3,
+    "HEARTBEAT_FLUSH_SECONDS": 0.3,
     "LEASE_SECONDS": LEASE_SECONDS,
     "LEASE_RENEW_SECONDS": 0.25,
     "RECONCILE_SECONDS": 0.5,
-    "ORDERS_POLL_SECONDS": 0.2,
+    "COMMAND_POLL_SECONDS": 0.2,
     "TAKEOVER_PROBE_SECONDS": 0.6,
     "FREEZE_SECONDS": 0.8,
     "FREEZE_GRACE_SECONDS": GRACE_SECONDS,
@@ -69,9 +69,9 @@ def lay_out_nginx(env: dict[str, str], directory: Path) -> list[str]:
     settings = settings_of(env)
     prefix = directory / "run" / "nginx"
     prefix.mkdir(parents=True)
-    files = launch.open_files(settings.max_connections, 4096)
-    (prefix / "nginx.conf").write_text(launch.nginx_conf(settings, files))
-    values = launch.environment(settings, files)
+    files = process_environment.open_files(settings.max_connections, 4096)
+    (prefix / "nginx.conf").write_text(process_environment.nginx_conf(settings, files))
+    values = process_environment.environment(settings, files)
     command = [values["NGINX_PATH"], "-p", f"{prefix}/", "-c", "nginx.conf", "-e", "stderr"]
     return [*command, "-g", values["NGINX_GLOBALS"]]
 

@@ -10,19 +10,20 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from shared.clock import utc_now
-from shared.domain.event import Event
-from shared.domain.module import Module, ModuleHash
-from shared.domain.order import Order, OrderKind
+from shared.domain.event import Event, module_subject
+from shared.domain.ids import ModuleHash
+from shared.domain.module import Module
+from shared.domain.node_command import CommandKind, NodeCommand
 from shared.store import connect
 from shared.store.modules import _to_document
-from tests.builders import make_module
-from tests.kill.asking import Answer, answers, ask
-from tests.kill.background import BackgroundLoop
-from tests.kill.database import KillableDatabase
 from tests.kill.environment import NODES, lay_out_nginx, make_environment, settings_of
-from tests.kill.processes import RealProcess
-from tests.kill.proxy import Proxy
-from tests.kill.waiting import eventually
+from tests.support.asking import Answer, answers, ask
+from tests.support.background import BackgroundLoop
+from tests.support.builders import make_module
+from tests.support.eventually import eventually
+from tests.support.killable_database import KillableDatabase
+from tests.support.processes import RealProcess
+from tests.support.proxy import Proxy
 
 
 class WsdNode(RealProcess):
@@ -145,40 +146,40 @@ class RunningPlatform:
 
     def nodes_of(self, modules: Sequence[ModuleHash]) -> set[str]:
         """Return the nodes that these modules have their sessions on ("" for none)."""
-        records = self.store.modules.read_sessions(modules)
+        records = self.store.sessions.read(modules)
         return {record.session.node if record.session else "" for record in records.values()}
 
     def count_connected(self, modules: Sequence[ModuleHash]) -> int:
         """Return how many of these modules have a session, whatever became of its node."""
-        records = self.store.modules.read_sessions(modules)
+        records = self.store.sessions.read(modules)
         return sum(record.session is not None for record in records.values())
 
     def events(self, module_hash: ModuleHash, what: str) -> list[Event]:
         """Return what happened to a module, oldest first."""
-        found = self.store.events.find(module_hash=module_hash)
+        found = self.store.events.find(subject=module_subject(module_hash))
         return [event for event in found if event.what == what]
 
     def reasons(self, modules: Sequence[ModuleHash]) -> list[list[str]]:
         """Return the reasons for which each of these modules went offline."""
         reasons: dict[str, list[str]] = {module_hash: [] for module_hash in modules}
-        query = {"module_hash": {"$in": list(modules)}, "what": "offline"}
+        query = {"subject.id": {"$in": list(modules)}, "what": "offline"}
         for event in self.collection("events").find(query):
-            reasons[event["module_hash"]].append(event["reason"])
+            reasons[event["subject"]["id"]].append(event["reason"])
         return list(reasons.values())
 
     def leave_answered_probe(self, module_hash: ModuleHash) -> None:
         """Leave what a wsd leaves that dies between a probe's answer and reading it."""
         session = self.stored(module_hash).session
         assert session is not None
-        probe = Order(
+        probe = NodeCommand(
             session=session.id,
             node=session.node,
             module_hash=module_hash,
             created_at=utc_now(),
-            kind=OrderKind.PROBE,
+            kind=CommandKind.PROBE,
         )
-        self.store.orders.give([probe])
-        self.store.orders.answer(probe, alive=True)
+        self.store.node_commands.insert([probe])
+        self.store.node_commands.answer(probe, alive=True)
 
     def read_logs(self) -> list[tuple[str, str]]:
         """Return what each process wrote since the last `mend`."""

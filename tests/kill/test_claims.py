@@ -2,32 +2,32 @@
 
 import pytest
 
-from tests.kill.fleet import Fleet, Refusal
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.proxy import MODULE_WRITES
-from tests.kill.waiting import eventually, eventually_equal
+from tests.support.eventually import eventually, eventually_equal
+from tests.support.module_programs import ModulePrograms, Refusal
+from tests.support.proxy import MODULE_WRITES
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
 
 def test_a_client_gone_during_a_delayed_claim_is_not_listed(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(5)
     with node.proxy.holding(MODULE_WRITES) as held:
-        fleet.start(modules, node.door)
+        module_programs.start(modules, node.door)
         eventually(lambda: held.met)  # some are stored already, the others wait behind them
-        fleet.disband()
+        module_programs.disband()
     eventually_equal(lambda: platform.nodes_of(modules), {""})
     assert platform.listed(modules) == set()
 
 
 def test_a_claim_whose_answer_is_cut_off_is_refused_and_leaves_no_session(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(5)
     with node.proxy.losing(MODULE_WRITES) as lost:
-        programs = fleet.start(modules, node.door)
+        programs = module_programs.start(modules, node.door)
         eventually(lambda: all(program.is_over for program in programs))
     assert lost.met
     assert [p.refusals for p in programs] == [[Refusal(503, "5003", retry_after=2)]] * 5
@@ -36,11 +36,11 @@ def test_a_claim_whose_answer_is_cut_off_is_refused_and_leaves_no_session(
 
 
 def test_a_module_whose_claim_was_cut_off_gets_in_when_it_comes_again(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(5)
     with node.proxy.losing(MODULE_WRITES):
-        programs = fleet.start(modules, node.door, returns=True)
+        programs = module_programs.start(modules, node.door, returns=True)
         eventually(lambda: all(program.refusals for program in programs))
     eventually(lambda: all(program.is_open for program in programs))
     eventually_equal(lambda: platform.listed(modules), set(modules))

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.kill.asking import answers
-from tests.kill.fleet import Fleet, Refusal
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.waiting import eventually, eventually_equal
+from tests.support.asking import answers
+from tests.support.eventually import eventually, eventually_equal
+from tests.support.module_programs import ModulePrograms, Refusal
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
@@ -49,16 +49,16 @@ def test_no_acknowledged_registration_is_lost_when_the_database_is_killed(
 
 
 def test_a_node_that_starts_before_the_database_works_as_soon_as_that_is_there(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(3)
     node.kill()
     platform.database.kill()
     node.start()
     eventually(lambda: answers(node.port, "/healthz"))
-    (early, *_) = fleet.start(modules[:1], node.door)
+    (early, *_) = module_programs.start(modules[:1], node.door)
     eventually_equal(lambda: early.refusals, [Refusal(503, "5003", retry_after=2)])
     platform.database.start()
-    late = fleet.start(modules[1:], node.door, returns=True)
+    late = module_programs.start(modules[1:], node.door, returns=True)
     eventually(lambda: all(program.is_open for program in late))
     eventually_equal(lambda: platform.listed(modules), set(modules[1:]))

@@ -3,18 +3,20 @@
 import pytest
 
 from tests.kill.environment import GRACE_SECONDS, LONG_ENOUGH_SECONDS
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.waiting import eventually, eventually_equal, throughout
+from tests.support.eventually import eventually, eventually_equal, throughout
+from tests.support.module_programs import ModulePrograms
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
 
 def test_nobody_is_judged_when_everything_stood_still(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(20)
-    programs = fleet.connect(modules[:10], node.door) + fleet.connect(modules[10:], other_node.door)
+    programs = module_programs.connect(modules[:10], node.door) + module_programs.connect(
+        modules[10:], other_node.door
+    )
     nodes = platform.nodes_of(modules)
     node.freeze()
     other_node.freeze()
@@ -28,10 +30,10 @@ def test_nobody_is_judged_when_everything_stood_still(
 
 
 def test_a_node_that_was_declared_dead_binds_its_sockets_again(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules, dead = platform.register(20), node.node_id
-    programs = fleet.connect(modules, node.door)
+    programs = module_programs.connect(modules, node.door)
     node.freeze()
     eventually_equal(lambda: platform.nodes_of(modules), {""})
     node.thaw()
@@ -41,12 +43,12 @@ def test_a_node_that_was_declared_dead_binds_its_sockets_again(
 
 
 def test_sockets_whose_modules_went_elsewhere_meanwhile_are_closed_with_4509(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(20)
-    stale = fleet.connect(modules, node.door)
+    stale = module_programs.connect(modules, node.door)
     node.freeze()
-    newer = fleet.connect(modules, other_node.door)
+    newer = module_programs.connect(modules, other_node.door)
     eventually(lambda: [n.id for n in platform.store.nodes.all()] == [other_node.node_id])
     node.thaw()
     eventually_equal(lambda: [program.close_codes for program in stale], [[4509]] * 20)

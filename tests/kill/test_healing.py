@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.waiting import eventually, eventually_equal
+from tests.support.eventually import eventually, eventually_equal
+from tests.support.module_programs import ModulePrograms
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
@@ -29,11 +29,11 @@ def declare_node_dead(platform: RunningPlatform, node_id: str) -> None:
 def test_a_module_marked_offline_is_listed_again_on_the_same_socket(
     platform: RunningPlatform,
     node: WsdNode,
-    fleet: Fleet,
+    module_programs: ModulePrograms,
     mark_offline: Callable[[RunningPlatform, str], None],
 ) -> None:
     modules = platform.register(10)
-    programs = fleet.connect(modules, node.door)
+    programs = module_programs.connect(modules, node.door)
     mark_offline(platform, node.node_id)
     eventually(lambda: all(platform.stored(m).epoch > 1 for m in modules))
     eventually(lambda: platform.nodes_of(modules) == {node.node_id})
@@ -42,9 +42,9 @@ def test_a_module_marked_offline_is_listed_again_on_the_same_socket(
 
 
 def test_a_module_that_was_deleted_is_told_to_register_again(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(1)
-    (program,) = fleet.connect(modules, node.door)
+    (program,) = module_programs.connect(modules, node.door)
     platform.collection("modules").delete_one({"_id": modules[0]})
     eventually_equal(lambda: program.close_codes, [4501])

@@ -2,19 +2,19 @@
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.waiting import eventually, eventually_equal
+from tests.support.eventually import eventually, eventually_equal
+from tests.support.module_programs import ModulePrograms
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
 
 def test_modules_of_a_killed_node_vanish_though_nobody_sweeps(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     other_node.stop()
     modules = platform.register(5)
-    fleet.connect(modules, node.door)
+    module_programs.connect(modules, node.door)
     eventually_equal(lambda: platform.listed(modules), set(modules))
     node.kill()
     eventually_equal(lambda: platform.listed(modules), set())
@@ -22,10 +22,10 @@ def test_modules_of_a_killed_node_vanish_though_nobody_sweeps(
 
 
 def test_another_node_sweeps_after_a_killed_one(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules, lost = platform.register(60), node.node_id
-    fleet.connect(modules, node.door)
+    module_programs.connect(modules, node.door)
     node.kill()
     eventually(lambda: lost not in {n.id for n in platform.store.nodes.all()})
     assert platform.nodes_of(modules) == {""}
@@ -33,11 +33,11 @@ def test_another_node_sweeps_after_a_killed_one(
 
 
 def test_a_restarted_node_takes_its_predecessors_modules_offline_at_once(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     other_node.stop()
     modules, lost = platform.register(5), node.node_id
-    fleet.connect(modules, node.door)
+    module_programs.connect(modules, node.door)
     node.kill()
     node.start()
     eventually(lambda: lost not in {n.id for n in platform.store.nodes.all()})

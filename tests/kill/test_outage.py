@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.domain.module import ModuleHash
-from tests.kill.asking import Answer
+from shared.domain.ids import ModuleHash
 from tests.kill.environment import LONG_ENOUGH_SECONDS
-from tests.kill.fleet import Fleet, ModuleProgram, Refusal
 from tests.kill.platform import RunningPlatform
-from tests.kill.waiting import eventually, eventually_equal, throughout
+from tests.support.asking import Answer
+from tests.support.eventually import eventually, eventually_equal, throughout
+from tests.support.module_programs import ModuleProgram, ModulePrograms, Refusal
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
@@ -77,25 +77,27 @@ def recover(outage: Outage) -> None:
 @pytest.fixture(scope="module", params=["killed", "frozen"])
 def outage(running_platform: RunningPlatform, request: pytest.FixtureRequest) -> Iterator[Outage]:
     """An outage that is over: most modules stayed, some left meanwhile, some tried to get in."""
-    platform, fleet = running_platform, Fleet(running_platform.background)
+    platform, module_programs = running_platform, ModulePrograms(running_platform.background)
     platform.mend()
     node, other_node = platform.nodes
     try:
-        stayed = fleet.connect(platform.register(10), node.door)
-        stayed += fleet.connect(platform.register(10), other_node.door)
-        outage = Outage(platform, stayed, left=fleet.connect(platform.register(5), node.door))
+        stayed = module_programs.connect(platform.register(10), node.door)
+        stayed += module_programs.connect(platform.register(10), other_node.door)
+        outage = Outage(
+            platform, stayed, left=module_programs.connect(platform.register(5), node.door)
+        )
         uninvited = platform.register(5)
         if request.param == "killed":  # whoever comes then waits, and gets in after the restart
             platform.database.kill()
         else:
             platform.database.freeze()
-            outage.newcomers = fleet.start(uninvited, node.door)
-        fleet.vanish(outage.left)
+            outage.newcomers = module_programs.start(uninvited, node.door)
+        module_programs.vanish(outage.left)
         live_through(outage)
         recover(outage)
         yield outage
     finally:
-        fleet.disband()
+        module_programs.disband()
 
 
 def test_sockets_stay_open_and_heartbeats_are_confirmed(outage: Outage) -> None:
@@ -123,9 +125,9 @@ def test_nobody_is_missing_or_blamed_afterwards(outage: Outage) -> None:
 
 
 def test_pulses_are_flushed_afterwards(outage: Outage) -> None:
-    pulses = outage.platform.store.pulses
-    before = {module: pulses.get(module) for module in outage.modules}
-    eventually(lambda: all(pulses.get(m) != at for m, at in before.items()))
+    heartbeats = outage.platform.store.heartbeats
+    before = {module: heartbeats.get(module) for module in outage.modules}
+    eventually(lambda: all(heartbeats.get(m) != at for m, at in before.items()))
 
 
 def test_who_left_meanwhile_is_offline_for_that_reason(outage: Outage) -> None:

@@ -2,18 +2,18 @@
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.waiting import eventually, eventually_equal, throughout
+from tests.support.eventually import eventually, eventually_equal, throughout
+from tests.support.module_programs import ModulePrograms
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
 
 def test_nobody_notices_that_a_nodes_database_connections_are_reset(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(10)
-    programs = fleet.connect(modules, node.door)
+    programs = module_programs.connect(modules, node.door)
     eventually_equal(lambda: platform.listed(modules), set(modules))
     node.proxy.cut()
     throughout(0.5, lambda: platform.listed(modules) == set(modules))
@@ -22,10 +22,10 @@ def test_nobody_notices_that_a_nodes_database_connections_are_reset(
 
 
 def test_a_node_cut_off_from_the_database_gives_its_modules_up_and_gets_them_back(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules, lost = platform.register(10), node.node_id
-    programs = fleet.connect(modules, node.door)
+    programs = module_programs.connect(modules, node.door)
     eventually_equal(lambda: platform.listed(modules), set(modules))
     node.proxy.stall()
     eventually_equal(lambda: platform.listed(modules), set())

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.waiting import eventually, eventually_equal
+from tests.support.eventually import eventually, eventually_equal
+from tests.support.module_programs import ModulePrograms
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
@@ -15,11 +15,11 @@ STOP_WAIT_SECONDS = 8
 
 
 def test_after_a_crash_of_nginx_those_who_come_back_are_listed(
-    platform: RunningPlatform, fleet: Fleet
+    platform: RunningPlatform, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(20)
-    returning = fleet.connect(modules[:10], platform.door, returns=True)
-    fleet.connect(modules[10:], platform.door)
+    returning = module_programs.connect(modules[:10], platform.door, returns=True)
+    module_programs.connect(modules[10:], platform.door)
     eventually_equal(lambda: platform.listed(modules), set(modules))
     platform.nginx.kill()
     eventually_equal(lambda: platform.listed(modules), set())
@@ -30,10 +30,10 @@ def test_after_a_crash_of_nginx_those_who_come_back_are_listed(
 
 
 def test_a_stopping_node_closes_its_500_sockets_with_1012_and_leaves_nothing_behind(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules, leaving = platform.register(500), node.node_id
-    programs = fleet.connect(modules, node.door, heartbeat_seconds=0.5)
+    programs = module_programs.connect(modules, node.door, heartbeat_seconds=0.5)
     node.terminate()
     assert node.wait(STOP_WAIT_SECONDS) == 0
     eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 500)
@@ -43,10 +43,10 @@ def test_a_stopping_node_closes_its_500_sockets_with_1012_and_leaves_nothing_beh
 
 
 def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(100)
-    fleet.connect(modules, platform.door, returns=True)
+    module_programs.connect(modules, platform.door, returns=True)
     node.stop()
     eventually_equal(lambda: platform.nodes_of(modules), {other_node.node_id})
     eventually_equal(lambda: platform.listed(modules), set(modules))
@@ -54,10 +54,10 @@ def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
 
 
 def test_modules_of_a_crashed_node_are_listed_by_another_one(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules, crashed = platform.register(50), node.node_id
-    fleet.connect(modules, platform.door, returns=True)
+    module_programs.connect(modules, platform.door, returns=True)
     node.kill()
     eventually(lambda: platform.nodes_of(modules) == {other_node.node_id})
     eventually_equal(lambda: platform.listed(modules), set(modules))
@@ -77,11 +77,11 @@ def kill_database(platform: RunningPlatform) -> None:
 def test_a_node_stops_in_time_though_the_database_is_away(
     platform: RunningPlatform,
     node: WsdNode,
-    fleet: Fleet,
+    module_programs: ModulePrograms,
     take_away: Callable[[RunningPlatform], None],
 ) -> None:
     modules = platform.register(100)
-    programs = fleet.connect(modules, node.door)
+    programs = module_programs.connect(modules, node.door)
     eventually_equal(lambda: platform.listed(modules), set(modules))
     take_away(platform)
     node.terminate()
@@ -92,11 +92,11 @@ def test_a_node_stops_in_time_though_the_database_is_away(
 
 
 def test_who_connects_to_a_stopping_node_is_turned_away_and_leaves_no_session(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     other_node.stop()
     modules = platform.register(200)
-    programs = fleet.start(modules, node.door, returns=True, heartbeat_seconds=0.5)
+    programs = module_programs.start(modules, node.door, returns=True, heartbeat_seconds=0.5)
     eventually(lambda: any(program.is_open for program in programs))
     node.stop()
     assert platform.count_connected(modules) == 0

@@ -2,19 +2,19 @@
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.proxy import Proxy
-from tests.kill.waiting import eventually_equal
+from tests.support.eventually import eventually_equal
+from tests.support.module_programs import ModulePrograms
+from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
 
 def test_a_program_that_hangs_is_closed_with_4008(
-    platform: RunningPlatform, node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(2)
-    hanging, working = fleet.connect(modules, node.door)
+    hanging, working = module_programs.connect(modules, node.door)
     hanging.is_hanging = True  # the library goes on answering protocol pings
     eventually_equal(lambda: hanging.close_codes, [4008])
     eventually_equal(lambda: platform.listed(modules), {working.module_hash})
@@ -22,10 +22,10 @@ def test_a_program_that_hangs_is_closed_with_4008(
 
 
 def test_a_half_open_connection_goes_away(
-    platform: RunningPlatform, node: WsdNode, line: Proxy, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, line: Proxy, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(5)
-    fleet.connect(modules, node.door_behind(line))
+    module_programs.connect(modules, node.door_behind(line))
     eventually_equal(lambda: platform.listed(modules), set(modules))
     line.stall()
     eventually_equal(lambda: platform.listed(modules), set())

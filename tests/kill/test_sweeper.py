@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.kill.fleet import Fleet
 from tests.kill.platform import RunningPlatform, WsdNode
-from tests.kill.proxy import MODULE_WRITES
-from tests.kill.waiting import eventually, eventually_equal
+from tests.support.eventually import eventually, eventually_equal
+from tests.support.module_programs import ModulePrograms
+from tests.support.proxy import MODULE_WRITES
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
@@ -14,17 +14,17 @@ SLOW_SLICE_SECONDS = 0.25
 
 
 def test_another_sweeper_finishes_what_a_killed_one_began(
-    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, fleet: Fleet
+    platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     modules, lost = platform.register(MANY), node.node_id
-    fleet.connect(modules, node.door, heartbeat_seconds=0.5)
+    module_programs.connect(modules, node.door, heartbeat_seconds=0.5)
     with other_node.proxy.delaying(MODULE_WRITES, SLOW_SLICE_SECONDS):
         node.kill()
         eventually(lambda: 0 < platform.count_connected(modules) < MANY)
         other_node.kill()
     assert platform.count_connected(modules) > 0
     node.come_up()
-    returned = fleet.connect(modules[-20:], node.door)
+    returned = module_programs.connect(modules[-20:], node.door)
     eventually(lambda: lost not in {n.id for n in platform.store.nodes.all()})
     eventually_equal(lambda: platform.listed(modules), set(modules[-20:]))
     assert platform.reasons(modules) == [["node_lost"]] * MANY

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import launch
+from deploy import process_environment
 from shared.settings import Settings
 from tests.conftest import free_port
 
@@ -123,8 +123,8 @@ class Nginx:
         """Start nginx as supervisord does, and wait until it listens."""
         prefix = self.directory / "run" / "nginx"
         prefix.mkdir(parents=True)
-        files = launch.open_files(200, 1024)
-        (prefix / "nginx.conf").write_text(launch.nginx_conf(self.settings, files))
+        files = process_environment.open_files(200, 1024)
+        (prefix / "nginx.conf").write_text(process_environment.nginx_conf(self.settings, files))
         # The workers of a root's nginx could not reach pytest's directories, which are 0700.
         command = [NGINX, "-p", f"{prefix}/", "-c", "nginx.conf", "-e", "stderr"]
         command += ["-g", "daemon off; master_process off;"]

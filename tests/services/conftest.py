@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 
 from shared.store import Store
-from tests.fleet import Fleet
+from tests.support.registry import Registry
 
 
 @pytest.fixture
-def fleet(store: Store, now: datetime) -> Fleet:
-    return Fleet(store=store, now=now)
+def registry(store: Store, now: datetime) -> Registry:
+    return Registry(store=store, now=now)

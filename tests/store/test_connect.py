@@ -7,12 +7,12 @@ import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.errors import DatabaseUnavailable, SettingsError
-from shared.services.carrying import export_registry
-from shared.services.preparing import prepare_database
+from shared.services.database_setup import prepare_database
+from shared.services.export_import import export_registry
 from shared.settings import Settings
 from shared.store import Store, client_options, connect, unavailable_as_platform_error
 from tests.conftest import free_port
-from tests.fleet import Fleet
+from tests.support.registry import Registry
 
 # Commands of the Stable API, version 1: whatever is not among them would tie us to one server.
 ALLOWED = {
@@ -59,10 +59,10 @@ def test_only_commands_of_the_stable_api_are_sent(
     heard = connect(settings, timeout_ms=10_000, retryWrites=False, w=1, event_listeners=[commands])
     prepare_database(heard)
     heard.schema.drop_indexes()
-    fleet = Fleet(store=heard, now=now)
-    fleet.enrol()
-    fleet.connect(fleet.connect(fleet.register()))
-    heard.pulses.record({now: ["a"]})
+    registry = Registry(store=heard, now=now)
+    registry.enrol()
+    registry.connect(registry.connect(registry.register()))
+    heard.heartbeats.record({now: ["a"]})
     heard.dump.estimate()
     list(export_registry(heard, now))
     heard.ping()
@@ -89,8 +89,8 @@ def test_an_address_that_makes_no_sense_is_a_settings_error(
 
 
 def test_times_are_read_with_their_zone(settings: Settings, store: Store, now) -> None:
-    store.pulses.start("a", now)
-    assert store.pulses.get("a").tzinfo is not None
+    store.heartbeats.start("a", now)
+    assert store.heartbeats.get("a").tzinfo is not None
 
 
 @pytest.mark.parametrize(

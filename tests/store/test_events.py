@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.domain.closing import OfflineReason
 from shared.domain.event import Event, came_online, went_offline
-from shared.domain.module import OfflineReason
 from shared.store import Store
-from tests.builders import NODE
+from tests.support.builders import NODE
 
 A, B = "a" * 64, "b" * 64
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.domain.module import Module, NodeId, OfflineReason, SessionId
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import NodeId, SessionId
+from shared.domain.module import Module
 from shared.domain.session import SessionEnd, SessionStart
 from shared.store import Store
-from tests.builders import NODE, make_module, make_session
+from tests.support.builders import NODE, make_module, make_session
 
 OTHER = NodeId("host-b:10090:1")
 
@@ -51,7 +53,7 @@ def read(store: Store, module: Module) -> Module:
 
 
 def connect(store: Store, module: Module, **overrides: Any) -> Module:
-    assert store.modules.write_sessions([start(module, **overrides)], []) == 1
+    assert store.sessions.write([start(module, **overrides)], []) == 1
     return read(store, module)
 
 
@@ -105,23 +107,23 @@ def test_a_session_is_written_while_the_epoch_stands(store: Store, now: datetime
     connected = connect(store, module, connected_at=now)
     assert connected.session == make_session(connected_at=now)
     assert (connected.epoch, connected.last_login_time, connected.state_since) == (1, now, now)
-    assert store.modules.write_sessions([start(module, id="session-2")], []) == 0
+    assert store.sessions.write([start(module, id="session-2")], []) == 0
     assert read(store, module) == connected
 
 
 def test_a_session_of_a_disabled_module_is_not_written(store: Store, now: datetime) -> None:
     module = insert(store)
     assert store.modules.set_enabled(module.module_hash, now, enabled=False)
-    assert store.modules.write_sessions([start(module)], []) == 0
+    assert store.sessions.write([start(module)], []) == 0
 
 
 def test_a_session_is_ended_by_its_own_id_only(store: Store, now: datetime) -> None:
     module = connect(store, insert(store))
     later = now + timedelta(seconds=1)
     stale = end(module, later, session_id=SessionId("session-0"))
-    assert store.modules.write_sessions([], [stale]) == 0
+    assert store.sessions.write([], [stale]) == 0
     assert read(store, module) == module
-    assert store.modules.write_sessions([], [end(module, later)]) == 1
+    assert store.sessions.write([], [end(module, later)]) == 1
     ended = read(store, module)
     assert (ended.session, ended.offline_reason, ended.state_since) == (
         None,
@@ -135,13 +137,13 @@ def test_a_session_that_was_bound_again_is_spared_by_an_end_for_its_old_node(
     store: Store, now: datetime
 ) -> None:
     module = connect(store, insert(store), node=OTHER)
-    assert store.modules.write_sessions([], [end(module, now, node=NODE)]) == 0
+    assert store.sessions.write([], [end(module, now, node=NODE)]) == 0
     assert read(store, module) == module
 
 
 def test_an_end_may_forbid_its_socket_to_be_bound_again(store: Store, now: datetime) -> None:
     module = connect(store, insert(store))
-    store.modules.write_sessions([], [end(module, now, raise_epoch=True)])
+    store.sessions.write([], [end(module, now, raise_epoch=True)])
     assert read(store, module).epoch == module.epoch + 1
 
 
@@ -158,13 +160,13 @@ def test_starts_and_ends_of_one_batch_are_counted_together(store: Store, now: da
     coming = insert(store, "coming")
     unknown = make_module(name="unknown")
     starts = [start(coming, id="session-2"), start(unknown)]
-    assert store.modules.write_sessions(starts, [end(leaving, now)]) == 2
-    assert store.modules.write_sessions([], []) == 0
+    assert store.sessions.write(starts, [end(leaving, now)]) == 2
+    assert store.sessions.write([], []) == 0
 
 
 def test_sessions_are_read_for_the_registered_ones_only(store: Store) -> None:
     module = connect(store, insert(store))
-    records = store.modules.read_sessions([module.module_hash, "0" * 64])
+    records = store.sessions.read([module.module_hash, "0" * 64])
     assert list(records) == [module.module_hash]
     record = records[module.module_hash]
     assert (record.session, record.epoch, record.enabled) == (module.session, 1, True)
@@ -177,7 +179,7 @@ def test_connected_modules_are_found_by_their_node(store: Store) -> None:
     assert store.modules.on_nodes([NODE]) == [here]
     assert store.modules.on_nodes([]) == []
     assert {m.name for m in store.modules.connected()} == {"here", "there"}
-    assert [r.module_hash for r in store.modules.sessions_of(OTHER)] == [there.module_hash]
+    assert [r.module_hash for r in store.sessions.of_node(OTHER)] == [there.module_hash]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_sessions_whose_node_nobody_knows_are_orphans(
     insert(store, "offline")
     for name in ("a", "b", "c"):
         connect(store, insert(store, name), node=f"{name}:1:1")
-    names = store.modules.names(r.module_hash for r in store.modules.orphaned_sessions(known))
+    names = store.modules.names(r.module_hash for r in store.sessions.orphaned(known))
     assert set(names.values()) == orphaned
 
 

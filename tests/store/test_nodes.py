@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.domain.module import NodeId, OfflineReason
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import NodeId
 from shared.store import Store
-from tests.builders import NODE, make_node
+from tests.support.builders import NODE, make_node
 
 NEXT = NodeId("host-a:10090:2")
 
@@ -17,15 +18,15 @@ def test_a_node_is_read_back(store: Store) -> None:
 
 
 def test_a_renewal_moves_the_beat_and_the_lease(store: Store, now: datetime) -> None:
-    store.nodes.enrol(make_node(beat=4))
+    store.nodes.enrol(make_node(renewals=4))
     later = now + timedelta(minutes=1)
     assert store.nodes.renew(NODE, later, sessions=3)
     (node,) = store.nodes.all()
-    assert (node.beat, node.lease_until, node.sessions) == (5, later, 3)
+    assert (node.renewals, node.lease_until, node.sessions) == (5, later, 3)
 
 
 def test_a_dead_or_removed_node_cannot_renew(store: Store, now: datetime) -> None:
-    store.nodes.enrol(make_node(beat=4))
+    store.nodes.enrol(make_node(renewals=4))
     assert store.nodes.declare_dead(NODE, 4)
     assert not store.nodes.renew(NODE, now, sessions=0)
     store.nodes.remove(NODE)
@@ -33,14 +34,14 @@ def test_a_dead_or_removed_node_cannot_renew(store: Store, now: datetime) -> Non
 
 
 def test_a_node_whose_beat_moved_is_not_declared_dead(store: Store, now: datetime) -> None:
-    store.nodes.enrol(make_node(beat=4))
+    store.nodes.enrol(make_node(renewals=4))
     store.nodes.renew(NODE, now, sessions=0)
     assert not store.nodes.declare_dead(NODE, 4)
     assert not store.nodes.all()[0].dead
 
 
 def test_a_node_is_declared_dead_by_one_only(store: Store) -> None:
-    store.nodes.enrol(make_node(beat=4))
+    store.nodes.enrol(make_node(renewals=4))
     assert store.nodes.declare_dead(NODE, 4)
     assert not store.nodes.declare_dead(NODE, 4)
 

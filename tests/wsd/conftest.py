@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
-from shared.domain.module import Module, ModuleHash, Registration
-from shared.services.listing import get_module, list_online, presence_rules
+from shared.domain.ids import ModuleHash
+from shared.domain.module import Module, Registration
+from shared.services.module_listing import get_module, list_online, presence_rules
 from shared.services.registration import register_module
 from shared.settings import Settings
 from shared.store import Store
@@ -22,9 +23,9 @@ FAST = {
     "websocket_ping_interval_seconds": 30 * SCALE / 10,
     "websocket_timeout_seconds": 90 * SCALE / 10,
     "protocol_ping_seconds": 20 * SCALE / 10,
-    "pulse_flush_seconds": 1 * SCALE,
+    "heartbeat_flush_seconds": 1 * SCALE,
     "reconcile_seconds": 5 * SCALE,
-    "orders_poll_seconds": 1 * SCALE,
+    "command_poll_seconds": 1 * SCALE,
     "takeover_probe_seconds": 5 * SCALE,
 }
 

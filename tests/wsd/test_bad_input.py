@@ -70,7 +70,7 @@ async def test_a_binary_message_gets_the_error_frame(
 
 async def test_a_heartbeat_in_fragments_is_a_heartbeat(running: RunningDaemon) -> None:
     async with await running.connect(running.register().module_hash) as socket:
-        await socket.send(["heart", "", "beat"])
+        await socket.send(["heart", "", "renewals"])
         assert await socket.recv() == "heartbeat confirm"
 
 

@@ -8,9 +8,10 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Frame, Opcode
 
-from shared.domain.module import Module, ModuleHash, SessionId
-from shared.services.operating import expire_modules
-from tests.builders import NOON
+from shared.domain.ids import ModuleHash, SessionId
+from shared.domain.module import Module
+from shared.services.module_admin import expire_modules
+from tests.support.builders import NOON
 from tests.wsd.conftest import RunningDaemon, eventually
 from wsd.session import Ask, Patience, SocketSession
 
@@ -98,12 +99,12 @@ async def test_an_incumbent_outlives_a_newcomer_that_was_refused(running: Runnin
 
 async def test_the_last_words_of_who_leaves_are_written_down(running: RunningDaemon) -> None:
     module = running.register()
-    running.store.pulses.remove(module.module_hash)
+    running.store.heartbeats.remove(module.module_hash)
     socket = await running.connect(module.module_hash)
     await socket.send("heartbeat")
     await socket.recv()
     await socket.close()
-    await eventually(lambda: running.store.pulses.get(module.module_hash) is not None)
+    await eventually(lambda: running.store.heartbeats.get(module.module_hash) is not None)
 
 
 @pytest.mark.parametrize("gap", [0, 1000])

@@ -6,8 +6,8 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from shared.services.operating import close_module, expire_modules, set_enabled
-from tests.builders import NOON
+from shared.services.module_admin import close_module, expire_modules, set_enabled
+from tests.support.builders import NOON
 from tests.wsd.conftest import RunningDaemon, eventually
 
 
@@ -33,9 +33,9 @@ async def test_a_heartbeat_is_confirmed(running: RunningDaemon) -> None:
         assert await socket.recv() == "heartbeat confirm"
 
 
-async def test_heartbeats_move_the_pulse(running: RunningDaemon) -> None:
+async def test_heartbeats_move_the_heartbeat(running: RunningDaemon) -> None:
     module = running.register()
-    registered = running.store.pulses.get(module.module_hash)
+    registered = running.store.heartbeats.get(module.module_hash)
     async with await running.connect(module.module_hash) as socket:
 
         async def speak() -> None:
@@ -44,7 +44,7 @@ async def test_heartbeats_move_the_pulse(running: RunningDaemon) -> None:
                 await socket.recv()
 
         speaking = asyncio.create_task(speak())
-        await eventually(lambda: running.store.pulses.get(module.module_hash) > registered)
+        await eventually(lambda: running.store.heartbeats.get(module.module_hash) > registered)
         speaking.cancel()
 
 

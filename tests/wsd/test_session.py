@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.domain.close_codes import CloseCode
-from shared.domain.module import ModuleHash, OfflineReason, SessionId
+from shared.domain.closing import CloseCode, OfflineReason
+from shared.domain.ids import ModuleHash, SessionId
 from wsd.session import Ask, Close, Patience, Phase, Reply, SocketSession
 
 PATIENCE = Patience(interval_seconds=30, timeout_seconds=90)
@@ -18,12 +18,12 @@ def session() -> SocketSession:
 
 def test_a_heartbeat_is_confirmed_and_counts_as_life(session: SocketSession) -> None:
     assert session.receive(b"heartbeat", now=40) == (Reply(b"heartbeat confirm"),)
-    assert session.spoke_at == 40
+    assert session.last_heartbeat_at == 40
 
 
 def test_a_result_is_confirmed_and_counts_as_life(session: SocketSession) -> None:
     assert session.receive(b'{"status":"success"}', now=40) == (Reply(b"receive result"),)
-    assert session.spoke_at == 40
+    assert session.last_heartbeat_at == 40
 
 
 @pytest.mark.parametrize("frame", [b'{"type":"pong"}', b'{"type":"ack","id":"1"}'])
@@ -31,14 +31,14 @@ def test_a_pong_and_an_ack_count_as_life_and_are_not_answered(
     session: SocketSession, frame: bytes
 ) -> None:
     assert session.receive(frame, now=40) == ()
-    assert session.spoke_at == 40
+    assert session.last_heartbeat_at == 40
 
 
 def test_garbage_is_answered_and_is_no_sign_of_life(session: SocketSession) -> None:
     (reply,) = session.receive(b"garbage", now=40)
     assert isinstance(reply, Reply)
     assert b'"code":"3002"' in reply.data
-    assert session.spoke_at == 0
+    assert session.last_heartbeat_at == 0
 
 
 def test_a_bye_closes_the_socket_with_1000(session: SocketSession) -> None:

@@ -1,0 +1,41 @@
+"""What the views share: the database, the rules, the listings."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from api.circuit_breaker import Database
+from api.listing_cache import CachedListing
+from shared.domain.presence import PresenceRules
+from shared.services.module_listing import list_all, list_online, presence_rules
+from shared.settings import Settings
+from shared.store import Store
+
+_EXTENSION = "forecast-platform"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """One application's own; views reach them by `resources()`."""
+
+    database: Database
+    rules: PresenceRules
+    online: CachedListing
+    everyone: CachedListing
+
+
+def share_resources(app: Flask, settings: Settings, store: Store) -> None:
+    """Make what the views of this application share."""
+    database, rules = Database(store), presence_rules(settings)
+    app.extensions[_EXTENSION] = Resources(
+        database=database,
+        rules=rules,
+        online=CachedListing(database, rules, list_online),
+        everyone=CachedListing(database, rules, list_all),
+    )
+
+
+def resources() -> Resources:
+    """Return what the views of the current application share."""
+    return cast(Resources, current_app.extensions[_EXTENSION])

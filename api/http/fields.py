@@ -1,0 +1,106 @@
+"""Kinds of words: text, whole numbers, free-form JSON; each checked as the domain wants it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from marshmallow import ValidationError, fields
+
+from shared.domain.json_document import MAX_BYTES, find_json_problem, text_problem
+from shared.domain.module import normalise
+
+_find_control_character = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
+_is_number = re.compile(r"-?[0-9]{1,18}").fullmatch
+
+REQUIRED: dict[str, Any] = {"required": "is required", "null": "is required"}
+
+
+class Text(fields.Field[str]):
+    """Text in NFC without surrounding white space, of one line unless told otherwise."""
+
+    def __init__(
+        self,
+        max_length: int,
+        *,
+        is_one_line: bool = True,
+        may_be_empty: bool = True,
+        **options: Any,
+    ) -> None:
+        options.setdefault("metadata", {})
+        options["metadata"] |= {"type": "string", "maxLength": max_length}
+        super().__init__(error_messages=REQUIRED, **options)
+        self.max_length = max_length
+        self.is_one_line = is_one_line
+        self.may_be_empty = may_be_empty
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("must be text")
+        problem = text_problem(value)
+        if problem:
+            raise ValidationError(problem)
+        text = normalise(value)
+        if not text and not self.may_be_empty:
+            raise ValidationError("must not be empty")
+        if len(text) > self.max_length:
+            raise ValidationError(f"must not be longer than {self.max_length} characters")
+        if self.is_one_line and _find_control_character(text):
+            raise ValidationError("must not contain control characters")
+        return text
+
+
+class WholeNumber(fields.Field[int]):
+    """A whole number, or its digits as text (queries and forms know nothing else)."""
+
+    def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        options.setdefault("metadata", {})
+        options["metadata"] |= {"type": "integer", "minimum": minimum, "maximum": maximum}
+        super().__init__(error_messages=REQUIRED, **options)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> int:
+        if isinstance(value, str) and _is_number(value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValidationError("must be a whole number")
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"must be from {self.minimum} to {self.maximum}")
+        return value
+
+
+class JsonValue(fields.Field[Any]):
+    """A JSON object or array that the database can keep, or its text."""
+
+    def __init__(self, *, is_text: bool, description: str, **options: Any) -> None:
+        kind: dict[str, Any] = {"type": "string"} if is_text else {"type": ["object", "array"]}
+        metadata = {**kind, "description": description}
+        super().__init__(allow_none=True, metadata=metadata, **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> Any:
+        if isinstance(value, str):
+            value = _read_json_text(value)
+        if value is None:
+            return None
+        if not isinstance(value, dict | list):
+            raise ValidationError("must be a JSON object or array")
+        problem = find_json_problem(value)
+        if problem:
+            raise ValidationError(problem)
+        if len(orjson.dumps(value)) > MAX_BYTES:
+            raise ValidationError(f"is larger than {MAX_BYTES // 1024} KiB")
+        return value
+
+
+def _read_json_text(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise ValidationError("is not JSON") from None

@@ -1,0 +1,86 @@
+"""What the answers hold: documentation for /openapi.json, never run over the data."""
+
+from functools import cache
+
+from marshmallow import Schema, fields, validate
+
+from shared.domain.closing import OfflineReason
+from shared.domain.presence import State
+
+
+class Envelope(Schema):
+    """Every answer."""
+
+    code = fields.String(metadata={"description": "2000 is success."})
+    message = fields.String()
+    result = fields.Raw(allow_none=True)
+
+
+class RegisteredAnswer(Schema):
+    """The module as it is registered now."""
+
+    hash = fields.String(metadata={"description": "What the module connects with."})
+    module_hash = fields.String(metadata={"description": "The same."})
+    module_id = fields.Integer()
+    revision = fields.Integer(metadata={"description": "Counts changed re-registrations."})
+
+
+class ClosedAnswer(Schema):
+    """The module whose socket was closed."""
+
+    module_id = fields.Integer()
+    module_name = fields.String()
+    message = fields.String()
+
+
+class ModuleAnswer(Schema):
+    """A module and what is seen of it now."""
+
+    module_id = fields.Integer()
+    name = fields.String()
+    description = fields.String()
+    mission_kind = fields.String(data_key="missionKind")
+    model_hash = fields.String(data_key="modelHash")
+    data_requirement = fields.Raw(allow_none=True, data_key="dataRequirement")
+    input_data = fields.Raw(allow_none=True)
+    output_data = fields.Raw(allow_none=True)
+    tags = fields.List(fields.String())
+    priority = fields.Integer()
+    enabled = fields.Boolean()
+    revision = fields.Integer()
+    module_hash = fields.String()
+    alive = fields.Boolean()
+    state = fields.String(validate=validate.OneOf([state.value for state in State]))
+    offline_reason = fields.String(
+        allow_none=True, validate=validate.OneOf([reason.value for reason in OfflineReason])
+    )
+    state_since = fields.DateTime()
+    session_id = fields.String(allow_none=True)
+    peer = fields.String(allow_none=True)
+    node = fields.String(allow_none=True)
+    registered_at = fields.DateTime()
+    updated_at = fields.DateTime()
+    last_alive_time = fields.DateTime(allow_none=True)
+    last_login_time = fields.DateTime(allow_none=True)
+    last_execution_time = fields.DateTime(allow_none=True)
+
+
+class IndexAnswer(Schema):
+    """What this is and where to go on."""
+
+    name = fields.String()
+    links = fields.List(fields.String())
+
+
+class HealthAnswer(Schema):
+    """How the process is."""
+
+    status = fields.String()
+
+
+@cache
+def in_envelope(answer: type[Schema], *, many: bool) -> type[Schema]:
+    """Return the schema of an envelope around this answer, one class for each."""
+    result = fields.List(fields.Nested(answer)) if many else fields.Nested(answer)
+    name = f"{answer.__name__}{'List' if many else ''}Envelope"
+    return type(name, (Envelope,), {"result": result})

@@ -1,0 +1,125 @@
+"""What requests say and what answers hold, as marshmallow schemas: checked, and documented."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from api.http.fields import JsonValue, Text, WholeNumber
+from shared.domain.ids import ModuleHash
+from shared.domain.module import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, Registration
+from shared.domain.presence import State
+
+KIND_MAX_LENGTH = 100
+MODEL_HASH_MAX_LENGTH = 200
+TAG_MAX_LENGTH = 50
+TAGS_MAX = 20
+PAGE_MAX = 1000
+INT32_MAX = 2**31 - 1
+
+_REQUIREMENT = "Which data the module reads: a JSON object or array of at most 64 KiB."
+
+
+class Words(Schema):
+    """What every request schema shares: the sentence about a word that nobody knows."""
+
+    error_messages = {"unknown": "is not known here"}  # noqa: RUF012
+
+
+class RegistrationQuery(Words):
+    """A module about itself, in a query: the JSON values are texts."""
+
+    name = Text(NAME_MAX_LENGTH, may_be_empty=False, required=True)
+    description = Text(DESCRIPTION_MAX_LENGTH, is_one_line=False)
+    mission_kind = Text(KIND_MAX_LENGTH, data_key="missionKind")
+    model_hash = Text(MODEL_HASH_MAX_LENGTH, data_key="modelHash")
+    data_requirement = JsonValue(is_text=True, data_key="dataRequirement", description=_REQUIREMENT)
+    input_data = JsonValue(is_text=True, description="The later name of dataRequirement.")
+    output_data = JsonValue(is_text=True, description="Which data the module writes.")
+
+    @post_load
+    def make(self, words: dict[str, Any], **_: Any) -> Registration:
+        """Make the domain's value of the words."""
+        if "tags" in words:
+            words["tags"] = tuple(words["tags"])
+        return Registration(**words)
+
+
+class RegistrationBody(RegistrationQuery):
+    """A module about itself, in a body: the JSON values stand as they are, or as texts."""
+
+    data_requirement = JsonValue(
+        is_text=False, data_key="dataRequirement", description=_REQUIREMENT
+    )
+    input_data = JsonValue(is_text=False, description="The later name of dataRequirement.")
+    output_data = JsonValue(is_text=False, description="Which data the module writes.")
+    priority = WholeNumber(0, INT32_MAX)
+    tags = fields.List(
+        Text(TAG_MAX_LENGTH, may_be_empty=False),
+        validate=validate.Length(max=TAGS_MAX, error=f"must not be more than {TAGS_MAX}"),
+        error_messages={"invalid": "must be a list of texts"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingRequest:
+    """Which part of a listing a caller wants."""
+
+    mission_kind: str | None = None
+    tag: str | None = None
+    name: str | None = None
+    state: State | None = None
+    limit: int | None = None
+    after: int | None = None
+
+
+class ListingQuery(Words):
+    """Filters and the page of a listing."""
+
+    unsaid = ListingRequest()
+
+    mission_kind = Text(KIND_MAX_LENGTH, data_key="missionKind")
+    tag = Text(TAG_MAX_LENGTH)
+    name = Text(NAME_MAX_LENGTH, metadata={"description": "Any part of the name, in any case."})
+    state = fields.String(
+        validate=validate.OneOf([state.value for state in State], error="must be one of: {choices}")
+    )
+    limit = WholeNumber(1, PAGE_MAX)
+    after = WholeNumber(
+        0, 2**53, metadata={"description": "The module_id of the last item of the page before."}
+    )
+
+    @post_load
+    def make(self, words: dict[str, Any], **_: Any) -> ListingRequest:
+        """Make a value of the words."""
+        if "state" in words:
+            words["state"] = State(words["state"])
+        return ListingRequest(**words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleReference:
+    """A module by its number or by its hash."""
+
+    module_id: int | None = None
+    module_hash: ModuleHash | None = None
+
+
+class ModuleReferenceBody(Words):
+    """Which module is meant."""
+
+    module_id = WholeNumber(1, 2**53)
+    module_hash = Text(64)
+
+    @validates_schema
+    def require_one(self, words: dict[str, Any], **_: Any) -> None:
+        """Refuse words that name no module, or two."""
+        if not words:
+            raise ValidationError("is required", "module_id")
+        if len(words) > 1:
+            raise ValidationError("must not be given beside module_id", "module_hash")
+
+    @post_load
+    def make(self, words: dict[str, Any], **_: Any) -> ModuleReference:
+        """Make a value of the words."""
+        return ModuleReference(**words)

@@ -1,0 +1,88 @@
+"""What doctor asks the database: the server, its clock, the indexes, the nodes' leases."""
+
+from datetime import datetime, timedelta
+
+from cli.checks.check import Check, fail, ok, warn
+from cli.context import DatabaseDown, Platform, address_of
+from cli.render import format_age
+from shared.clock import utc_now
+from shared.domain.node import HOST_CLOCK_TOLERANCE, Node
+from shared.services.database_setup import describe_server
+from shared.store import DatabaseError, Store
+from shared.store.server import ServerFacts
+
+OLDEST_MONGODB = 6
+UP = "start it: ./manage.sh up"
+
+
+def check_database(platform: Platform) -> list[Check]:
+    """Look at everything that the database can tell; one failed line when it does not answer."""
+    settings = platform.settings
+    kind, address = settings.database_server, address_of(settings.database_url)
+    try:
+        with platform.open_store() as store:
+            before = utc_now()
+            facts = describe_server(settings)
+            return [
+                _check_server(facts, f"{kind} {facts.product} {facts.version} at {address}"),
+                _check_clock(facts.local_time, before, utc_now()),
+                _check_indexes(store),
+                *_check_nodes(store.nodes.all(), utc_now()),
+            ]
+    except DatabaseDown:
+        advice = UP if kind != "external" else "check that it runs, and MONGODB_HOST in .env"
+        return [fail("database", f"{kind} server at {address} does not answer", advice)]
+    except DatabaseError as error:
+        return [fail("database", f"{kind} server at {address} refuses: {error}", "ask its admin")]
+
+
+def _check_server(facts: ServerFacts, found: str) -> Check:
+    if not facts.is_writable:
+        return fail("database", f"{found} takes no writes", "name a primary in MONGODB_HOST")
+    if facts.product == "MongoDB" and int(facts.version.partition(".")[0]) < OLDEST_MONGODB:
+        return fail("database", found, f"install MongoDB {OLDEST_MONGODB} or later")
+    if facts.is_sharded:
+        return ok("database", f"{found}, sharded")
+    if facts.replica_set is None:
+        return warn("database", f"{found}, a lone server", "make it a replica set")
+    return ok("database", f"{found}, replica set {facts.replica_set}")
+
+
+def _check_clock(theirs: datetime, before: datetime, after: datetime) -> Check:
+    """Compare with the moment between question and answer."""
+    difference = theirs - (before + (after - before) / 2)
+    seconds = difference.total_seconds()
+    found = f"{seconds:+.1f} s between the database's machine and this one"
+    if abs(difference) > HOST_CLOCK_TOLERANCE:
+        return fail("clock", found, "set both by NTP: leases are judged by these clocks")
+    if abs(difference) > HOST_CLOCK_TOLERANCE / 2:
+        return warn("clock", found, "set both by NTP before leases are misjudged")
+    return ok("clock", found)
+
+
+def _check_indexes(store: Store) -> Check:
+    missing = store.indexes.missing_indexes()
+    advice = "run: platformctl init-db"
+    if missing:
+        return fail("indexes", f"missing: {', '.join(missing)}", advice)
+    if not store.indexes.read_marker().is_current:
+        return fail("indexes", "their making was cut off", advice)
+    return ok("indexes", "all present")
+
+
+def _check_nodes(nodes: list[Node], now: datetime) -> list[Check]:
+    if not nodes:
+        return [fail("node", "no socket daemon has a lease", UP)]
+    return [_check_node(node, now) for node in nodes]
+
+
+def _check_node(node: Node, now: datetime) -> Check:
+    name = f"node {node.id}"
+    if node.dead:
+        return warn(name, "declared dead", "nothing, if it disappears within a minute")
+    if not node.is_alive(now):
+        silent = format_age(now - node.lease_until)
+        return warn(name, f"lease ran out {silent} ago", "see its log: ./manage.sh logs")
+    left = format_age(max(node.lease_until - now, timedelta(0)))
+    up = format_age(now - node.started_at)
+    return ok(name, f"lease good for {left} more, up {up}, {node.sessions} modules")

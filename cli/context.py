@@ -1,0 +1,79 @@
+"""What every command is given: the settings, and the way to the store."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from shared.domain.actor import Actor, user
+from shared.errors import DatabaseUnavailable
+from shared.settings import Settings
+
+if TYPE_CHECKING:  # the driver takes a tenth of a second: not for commands without a database
+    from shared.store import Store
+
+
+class DatabaseDown(click.ClickException):
+    """The database does not answer: exit code 3, whatever the command."""
+
+    exit_code = 3
+
+
+class Platform:
+    """The settings and the store, opened when a command first asks for them, or given by a test."""
+
+    def __init__(self, settings: Settings | None = None, store: "Store | None" = None) -> None:
+        self._given_settings = settings
+        self._given_store = store
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read the settings; raises SettingsError with every bad one."""
+        return self._given_settings or Settings.from_env()
+
+    @property
+    def actor(self) -> Actor:
+        """Return who types the command: the events of what it does name them."""
+        return user(getpass.getuser())
+
+    @contextmanager
+    def open_store(self, *, wait_seconds: float = 0.0, timeout_ms: int = 1500) -> Iterator["Store"]:
+        """Open the store of a database that answers now, or within this time."""
+        from shared.services.database_setup import wait_for_database
+        from shared.store import DatabaseError, connect, unavailable_as_platform_error
+
+        store = self._given_store or connect(self.settings, timeout_ms=timeout_ms)
+        try:
+            with unavailable_as_platform_error():
+                wait_for_database(store, wait_seconds)
+                yield store
+        except DatabaseUnavailable:
+            raise DatabaseDown(self._describe_outage()) from None
+        except DatabaseError as error:
+            reason = str(error).partition(", full error")[0]
+            raise click.ClickException(f"The database refused: {reason}") from None
+        finally:
+            if store is not self._given_store:
+                store.close()
+
+    def _describe_outage(self) -> str:
+        settings = self.settings
+        hosts = address_of(settings.database_url)
+        if settings.database_server == "external":
+            return (
+                f"The database at {hosts} does not answer: "
+                "check that it runs, and MONGODB_HOST in .env."
+            )
+        return f"The database at {hosts} does not answer: start it with ./manage.sh up."
+
+
+def address_of(url: str) -> str:
+    """Return the host and port of a database's address, without user, password and options."""
+    hosts = url.partition("://")[2].rpartition("@")[2]
+    return hosts.partition("/")[0].partition("?")[0]
+
+
+pass_platform = click.make_pass_decorator(Platform)

@@ -1,0 +1,123 @@
+"""platformctl expire, close, delete, enable, disable: what operators do to modules."""
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from cli import render
+from cli.context import Platform, pass_platform
+from cli.parameters import HASH
+from shared.clock import utc_now
+
+if TYPE_CHECKING:
+    from shared.services.module_admin import Connected
+
+module_argument = click.argument("module", metavar="HASH", type=HASH)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.option("--stale", is_flag=True, help="Only those whose socket daemon is gone.")
+@click.option("--module", metavar="HASH", type=HASH, help="Only this module.")
+@yes_option
+@pass_platform
+def expire(platform: Platform, stale: bool, module: str | None, yes: bool) -> None:
+    """Put all connected modules offline at once.
+
+    Living ones are closed with 4010 and come back by themselves within seconds.
+    """
+    from shared.services.module_admin import expire_modules, find_connected
+    from shared.services.module_lookup import find_hash
+
+    with platform.open_store() as store:
+        module_hash = find_hash(store, module) if module else None
+        connected = find_connected(store, utc_now(), module_hash)
+        chosen = connected.stale if stale else connected.stale + connected.living
+        if connected.living and not stale and not yes:
+            _confirm_expiry(connected)
+        ended = expire_modules(store, chosen, utc_now(), platform.actor)
+    render.say(f"Put offline: {_count(ended)}.")
+    if ended < len(chosen):
+        render.say(f"Left or reconnected in between: {_count(len(chosen) - ended)}.")
+
+
+@click.command()
+@module_argument
+@pass_platform
+def close(platform: Platform, module: str) -> None:
+    """Close one module's socket with 4010; it comes back by itself.
+
+    HASH is its hash, or the first 8 characters or more.
+    """
+    from shared.services.module_admin import close_module
+    from shared.services.module_lookup import find_by_prefix
+
+    with platform.open_store() as store:
+        found = find_by_prefix(store, module)
+        close_module(store, found, utc_now(), platform.actor)
+    render.say(f"Closed {found.name}.")
+
+
+@click.command()
+@module_argument
+@yes_option
+@pass_platform
+def delete(platform: Platform, module: str, yes: bool) -> None:
+    """Delete a module; its history stays, and its program may register again.
+
+    HASH is its hash, or the first 8 characters or more.
+    """
+    from shared.services.module_admin import delete_module
+    from shared.services.module_lookup import find_by_prefix
+
+    with platform.open_store() as store:
+        found = find_by_prefix(store, module)
+        if not yes:
+            question = f"Delete {found.name} (module_id {found.module_id})?"
+            click.confirm(question, abort=True, err=True)
+        delete_module(store, found.module_hash, utc_now(), platform.actor)
+    render.say(f"Deleted {found.name}.")
+
+
+@click.command()
+@module_argument
+@pass_platform
+def enable(platform: Platform, module: str) -> None:
+    """Allow a module to connect again.
+
+    HASH is its hash, or the first 8 characters or more.
+    """
+    _set_enabled(platform, module, enabled=True)
+
+
+@click.command()
+@module_argument
+@pass_platform
+def disable(platform: Platform, module: str) -> None:
+    """Close a module's socket with 4523 and forbid it to connect.
+
+    HASH is its hash, or the first 8 characters or more.
+    """
+    _set_enabled(platform, module, enabled=False)
+
+
+def _set_enabled(platform: Platform, prefix: str, *, enabled: bool) -> None:
+    from shared.services.module_admin import set_enabled
+    from shared.services.module_lookup import find_by_prefix
+
+    with platform.open_store() as store:
+        found = find_by_prefix(store, prefix)
+        changed = set_enabled(store, found.module_hash, utc_now(), platform.actor, enabled=enabled)
+    word = "enabled" if enabled else "disabled"
+    render.say(f"{found.name} is {word}." if changed else f"{found.name} was {word} already.")
+
+
+def _confirm_expiry(connected: "Connected") -> None:
+    """Ask before sockets that live are closed."""
+    living = _count(len(connected.living))
+    question = f"This closes the sockets of {living} now alive; they come back. Go on?"
+    click.confirm(question, abort=True, err=True)
+
+
+def _count(number: int) -> str:
+    return "1 module" if number == 1 else f"{number} modules"

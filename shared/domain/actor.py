@@ -1,0 +1,13 @@
+"""An actor: who did something. Use cases are told one, and events name it."""
+
+from typing import NewType
+
+Actor = NewType("Actor", str)
+PLATFORM = Actor("platform")
+MODULE = Actor("module")  # the module's own program
+ANONYMOUS = Actor("anonymous")  # a caller of the HTTP API, which knows no sign-in yet
+
+
+def user(name: str) -> Actor:
+    """Return the actor that a person at this machine is."""
+    return Actor(f"user:{name}")

@@ -1,0 +1,85 @@
+"""Presence: online, suspect or offline with a reason, as readers derive it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import NodeId
+from shared.domain.module import Module
+from shared.domain.session import Session
+
+SUSPECT_INTERVALS = 1.5
+
+
+class State(StrEnum):
+    """What a reader sees of a module."""
+
+    ONLINE = "online"
+    SUSPECT = "suspect"  # connected, but its program sent nothing for more than one interval
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresenceRules:
+    """The settings that a reader needs to judge a module's presence."""
+
+    interval: timedelta
+    flush: timedelta
+
+    @property
+    def suspect_after(self) -> timedelta:
+        """How old a heartbeat may be before its module is suspect."""
+        return self.interval * SUSPECT_INTERVALS + self.flush
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """What a reader sees: the state, its reason when offline, and since when."""
+
+    state: State
+    reason: OfflineReason | None
+    since: datetime
+    session: Session | None
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the module counts as online (suspect included)."""
+        return self.state is not State.OFFLINE
+
+
+def judge_presence(
+    module: Module,
+    alive_nodes: Iterable[NodeId],
+    heartbeat: datetime | None,
+    now: datetime,
+    rules: PresenceRules,
+) -> Presence:
+    """Derive a module's state from its session, its node's life and its last heartbeat."""
+    session = module.session
+    if session is None:
+        return Presence(
+            state=State.OFFLINE,
+            reason=module.offline_reason,
+            since=module.state_since,
+            session=None,
+        )
+    if session.node not in alive_nodes:
+        return Presence(
+            state=State.OFFLINE,
+            reason=OfflineReason.NODE_LOST,
+            since=module.state_since,
+            session=None,
+        )
+    last_sign = latest_heartbeat(session, heartbeat) or session.connected_at
+    state = State.SUSPECT if now - last_sign > rules.suspect_after else State.ONLINE
+    return Presence(state=state, reason=None, since=module.state_since, session=session)
+
+
+def latest_heartbeat(session: Session | None, heartbeat: datetime | None) -> datetime | None:
+    """Return when a module last spoke: a connect counts, and is known before the first flush."""
+    signs = [heartbeat] if heartbeat else []
+    if session is not None:
+        signs.append(session.connected_at)
+    return max(signs, default=None)

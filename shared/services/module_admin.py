@@ -1,0 +1,141 @@
+"""What operators do to modules: close, expire, enable, disable, delete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.actor import Actor
+from shared.domain.closing import CLOSED, DISABLED, EXPIRED, UNKNOWN_MODULE, Closing
+from shared.domain.event import was_decided
+from shared.domain.ids import ModuleHash
+from shared.domain.module import Module
+from shared.domain.node_command import NodeCommand
+from shared.domain.session import Session, SessionEnd
+from shared.errors import Conflict, NotFound
+from shared.services.sessions import end_event
+from shared.store import Store, batch_timeout
+
+EXPIRE_SLICE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected:
+    """The modules that the database calls connected, by whether their node lives."""
+
+    living: tuple[Module, ...]
+    stale: tuple[Module, ...]
+
+
+def find_connected(store: Store, now: datetime, module_hash: ModuleHash | None = None) -> Connected:
+    """Return the modules with a session, all or this one; raises NotFound for an unknown hash."""
+    if module_hash is None:
+        with batch_timeout():
+            modules = store.modules.connected()
+    else:
+        modules = [_get(store, module_hash)]
+    # After the sessions: the node of every one of them is enrolled by now.
+    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
+    living = tuple(m for m in modules if m.session and m.session.node in alive)
+    stale = tuple(m for m in modules if m.session and m.session.node not in alive)
+    return Connected(living=living, stale=stale)
+
+
+def expire_modules(store: Store, modules: Sequence[Module], now: datetime, actor: Actor) -> int:
+    """Put connected modules offline now; their sockets are closed with 4010 and may come back.
+
+    Returns how many it was: whoever left or reconnected in between is none of them.
+    """
+    return sum(
+        _end(store, modules[start : start + EXPIRE_SLICE], EXPIRED, now, actor)
+        for start in range(0, len(modules), EXPIRE_SLICE)
+    )
+
+
+def close_module(store: Store, module: Module, now: datetime, actor: Actor) -> None:
+    """Close one module's socket; raises NotFound when it is not online, Conflict when it moved."""
+    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
+    if module.session is None or module.session.node not in alive:
+        raise NotFound(f"The module {module.name!r} is not online.")
+    if _end(store, [module], CLOSED, now, actor) == 0:
+        raise Conflict(f"The module {module.name!r} could not be closed: it just reconnected.")
+
+
+def set_enabled(
+    store: Store, module_hash: ModuleHash, now: datetime, actor: Actor, *, enabled: bool
+) -> bool:
+    """Allow or forbid a module to connect; False when it is so already; raises NotFound."""
+    changed = store.modules.set_enabled(module_hash, now, enabled=enabled)
+    # Read after the write: from then on no session begins any more that would go unnoticed.
+    module = _get(store, module_hash)
+    if not changed:
+        return False
+    what = "enabled" if enabled else "disabled"
+    store.events.record([was_decided(module_hash, what, now, actor)])
+    if not enabled and module.session:
+        _end(store, [module], DISABLED, now, actor)
+    store.counters.note_registry_change()
+    return True
+
+
+def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: Actor) -> Module:
+    """Delete a module and close its socket with 4501; raises NotFound."""
+    module = _get(store, module_hash)
+    if module.session:
+        _end(store, [module], UNKNOWN_MODULE, now, actor)
+    store.modules.delete(module_hash)
+    store.heartbeats.remove(module_hash)
+    store.events.record([was_decided(module_hash, "deleted", now, actor, {"name": module.name})])
+    store.counters.note_registry_change()
+    return module
+
+
+def _get(store: Store, module_hash: ModuleHash) -> Module:
+    module = store.modules.get(module_hash)
+    if module is None:
+        raise NotFound(f"No module has the hash {module_hash[:80]!r}.")
+    return module
+
+
+def _end(
+    store: Store, modules: Sequence[Module], closing: Closing, now: datetime, actor: Actor
+) -> int:
+    """Command the sockets closed, then end their sessions; return how many still had theirs.
+
+    The command goes first: if this process is killed in between, the node that carries it out ends
+    the session with the same reason. A node without a document reads no commands.
+    """
+    connected = [(module, module.session) for module in modules if module.session]
+    nodes = {node.id for node in store.nodes.all()}
+    ends = [_end_of(module, session, closing, now, actor) for module, session in connected]
+    commands = [
+        NodeCommand(
+            session=session.id,
+            node=session.node,
+            module_hash=module.module_hash,
+            created_at=now,
+            closing=closing,
+        )
+        for module, session in connected
+        if session.node in nodes
+    ]
+    with batch_timeout():
+        store.node_commands.insert(commands)
+        store.events.record([end_event(end) for end in ends])
+        ended = store.sessions.write([], ends)
+        store.counters.note_registry_change()
+    return ended
+
+
+def _end_of(
+    module: Module, session: Session, closing: Closing, now: datetime, actor: Actor
+) -> SessionEnd:
+    return SessionEnd(
+        module_hash=module.module_hash,
+        session_id=session.id,
+        epoch=module.epoch,
+        reason=closing.reason,
+        at=now,
+        raise_epoch=True,
+        peer=session.peer,
+        actor=actor,
+    )

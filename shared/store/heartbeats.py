@@ -1,0 +1,74 @@
+"""When each module's program last spoke."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from pymongo import InsertOne, UpdateMany
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from shared.domain.ids import ModuleHash
+from shared.store.chunks import chunks
+
+UPDATES_PER_CALL = 20
+DUPLICATE_KEY = 11000
+
+
+class Heartbeats:
+    """The `heartbeats` collection: small documents, written often, indexed by nothing but `_id`."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["heartbeats"]
+
+    def start(self, module_hash: ModuleHash, at: datetime) -> None:
+        """Give a newly registered module its heartbeat."""
+        self._collection.update_one({"_id": module_hash}, {"$max": {"at": at}}, upsert=True)
+
+    def record(self, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> None:
+        """Raise the heartbeats of modules that spoke, given per second; make the missing ones."""
+        updates = [(second, ids) for second, hashes in spoken.items() for ids in chunks(hashes)]
+        for part in chunks(updates, UPDATES_PER_CALL):
+            result = self._collection.bulk_write(
+                [UpdateMany({"_id": {"$in": ids}}, {"$max": {"at": at}}) for at, ids in part],
+                ordered=False,
+            )
+            if result.matched_count < sum(len(ids) for _, ids in part):
+                self._insert_missing(part)
+
+    def _insert_missing(self, part: Sequence[tuple[datetime, Sequence[ModuleHash]]]) -> None:
+        # In the order of time: whoever spoke in two of the seconds gets the later one.
+        wanted = {key: at for at, ids in sorted(part, key=itemgetter(0)) for key in ids}
+        found = {doc["_id"] for doc in self._collection.find({"_id": {"$in": list(wanted)}})}
+        missing = [
+            InsertOne({"_id": module_hash, "at": at})
+            for module_hash, at in wanted.items()
+            if module_hash not in found
+        ]
+        if not missing:
+            return
+        try:
+            self._collection.bulk_write(missing, ordered=False)
+        except BulkWriteError as error:  # another process made it in between: as good
+            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
+                raise
+
+    def read(self, hashes: Sequence[ModuleHash], registered: int) -> dict[ModuleHash, datetime]:
+        """Return the heartbeats of these modules; registered (how many exist) picks the cheaper way."""
+        if len(hashes) * 8 >= registered:
+            return {doc["_id"]: doc["at"] for doc in self._collection.find({})}
+        return {
+            doc["_id"]: doc["at"]
+            for ids in chunks(hashes)
+            for doc in self._collection.find({"_id": {"$in": ids}})
+        }
+
+    def get(self, module_hash: ModuleHash) -> datetime | None:
+        """Return when this module last spoke, or None."""
+        document = self._collection.find_one({"_id": module_hash})
+        return document["at"] if document else None
+
+    def remove(self, module_hash: ModuleHash) -> None:
+        """Forget a deleted module's heartbeat."""
+        self._collection.delete_one({"_id": module_hash})

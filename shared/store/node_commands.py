@@ -1,0 +1,79 @@
+"""Instructions to nodes about their sessions."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pymongo import DeleteMany, IndexModel, UpdateOne
+from pymongo.database import Database
+
+from shared.domain.closing import find_closing
+from shared.domain.ids import NodeId
+from shared.domain.node_command import CommandKind, NodeCommand
+
+
+class NodeCommands:
+    """The `node_commands` collection: read and removed by its node every second."""
+
+    INDEXES = (IndexModel("node"),)
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["node_commands"]
+
+    def insert(self, commands: Sequence[NodeCommand]) -> None:
+        """Write commands; the first one about a session stands."""
+        if not commands:
+            return
+        self._collection.bulk_write(
+            [
+                UpdateOne({"_id": command.id}, {"$setOnInsert": _to_document(command)}, upsert=True)
+                for command in commands
+            ],
+            ordered=False,
+        )
+
+    def read(self, node: NodeId) -> list[NodeCommand]:
+        """Return what this node has to do."""
+        return [
+            NodeCommand(
+                session=document["session"],
+                node=document["node"],
+                module_hash=document["module_hash"],
+                created_at=document["created_at"],
+                kind=CommandKind(document["kind"]),
+                closing=replace(find_closing(document["closing"]), text=document["text"]),
+            )
+            for document in self._collection.find({"node": node})
+            if "answered" not in document
+        ]
+
+    def remove(self, commands: Sequence[NodeCommand]) -> None:
+        """Remove commands that were carried out."""
+        if commands:
+            ids = [command.id for command in commands]
+            self._collection.bulk_write([DeleteMany({"_id": {"$in": ids}})])
+
+    def answer(self, command: NodeCommand, *, alive: bool) -> None:
+        """Write down the answer to a probe."""
+        self._collection.update_one({"_id": command.id}, {"$set": {"answered": alive}})
+
+    def read_answer(self, command: NodeCommand) -> bool | None:
+        """Return a probe's answer, or None while there is none."""
+        document = self._collection.find_one({"_id": command.id})
+        return document.get("answered") if document else None
+
+    def remove_of_node(self, node: NodeId) -> None:
+        """Remove the commands to a node that is gone."""
+        self._collection.delete_many({"node": node})
+
+
+def _to_document(command: NodeCommand) -> dict[str, Any]:
+    return {
+        "session": command.session,
+        "node": command.node,
+        "module_hash": command.module_hash,
+        "created_at": command.created_at,
+        "kind": command.kind.value,
+        "closing": command.closing.name,
+        "text": command.closing.text,
+    }

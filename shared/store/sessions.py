@@ -1,0 +1,117 @@
+"""The modules' sessions, which lie in the documents of the `modules` collection."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.database import Database
+
+from shared.domain.ids import ModuleHash, NodeId, SessionId
+from shared.domain.session import (
+    TAKEOVERS_ALLOWED,
+    Session,
+    SessionEnd,
+    SessionRecord,
+    SessionStart,
+)
+from shared.store.chunks import chunks
+
+_RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "takeovers": 1}
+
+
+class Sessions:
+    """The `session` and `epoch` of every module; every write is guarded by one of them."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["modules"]
+
+    def read(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
+        """Return the session records of those of these modules that are registered."""
+        return {
+            document["_id"]: _to_record(document)
+            for ids in chunks(hashes)
+            for document in self._collection.find({"_id": {"$in": ids}}, _RECORD_FIELDS)
+        }
+
+    def of_node(self, node: NodeId) -> list[SessionRecord]:
+        """Return every session that the database attributes to this node."""
+        documents = self._collection.find({"session.node": node}, _RECORD_FIELDS, batch_size=500)
+        return [_to_record(document) for document in documents]
+
+    def orphaned(self, nodes: Sequence[NodeId]) -> list[SessionRecord]:
+        """Return the sessions of nodes that are not among these (the gaps in the index)."""
+        edges: list[Any] = ["", *sorted(nodes)]
+        found: list[SessionRecord] = []
+        for left, right in zip(edges, [*edges[1:], None], strict=True):
+            gap = {"$gt": left} if right is None else {"$gt": left, "$lt": right}
+            documents = self._collection.find({"session.node": gap}, _RECORD_FIELDS)
+            found.extend(_to_record(document) for document in documents)
+        return found
+
+    def write(self, starts: Sequence[SessionStart], ends: Sequence[SessionEnd]) -> int:
+        """Write sessions that begin and end, each guarded; return how many guards held."""
+        updates = [_start_update(start) for start in starts] + [_end_update(end) for end in ends]
+        if not updates:
+            return 0
+        return self._collection.bulk_write(updates, ordered=False).matched_count
+
+
+def _start_update(start: SessionStart) -> UpdateOne:
+    session = start.session
+    update: dict[str, Any] = {
+        "$set": {
+            "session": {
+                "id": session.id,
+                "node": session.node,
+                "peer": session.peer,
+                "connected_at": session.connected_at,
+            },
+            "epoch": start.epoch,
+            "state_since": session.connected_at,
+            "last_login_time": session.connected_at,
+        }
+    }
+    if start.is_takeover:
+        times = {"$each": [session.connected_at], "$slice": -(TAKEOVERS_ALLOWED + 1)}
+        update["$push"] = {"takeovers": times}
+    # $ne, not True: between equalities alone the embedded server first searches for an index over
+    # all of them, which made an update a tenth slower.
+    guard = {
+        "_id": start.module_hash,
+        "epoch": start.epoch_before,
+        "enabled": {"$ne": False},
+    }
+    return UpdateOne(guard, update)
+
+
+def _end_update(end: SessionEnd) -> UpdateOne:
+    update: dict[str, Any] = {
+        "$set": {"session": None, "state_since": end.at, "offline_reason": end.reason.value}
+    }
+    if end.raise_epoch:
+        update["$inc"] = {"epoch": 1}
+    guard = {"_id": end.module_hash, "session.id": end.session_id}
+    if end.node is not None:
+        guard["session.node"] = end.node
+    return UpdateOne(guard, update)
+
+
+def _to_record(document: Mapping[str, Any]) -> SessionRecord:
+    session = document["session"]
+    return SessionRecord(
+        module_hash=document["_id"],
+        epoch=document["epoch"],
+        enabled=document["enabled"],
+        session=to_session(session) if session else None,
+        takeovers=tuple(document.get("takeovers", ())),
+    )
+
+
+def to_session(document: Mapping[str, Any]) -> Session:
+    """Return the session that a part of a module's document is."""
+    return Session(
+        id=SessionId(document["id"]),
+        node=NodeId(document["node"]),
+        peer=document["peer"],
+        connected_at=document["connected_at"],
+    )

@@ -1,0 +1,218 @@
+"""Listings over HTTP: who is online, filtered, in pages, and only when something changed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.module_answers import ModuleAnswer
+from shared.clock import utc_now
+from shared.domain.node import Node
+from shared.services.module_admin import close_module
+from shared.store import Store
+from tests.api.conftest import OnlineMaker
+
+CONTRACT_KEYS = {
+    "module_id",
+    "name",
+    "description",
+    "missionKind",
+    "dataRequirement",
+    "priority",
+    "module_hash",
+    "alive",
+    "state",
+    "session_id",
+    "last_alive_time",
+    "last_login_time",
+    "last_execution_time",
+}
+
+
+def names(answer: Any) -> list[str]:
+    assert answer.status_code == 200
+    return [item["name"] for item in answer.json["result"]]
+
+
+def test_nobody_is_online_at_first(client: FlaskClient) -> None:
+    assert client.get("/module/online").json == {
+        "code": "2000",
+        "message": "成功!",
+        "result": [],
+    }
+
+
+def test_a_connected_module_is_online(client: FlaskClient, connect_module: OnlineMaker) -> None:
+    module = connect_module(name="load", mission_kind="short")
+    [item] = client.get("/module/online").json["result"]
+    assert item.keys() >= CONTRACT_KEYS
+    assert item["module_hash"] == module.module_hash
+    assert item["alive"] is True
+    assert item["state"] == "online"
+    assert item["session_id"] == module.session.id
+    assert item["last_login_time"].endswith("Z")
+
+
+def test_the_documentation_names_every_key(
+    client: FlaskClient, connect_module: OnlineMaker
+) -> None:
+    connect_module()
+    [item] = client.get("/module/online").json["result"]
+    documented = {field.data_key or name for name, field in ModuleAnswer().fields.items()}
+    assert item.keys() == documented
+
+
+def test_a_module_whose_node_is_lost_is_offline(
+    client: FlaskClient, connect_module: OnlineMaker, store: Store, living_node: Node
+) -> None:
+    module = connect_module()
+    store.nodes.renew(living_node.id, utc_now() - timedelta(seconds=3), sessions=1)
+    assert names(client.get("/module/online")) == []
+    item = client.get(f"/module/{module.module_hash}").json["result"]
+    assert (item["state"], item["offline_reason"]) == ("offline", "node_lost")
+
+
+def test_the_whole_list_tells_who_is_offline(
+    client: FlaskClient, connect_module: OnlineMaker
+) -> None:
+    connect_module(name="load")
+    client.get("/module/register?name=price")
+    assert names(client.get("/module/online")) == ["load"]
+    everyone = client.get("/module/list").json["result"]
+    assert [(item["name"], item["state"]) for item in everyone] == [
+        ("load", "online"),
+        ("price", "offline"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("missionKind=short", ["load north"]),
+        ("missionKind=", ["price"]),
+        ("tag=b", ["load north", "load south"]),
+        ("name=LOAD", ["load north", "load south"]),
+        ("state=online", ["load north", "load south", "price"]),
+        ("state=suspect", []),
+        ("name=load&tag=c", ["load south"]),
+        ("name=load&unknown=x", ["load north", "load south"]),
+    ],
+)
+def test_filters(
+    client: FlaskClient, connect_module: OnlineMaker, query: str, found: list[str]
+) -> None:
+    connect_module(name="load north", mission_kind="short", tags=("a", "b"))
+    connect_module(name="load south", mission_kind="long", tags=("b", "c"))
+    connect_module(name="price")
+    assert names(client.get(f"/module/online?{query}")) == found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=awake",
+        "limit=0",
+        "limit=1001",
+        "limit=many",
+        "after=-1",
+        "after=x",
+        "limit=1&limit=2",
+    ],
+)
+def test_wrong_filters_are_refused(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/module/online?{query}")
+    assert answer.status_code == 400
+    assert answer.json["code"] == "3002"
+    assert query.partition("=")[0] in answer.json["message"]
+
+
+def test_pages_follow_the_link(client: FlaskClient, connect_module: OnlineMaker) -> None:
+    for name in ("load 1", "load 2", "load 3", "price"):
+        connect_module(name=name)
+    first = client.get("/module/online?name=load&limit=2")
+    assert names(first) == ["load 1", "load 2"]
+    link = first.headers["Link"]
+    assert link == '</module/online?name=load&limit=2&after=2>; rel="next"'
+    last = client.get(link[1:].partition(">")[0])
+    assert names(last) == ["load 3"]
+    assert "Link" not in last.headers
+
+
+def test_an_unchanged_list_is_not_sent_again(
+    client: FlaskClient, connect_module: OnlineMaker
+) -> None:
+    connect_module()
+    for path in ("/module/online", "/module/list", "/module/online?limit=5"):
+        etag = client.get(path).headers["ETag"]
+        assert etag.startswith('W/"')
+        again = client.get(path, headers={"If-None-Match": etag})
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == etag
+        assert client.get(path, headers={"If-None-Match": 'W/"other"'}).status_code == 200
+
+
+def test_one_module(client: FlaskClient, connect_module: OnlineMaker) -> None:
+    module = connect_module()
+    item = client.get(f"/module/{module.module_hash}").json["result"]
+    assert item == client.get("/module/online").json["result"][0]
+
+
+@pytest.mark.parametrize("module_hash", ["0" * 64, "x" * 64, "0" * 63, "listing", "%00", "预"])
+def test_a_module_that_nobody_knows(client: FlaskClient, module_hash: str) -> None:
+    answer = client.get(f"/module/{module_hash}")
+    assert answer.status_code == 404
+    assert answer.json["code"] == "3003"
+
+
+@pytest.mark.parametrize("how", ["data", "json", "query_string"])
+@pytest.mark.parametrize("word", ["module_id", "module_hash"])
+def test_closing(
+    client: FlaskClient, connect_module: OnlineMaker, store: Store, how: str, word: str
+) -> None:
+    module = connect_module(name="load")
+    answer = client.post("/module/close_websocket", **{how: {word: getattr(module, word)}})
+    assert answer.status_code == 200
+    assert answer.json["result"].keys() == {"module_id", "module_name", "message"}
+    assert answer.json["result"]["module_name"] == "load"
+    closed = store.modules.get(module.module_hash)
+    assert closed is not None
+    assert closed.session is None
+    [command] = store.node_commands.read(module.session.node)
+    assert command.close_code == 4010
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"module_id": ""},
+        {"module_id": "first"},
+        {"module_id": "1.0"},
+        {"module_id": str(2**63)},
+        {"module_id": "9" * 5000},
+        {"module_id": "0"},
+        {"module_id": "1", "module_hash": "0" * 64},
+        {"module_hash": "0" * 65},
+    ],
+    ids=range(9),
+)
+def test_closing_nobody_in_particular(client: FlaskClient, form: dict[str, str]) -> None:
+    answer = client.post("/module/close_websocket", data=form)
+    assert answer.status_code == 400
+    assert answer.json["code"] == "3002"
+
+
+@pytest.mark.parametrize("form", [{"module_id": "99"}, {"module_hash": "0" * 64}])
+def test_closing_an_unknown_module(client: FlaskClient, form: dict[str, str]) -> None:
+    answer = client.post("/module/close_websocket", data=form)
+    assert (answer.status_code, answer.json["code"]) == (404, "3003")
+
+
+def test_closing_a_module_that_is_not_online(
+    client: FlaskClient, connect_module: OnlineMaker, store: Store, living_node: Node
+) -> None:
+    module = connect_module()
+    close_module(store, module, utc_now())
+    answer = client.post("/module/close_websocket", data={"module_id": module.module_id})
+    assert (answer.status_code, answer.json["code"]) == (404, "3003")

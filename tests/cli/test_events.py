@@ -1,0 +1,131 @@
+"""platformctl events."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.parameters import SINCE
+from shared.clock import utc_now
+from shared.services.module_admin import delete_module, expire_modules
+from tests.cli.conftest import Run
+from tests.support.registry import Registry
+
+Json = Callable[..., Any]
+
+
+def test_events_tell_what_happened_to_whom_and_why(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    expire_modules(registry.store, [module], registry.now + timedelta(seconds=1))
+    lines = run("events").stdout.splitlines()
+    assert lines[0].split() == ["at", "module", "hash", "what", "reason", "detail"]
+    whats = [line.split()[4:6] for line in lines[1:]]
+    assert whats == [["registered", "-"], ["online", "-"], ["offline", "expired_by_operator"]]
+    assert all(module.module_hash[:12] in line for line in lines[1:])
+
+
+def test_events_of_one_module(registry: Registry, run_json: Json) -> None:
+    module = registry.register()
+    registry.register("another")
+    (event,) = run_json("events", "--module", module.module_hash[:10])
+    assert event["name"] == "load-forecast"
+    assert event["what"] == "registered"
+    assert event["at"].endswith("Z")
+
+
+def test_events_for_one_reason(registry: Registry, run_json: Json) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    expire_modules(registry.store, [module], registry.now)
+    (event,) = run_json("events", "--reason", "expired_by_operator")
+    assert event["detail"]["peer"] == module.session.peer
+
+
+def test_events_since(registry: Registry, run_json: Json) -> None:
+    registry.now -= timedelta(hours=3)
+    registry.register("earlier")
+    registry.now += timedelta(hours=2)
+    registry.register("later")
+    assert [event["name"] for event in run_json("events", "--since", "2h")] == ["later"]
+    assert [event["name"] for event in run_json("events")] == ["earlier", "later"]
+
+
+def test_without_since_one_day_is_shown_or_all_of_one_module(
+    registry: Registry, run_json: Json
+) -> None:
+    registry.now -= timedelta(days=3)
+    module = registry.register()
+    assert run_json("events") == []
+    assert len(run_json("events", "--module", module.module_hash)) == 1
+
+
+def test_nothing_happened_is_said_on_stderr(run: Run) -> None:
+    result = run("events")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("Nothing that matches happened since ")
+
+
+def test_a_deleted_module_keeps_its_history(registry: Registry, run_json: Json) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    delete_module(registry.store, module.module_hash, registry.now + timedelta(seconds=1))
+    events = run_json("events", "--module", module.module_hash[:8])
+    whats = [event["what"] for event in events]
+    assert sorted(whats) == ["deleted", "offline", "online", "registered"]
+    assert {event["name"] for event in events} == {"load-forecast"}
+
+
+def test_a_module_that_nobody_knows_is_not_found(run: Run) -> None:
+    assert run("events", "--module", "0123456789").exit_code == 1
+
+
+def test_what_happened_in_one_millisecond_is_told_in_command(
+    registry: Registry, run_json: Json
+) -> None:
+    registry.enrol()
+    module = registry.register()
+    for _ in range(11):
+        module = registry.connect(module)
+    expire_modules(registry.store, [module], registry.now)
+    told = [
+        (event["detail"]["epoch"], event["what"])
+        for event in run_json("events")
+        if "epoch" in event["detail"]
+    ]
+    assert told == [(epoch, what) for epoch in range(1, 12) for what in ("online", "offline")]
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)),
+        ("2h", timedelta(hours=2)),
+        ("7d", timedelta(days=7)),
+        ("1w", timedelta(weeks=1)),
+    ],
+)
+def test_a_time_may_be_an_age(text: str, age: timedelta) -> None:
+    assert abs(utc_now() - age - SINCE.convert(text, None, None)) < timedelta(seconds=5)
+
+
+def test_a_time_may_be_a_date_with_or_without_a_zone() -> None:
+    given = SINCE.convert("2026-11-21T10:00+08:00", None, None)
+    assert given == datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+    local = SINCE.convert("2026-11-21", None, None)
+    assert local == datetime(2026, 11, 21).astimezone()
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2x", "-2h", "999999w", "", "0000-01-01"])
+def test_what_is_no_time_is_a_usage_error(run: Run, text: str) -> None:
+    result = run("events", "--since", text)
+    assert result.exit_code == 2
+    assert "is neither" in result.stderr
+
+
+def test_an_unknown_reason_is_a_usage_error_that_names_the_known_ones(run: Run) -> None:
+    result = run("events", "--reason", "tired")
+    assert result.exit_code == 2
+    assert "heartbeat_timeout" in result.stderr

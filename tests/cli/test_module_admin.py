@@ -1,0 +1,112 @@
+"""platformctl expire, close, delete, enable, disable: the questions they ask and what is stored."""
+
+from shared.domain.ids import NodeId
+from tests.cli.conftest import Run
+from tests.support.builders import NODE
+from tests.support.registry import Registry
+
+GONE = NodeId("host-b:10090:1")
+
+
+def test_expire_asks_before_it_closes_living_sockets_and_says_how_many(
+    registry: Registry, run: Run
+) -> None:
+    registry.enrol()
+    modules = [registry.connect(registry.register(f"module-{n}")) for n in range(3)]
+    result = run("expire", answer="n\n")
+    assert result.exit_code == 1
+    assert "3 modules" in result.stderr
+    assert [registry.read(module) for module in modules] == modules
+
+
+def test_expire_puts_everybody_offline_after_yes(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    result = run("expire", answer="y\n")
+    assert result.exit_code == 0
+    assert "Put offline: 1 module." in result.stderr
+    assert registry.read(module).session is None
+    assert [command.session for command in registry.store.node_commands.read(NODE)] == [
+        module.session.id
+    ]
+    assert registry.happened(module)[-1] == ("offline", "expired_by_operator")
+
+
+def test_expire_with_nobody_at_the_keyboard_changes_nothing(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    assert run("expire", answer="").exit_code == 1
+    assert registry.read(module) == module
+
+
+def test_expire_yes_does_not_ask(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    assert run("expire", "--yes").exit_code == 0
+    assert registry.read(module).session is None
+
+
+def test_expire_stale_spares_the_living_and_does_not_ask(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    registry.enrol(GONE, lease_seconds=-10)
+    living = registry.connect(registry.register("living"))
+    stale = registry.connect(registry.register("stale"), node=GONE)
+    result = run("expire", "--stale", answer="")
+    assert result.exit_code == 0
+    assert registry.read(stale).session is None
+    assert registry.read(living) == living
+
+
+def test_expire_one_module_leaves_the_others_alone(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    other = registry.connect(registry.register("another"))
+    result = run("expire", "--module", module.module_hash[:12], answer="y\n")
+    assert "1 module " in result.stderr
+    assert registry.read(module).session is None
+    assert registry.read(other) == other
+
+
+def test_expire_with_nobody_connected_says_so(registry: Registry, run: Run) -> None:
+    registry.register()
+    result = run("expire")
+    assert (result.exit_code, result.stderr) == (0, "Put offline: 0 modules.\n")
+
+
+def test_close_ends_one_session(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    result = run("close", module.module_hash[:8])
+    assert (result.exit_code, result.stderr) == (0, "Closed load-forecast.\n")
+    assert registry.read(module).session is None
+
+
+def test_close_says_that_a_module_is_not_online(registry: Registry, run: Run) -> None:
+    result = run("close", registry.register().module_hash)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: The module 'load-forecast' is not online.\n"
+
+
+def test_delete_asks_first(registry: Registry, run: Run) -> None:
+    module = registry.register()
+    result = run("delete", module.module_hash, answer="n\n")
+    assert result.exit_code == 1
+    assert "Delete load-forecast (module_id 1)?" in result.stderr
+    assert registry.read(module) == module
+
+
+def test_delete_yes_deletes(registry: Registry, run: Run) -> None:
+    module = registry.register()
+    assert run("delete", module.module_hash, "--yes").exit_code == 0
+    assert registry.store.modules.get(module.module_hash) is None
+
+
+def test_disable_and_enable_say_what_became_of_it(registry: Registry, run: Run) -> None:
+    module = registry.register()
+    said = [run(verb, module.module_hash).stderr for verb in ("disable", "disable", "enable")]
+    assert said == [
+        "load-forecast is disabled.\n",
+        "load-forecast was disabled already.\n",
+        "load-forecast is enabled.\n",
+    ]
+    assert registry.read(module).enabled

@@ -1,0 +1,251 @@
+"""What operators do to modules: the stored state, the command to the node, the event."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.closing import CloseCode, OfflineReason
+from shared.domain.ids import NodeId, SessionId
+from shared.domain.node_command import NodeCommand
+from shared.errors import Conflict, NotFound
+from shared.services.module_admin import (
+    close_module,
+    delete_module,
+    expire_modules,
+    find_connected,
+    set_enabled,
+)
+from shared.store import Store
+from tests.support.builders import NODE
+from tests.support.registry import Registry
+
+OTHER_NODE = NodeId("host-b:10090:1")
+
+
+def orders_of(store: Store, node: NodeId = NODE) -> list[tuple[SessionId, int, OfflineReason]]:
+    return [
+        (command.session, command.close_code, command.reason)
+        for command in store.node_commands.read(node)
+    ]
+
+
+def test_connected_modules_are_living_or_stale_by_their_nodes_leases(registry: Registry) -> None:
+    registry.enrol()
+    registry.enrol(OTHER_NODE, lease_seconds=-10)
+    living = registry.connect(registry.register("living"))
+    stale = registry.connect(registry.register("stale"), node=OTHER_NODE)
+    registry.register("offline")
+    connected = find_connected(registry.store, registry.now)
+    assert connected.living == (living,)
+    assert connected.stale == (stale,)
+
+
+def test_one_module_alone_is_looked_at(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    registry.connect(registry.register("another"))
+    connected = find_connected(registry.store, registry.now, module.module_hash)
+    assert connected.living == (module,)
+
+
+def test_an_unknown_hash_is_not_found(registry: Registry) -> None:
+    with pytest.raises(NotFound, match="No module has the hash"):
+        find_connected(registry.store, registry.now, "0" * 64)
+
+
+def test_expiring_ends_the_session_orders_the_socket_closed_and_says_why(
+    registry: Registry,
+) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    other = registry.connect(registry.register("another"))
+    later = registry.now + timedelta(seconds=5)
+    assert expire_modules(registry.store, [module], later) == 1
+    stored = registry.read(module)
+    assert stored.session is None
+    assert stored.state_since == later
+    assert stored.offline_reason is OfflineReason.EXPIRED_BY_OPERATOR
+    assert orders_of(registry.store) == [
+        (module.session.id, CloseCode.CLOSED_BY_OPERATOR, OfflineReason.EXPIRED_BY_OPERATOR)
+    ]
+    assert registry.happened(module)[-1] == ("offline", "expired_by_operator")
+    assert registry.read(other) == other
+
+
+def test_an_expired_socket_cannot_be_bound_again_by_its_node(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    expire_modules(registry.store, [module], registry.now, ACTOR)
+    assert registry.read(module).epoch > module.epoch
+
+
+def test_more_modules_than_a_slice_are_all_expired(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.services.module_admin.EXPIRE_SLICE", 2)
+    registry.enrol()
+    modules = [registry.connect(registry.register(f"module-{n}")) for n in range(5)]
+    assert expire_modules(registry.store, modules, registry.now, ACTOR) == 5
+    assert registry.store.modules.connected() == []
+    assert len(orders_of(registry.store)) == 5
+
+
+def test_who_reconnected_meanwhile_is_not_expired(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    reconnected = registry.connect(module)
+    assert expire_modules(registry.store, [module], registry.now, ACTOR) == 0
+    assert registry.read(module) == reconnected
+
+
+def test_nobody_is_given_an_order_that_no_node_would_read(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    registry.store.nodes.remove(NODE)
+    assert expire_modules(registry.store, [module], registry.now, ACTOR) == 1
+    assert orders_of(registry.store) == []
+
+
+def test_a_module_is_closed_for_its_own_reason(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    close_module(registry.store, module, registry.now, ACTOR)
+    assert registry.read(module).offline_reason is OfflineReason.CLOSED_BY_OPERATOR
+    assert orders_of(registry.store) == [
+        (module.session.id, CloseCode.CLOSED_BY_OPERATOR, OfflineReason.CLOSED_BY_OPERATOR)
+    ]
+
+
+def test_a_module_that_is_not_connected_cannot_be_closed(registry: Registry) -> None:
+    with pytest.raises(NotFound, match="is not online"):
+        close_module(registry.store, registry.register(), registry.now, ACTOR)
+
+
+def test_a_module_whose_node_is_gone_cannot_be_closed(registry: Registry) -> None:
+    registry.enrol(lease_seconds=-10)
+    module = registry.connect(registry.register())
+    with pytest.raises(NotFound, match="is not online"):
+        close_module(registry.store, module, registry.now, ACTOR)
+
+
+def test_a_module_that_just_reconnected_is_a_conflict_and_stays(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    reconnected = registry.connect(module)
+    with pytest.raises(Conflict, match="just reconnected"):
+        close_module(registry.store, module, registry.now, ACTOR)
+    assert registry.read(module) == reconnected
+
+
+def test_disabling_closes_the_socket_and_keeps_the_module_away(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    assert set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=False)
+    stored = registry.read(module)
+    assert (stored.enabled, stored.session) == (False, None)
+    assert stored.offline_reason is OfflineReason.DISABLED
+    assert orders_of(registry.store) == [
+        (module.session.id, CloseCode.DISABLED, OfflineReason.DISABLED)
+    ]
+    (outcome,) = registry.write(registry.claim(module))
+    assert outcome.decision == "disabled"
+
+
+def test_disabling_finds_a_session_that_began_at_the_last_moment(registry: Registry) -> None:
+    """A connect that lands just before the module is disabled must not stay."""
+    registry.enrol()
+    module = registry.register()
+    store = registry.store
+    disable = store.modules.set_enabled
+
+    def connect_first(*args: object, **options: object) -> bool:
+        registry.connect(module)
+        return disable(*args, **options)
+
+    store.modules.set_enabled = connect_first
+    set_enabled(store, module.module_hash, registry.now, ACTOR, enabled=False)
+    assert registry.read(module).session is None
+
+
+def test_disabling_twice_changes_nothing(registry: Registry) -> None:
+    module = registry.register()
+    assert set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=False)
+    history = registry.happened(module)
+    assert not set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=False)
+    assert registry.happened(module) == history
+
+
+def test_enabling_lets_the_module_connect_again(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.register()
+    set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=False)
+    assert set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=True)
+    assert registry.connect(module).session is not None
+    assert ("enabled", "operator") in registry.happened(module)
+
+
+def test_an_unknown_module_cannot_be_enabled(registry: Registry) -> None:
+    with pytest.raises(NotFound):
+        set_enabled(registry.store, "0" * 64, registry.now, ACTOR, enabled=True)
+
+
+def test_a_deleted_module_is_gone_with_its_pulse_and_its_history_stays(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    delete_module(registry.store, module.module_hash, registry.now, ACTOR)
+    assert registry.store.modules.get(module.module_hash) is None
+    assert registry.store.heartbeats.get(module.module_hash) is None
+    assert orders_of(registry.store) == [
+        (module.session.id, CloseCode.UNKNOWN_MODULE, OfflineReason.CLOSED_BY_OPERATOR)
+    ]
+    assert ("deleted", "operator") in registry.happened(module)
+
+
+def test_deleting_an_unknown_module_is_not_found(registry: Registry) -> None:
+    with pytest.raises(NotFound):
+        delete_module(registry.store, "0" * 64, registry.now, ACTOR)
+
+
+def test_the_history_of_a_module_goes_on_after_it_was_deleted_and_registered_again(
+    registry: Registry,
+) -> None:
+    registry.enrol()
+    first = registry.connect(registry.register())
+    delete_module(registry.store, first.module_hash, registry.now, ACTOR)
+    registry.now += timedelta(minutes=1)
+    registry.connect(registry.register())
+    online = [what for what, _ in registry.happened(first)].count("online")
+    assert online == 2
+
+
+@pytest.mark.parametrize("change", ["expire", "disable", "delete"])
+def test_every_change_is_told_to_the_readers_of_listings(registry: Registry, change: str) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    before, _ = registry.store.counters.read()
+    if change == "expire":
+        expire_modules(registry.store, [module], registry.now, ACTOR)
+    elif change == "disable":
+        set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=False)
+    else:
+        delete_module(registry.store, module.module_hash, registry.now, ACTOR)
+    after, _ = registry.store.counters.read()
+    assert after > before
+
+
+def test_an_order_that_was_given_first_stands(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    registry.store.node_commands.insert(
+        [
+            NodeCommand(
+                session=module.session.id,
+                node=NODE,
+                module_hash=module.module_hash,
+                created_at=registry.now,
+                close_code=CloseCode.REPLACED,
+            )
+        ]
+    )
+    expire_modules(registry.store, [module], registry.now, ACTOR)
+    assert [code for _, code, _ in orders_of(registry.store)] == [CloseCode.REPLACED]

@@ -1,0 +1,136 @@
+"""Batches: one in flight at a time, of a size that the database can keep up with."""
+
+import asyncio
+import logging
+from typing import Generic, Protocol, TypeVar
+
+from shared.store import DatabaseError
+from wsd.database import Database
+from wsd.metrics import Metrics
+
+MAX_OPERATIONS = 500
+FIRST_OPERATIONS = 125
+MIN_OPERATIONS = 5
+BATCH_WAIT_SECONDS = 0.010
+# A batch that takes longer is halved; while they take less than the other, they are doubled.
+SLOW_SECONDS = 2.0
+FAST_SECONDS = 1.0
+PAUSE_AFTER_FAILURE_SECONDS = 1.0
+
+B = TypeVar("B")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+
+class BatchSource(Protocol[B, R]):
+    """What is written: the queue that batches are taken from, and what becomes of them."""
+
+    def count_waiting(self) -> int:
+        """Return how many operations could go into the next batch."""
+        ...
+
+    def take(self, limit: int) -> B | None:
+        """Take a batch of at most this many operations from the queue; None when none is left."""
+        ...
+
+    def size_of(self, batch: B) -> int:
+        """Return the number of operations in a batch."""
+        ...
+
+    def write(self, batch: B) -> R:
+        """Write a batch (called in a thread); raises driver errors."""
+        ...
+
+    def settle(self, batch: B, result: R) -> None:
+        """Act on what became of a batch."""
+        ...
+
+    def fail(self, batch: B) -> None:
+        """Act on a batch of which nobody knows whether it was written; queue what repairs it."""
+        ...
+
+
+class BatchWriter(Generic[B, R]):
+    """Writes what a source has waiting; pauses after a failure."""
+
+    def __init__(self, database: Database, source: BatchSource[B, R], metrics: Metrics) -> None:
+        self._database = database
+        self._source = source
+        self._metrics = metrics
+        self._work = asyncio.Event()
+        self._limit = FIRST_OPERATIONS
+        self._is_stopping = False
+        self._is_failing = False
+        self._is_writing = False
+        self._paused_until = 0.0
+
+    @property
+    def refuses_new_work(self) -> bool:
+        """Return whether the database failed and the next attempt has not begun."""
+        if not self._is_failing:
+            return False
+        return self._is_writing or asyncio.get_running_loop().time() < self._paused_until
+
+    def notify(self) -> None:
+        """Tell the writer that something waits."""
+        self._work.set()
+
+    def stop(self) -> None:
+        """Have `run` end when nothing waits any more."""
+        self._is_stopping = True
+        self._work.set()
+
+    async def run(self) -> None:
+        """Write batch after batch until stopped, and then what still waits."""
+        while not self._is_stopping or self._source.count_waiting():
+            await self._work.wait()
+            # A full batch goes at once: the database works while those of the last are answered.
+            if not self._is_stopping and self._source.count_waiting() < self._limit:
+                await asyncio.sleep(BATCH_WAIT_SECONDS)
+            self._work.clear()
+            await self.write_one_batch()
+
+    async def write_one_batch(self) -> None:
+        """Write what waits, up to the limit."""
+        batch = self._source.take(self._limit)
+        if batch is None:
+            return
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._is_writing = True
+        try:
+            result = await self._database.run(self._source.write, batch)
+        except Exception as error:
+            self._is_writing = False
+            await self._fail(batch, error)
+        else:
+            self._is_writing = self._is_failing = False
+            self._adapt(batch, loop.time() - started)
+            self._source.settle(batch, result)
+        if self._source.count_waiting():
+            self._work.set()
+
+    async def _fail(self, batch: B, error: Exception) -> None:
+        size = self._source.size_of(batch)
+        self._limit = max(MIN_OPERATIONS, min(self._limit, size) // 2)
+        fields = {"size": size, "next_limit": self._limit}
+        if isinstance(error, DatabaseError):
+            log.warning("a batch failed", extra=fields | {"error": type(error).__name__})
+        else:
+            log.error("a batch failed", extra=fields, exc_info=error)
+        self._is_failing = True
+        self._paused_until = asyncio.get_running_loop().time() + PAUSE_AFTER_FAILURE_SECONDS
+        self._source.fail(batch)
+        await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+
+    def _adapt(self, batch: B, seconds: float) -> None:
+        """Halve the limit after a slow batch, double it after a fast one that was full."""
+        size = self._source.size_of(batch)
+        if seconds > SLOW_SECONDS:
+            self._limit = max(MIN_OPERATIONS, min(self._limit, size) // 2)
+        elif seconds < FAST_SECONDS and size >= self._limit:
+            self._limit = min(MAX_OPERATIONS, self._limit * 2)
+        self._metrics.batch_size = size
+        self._metrics.batch_limit = self._limit
+        self._metrics.batch_seconds = seconds

@@ -1,0 +1,1 @@
+"""The daemon's loops: one file each, one tick at a time."""

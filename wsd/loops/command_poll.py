@@ -1,0 +1,63 @@
+"""Carries out the node commands about this node's sessions."""
+
+from collections.abc import Callable
+
+from shared.domain.ids import ModuleHash, SessionId
+from shared.domain.node_command import CommandKind, NodeCommand
+from wsd.background import Background
+from wsd.database import Database
+from wsd.hub import Hub
+from wsd.takeover_probe import TakeoverProbe
+
+
+class CommandPoll:
+    """Reads this node's commands, closes what they say, and answers probes."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        database: Database,
+        probe: TakeoverProbe,
+        background: Background,
+        *,
+        is_changing: Callable[[ModuleHash], bool],
+        closes_per_tick: int,
+    ) -> None:
+        self._hub = hub
+        self._database = database
+        self._commands = database.store.node_commands
+        self._probe = probe
+        self._background = background
+        self._is_changing = is_changing
+        self._closes_per_tick = closes_per_tick
+
+    async def tick(self) -> bool:
+        """Carry out one poll's share; the others wait for the next, because closing is paced."""
+        if self._hub.node is None:
+            return False
+        commands = await self._database.run(self._commands.read, self._hub.node_id)
+        share = commands[: self._closes_per_tick]
+        done = [command for command in share if self._carry_out(command)]
+        if done:
+            await self._database.run(self._commands.remove, done)
+        return False
+
+    async def sessions_to_close(self) -> set[SessionId]:
+        """Return the sessions that a command closes which was not carried out yet."""
+        commands = await self._database.run(self._commands.read, self._hub.node_id)
+        return {command.session for command in commands if command.kind is CommandKind.CLOSE}
+
+    def _carry_out(self, command: NodeCommand) -> bool:
+        """Return whether the command is done; the asking node removes a probe that was answered."""
+        if command.kind is CommandKind.PROBE:
+            self._background.run(self._answer(command))
+            return False
+        connection = self._hub.by_session.get(command.session)
+        if connection is None:
+            return not self._is_changing(command.module_hash)
+        connection.end(command.closing)
+        return True
+
+    async def _answer(self, command: NodeCommand) -> None:
+        is_alive = await self._probe.ping(command.session)
+        await self._database.run(self._commands.answer, command, alive=is_alive)

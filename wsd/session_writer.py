@@ -1,0 +1,196 @@
+"""The starts and ends of sessions, queued per module and written in batches."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.clock import utc_now
+from shared.domain.closing import OfflineReason
+from shared.domain.ids import ModuleHash
+from shared.domain.session import Claim, ClaimOutcome, Decision, SessionEnd
+from shared.errors import DatabaseUnavailable
+from shared.services.sessions import NodeView, write_batch
+from wsd.batch_writer import BatchWriter
+from wsd.database import Database
+from wsd.metrics import Metrics
+
+OUTRUN_RETRIES = 3
+
+
+@dataclass(eq=False, kw_only=True)
+class WaitingClaim:
+    """A claim, the future of its outcome, and the ends that it makes unnecessary."""
+
+    claim: Claim
+    is_wanted: Callable[[], bool]
+    answer: asyncio.Future[ClaimOutcome]
+    replaces: list[SessionEnd] = field(default_factory=list)
+    retries_left: int = OUTRUN_RETRIES
+
+
+@dataclass(eq=False, kw_only=True)
+class ModuleQueue:
+    """What waits to be written for one module: ends first, then claims in their order."""
+
+    ends: list[SessionEnd] = field(default_factory=list)
+    claims: list[WaitingClaim] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """At most one operation per module."""
+
+    claims: list[WaitingClaim] = field(default_factory=list)
+    ends: list[SessionEnd] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.claims) + len(self.ends)
+
+
+class SessionWriter:
+    """Queues claims and ends; a failed batch is reconciled by reading back what became of it."""
+
+    def __init__(self, database: Database, view: Callable[[], NodeView], metrics: Metrics) -> None:
+        self._store = database.store
+        self._view = view
+        self._queues: dict[ModuleHash, ModuleQueue] = {}
+        self._in_flight: set[ModuleHash] = set()
+        self._batches: BatchWriter[Batch, list[ClaimOutcome]] = BatchWriter(database, self, metrics)
+        self.run = self._batches.run
+        self.stop = self._batches.stop
+        self.write_one_batch = self._batches.write_one_batch
+
+    def is_changing(self, module_hash: ModuleHash) -> bool:
+        """Return whether an operation of this module waits or is in flight."""
+        return module_hash in self._queues or module_hash in self._in_flight
+
+    async def claim(self, claim: Claim, is_wanted: Callable[[], bool]) -> ClaimOutcome:
+        """Claim a session; raises DatabaseUnavailable when the batch could not be written."""
+        if self._batches.refuses_new_work:
+            raise DatabaseUnavailable
+        answer = asyncio.get_running_loop().create_future()
+        waiting = WaitingClaim(claim=claim, is_wanted=is_wanted, answer=answer)
+        queue = self._queues.setdefault(claim.module_hash, ModuleQueue())
+        waiting.replaces, queue.ends = queue.ends, []
+        queue.claims.append(waiting)
+        self._batches.notify()
+        return await waiting.answer
+
+    def end(self, end: SessionEnd) -> None:
+        """End a session, now or as soon as the database is back."""
+        queue = self._queues.setdefault(end.module_hash, ModuleQueue())
+        if queue.claims:
+            queue.claims[0].replaces.append(end)
+        else:
+            queue.ends.append(end)
+        self._batches.notify()
+
+    # What the batch writer asks for.
+
+    def count_waiting(self) -> int:
+        """Return how many modules wait for an operation."""
+        return len(self._queues)
+
+    @staticmethod
+    def size_of(batch: Batch) -> int:
+        """Return the number of operations in a batch."""
+        return len(batch)
+
+    def take(self, limit: int) -> Batch | None:
+        """Take one operation of as many modules from the queues."""
+        batch = Batch()
+        for module_hash in list(self._queues):
+            if len(batch) >= limit:
+                break
+            queue = self._queues[module_hash]
+            while queue.claims and not queue.claims[0].is_wanted():
+                self._drop(queue)
+            if queue.ends:
+                batch.ends.append(queue.ends.pop(0))
+            elif queue.claims:
+                batch.claims.append(queue.claims.pop(0))
+            if not queue.ends and not queue.claims:
+                del self._queues[module_hash]
+        self._in_flight = {waiting.claim.module_hash for waiting in batch.claims}
+        self._in_flight |= {end.module_hash for end in batch.ends}
+        return batch if len(batch) else None
+
+    def write(self, batch: Batch) -> list[ClaimOutcome]:
+        """Write a batch; runs in a thread."""
+        replaced = [end for waiting in batch.claims for end in waiting.replaces]
+        claims = [waiting.claim for waiting in batch.claims]
+        return write_batch(
+            self._store, self._view(), claims, batch.ends, utc_now(), replaced=replaced
+        )
+
+    def settle(self, batch: Batch, result: list[ClaimOutcome]) -> None:
+        """Give every claim its outcome."""
+        self._in_flight.clear()
+        for waiting, outcome in zip(batch.claims, result, strict=True):
+            self._settle_one(waiting, outcome)
+
+    def fail(self, batch: Batch) -> None:
+        """Refuse all claims, and queue what repairs the batch.
+
+        A claim of it may have been written all the same: its end is doubtful, which means that the
+        database is asked first.
+        """
+        self._in_flight.clear()
+        self._refuse_waiting()
+        ends = list(batch.ends)
+        for waiting in batch.claims:
+            ends += waiting.replaces
+            # A rebound socket still stands: the next reconciliation looks after it.
+            if waiting.claim.held_epoch is None:
+                ends.append(_doubtful_end(waiting.claim))
+            _refuse(waiting)
+        for end in ends:
+            # A repeated end finds nothing if it was written; the event is recorded again anyway.
+            self.end(end)
+
+    @staticmethod
+    def _drop(queue: ModuleQueue) -> None:
+        """Drop a claim whose client has gone before it was written."""
+        waiting = queue.claims.pop(0)
+        waiting.answer.cancel()
+        queue.ends.extend(waiting.replaces)
+
+    def _settle_one(self, waiting: WaitingClaim, outcome: ClaimOutcome) -> None:
+        if outcome.decision is Decision.OUTRUN and waiting.retries_left > 0:
+            waiting.retries_left -= 1
+            queue = self._queues.setdefault(outcome.claim.module_hash, ModuleQueue())
+            queue.claims.insert(0, waiting)
+            self._batches.notify()
+            return
+        if outcome.decision is not Decision.ACCEPTED:
+            for end in waiting.replaces:
+                self.end(end)
+        if not waiting.answer.done():
+            waiting.answer.set_result(outcome)
+
+    def _refuse_waiting(self) -> None:
+        """Refuse the claims that wait behind a failed batch: their clients shall not wait on."""
+        for module_hash, queue in list(self._queues.items()):
+            for waiting in queue.claims:
+                queue.ends += waiting.replaces
+                _refuse(waiting)
+            queue.claims.clear()
+            if not queue.ends:
+                del self._queues[module_hash]
+
+
+def _refuse(waiting: WaitingClaim) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(DatabaseUnavailable())
+
+
+def _doubtful_end(claim: Claim) -> SessionEnd:
+    return SessionEnd(
+        module_hash=claim.module_hash,
+        session_id=claim.session.id,
+        epoch=0,
+        reason=OfflineReason.CONNECTION_LOST,
+        at=utc_now(),
+        peer=claim.session.peer,
+        is_doubtful=True,
+    )
