@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api import create_app
-from shared.domain.closing import CloseCode, OfflineReason
+from shared.domain.closing import CATALOGUE, Closing, OfflineReason
 from shared.domain.presence import State
 from shared.errors import INTERNAL_ERROR, SUCCESS, PlatformError
 from shared.services.module_listing import to_item
@@ -39,9 +39,9 @@ def test_every_setting_is_in_the_example(name: str) -> None:
     assert re.search(rf"^(# )?{name}=", example, re.MULTILINE)
 
 
-@pytest.mark.parametrize("code", list(CloseCode))
-def test_every_close_code_is_explained(readme: str, code: CloseCode) -> None:
-    assert str(int(code)) in readme
+@pytest.mark.parametrize("closing", CATALOGUE, ids=lambda closing: closing.name)
+def test_every_closing_is_explained(readme: str, closing: Closing) -> None:
+    assert str(closing.code) in readme
 
 
 @pytest.mark.parametrize("word", [*OfflineReason, *State])

@@ -101,9 +101,12 @@ class BatchWriter(Generic[B, R]):
         self._is_writing = True
         try:
             result = await self._database.run(self._source.write, batch)
-        except Exception as error:
-            self._is_writing = False
-            await self._fail(batch, error)
+        except DatabaseError as error:
+            log.warning("the database did not take a batch", extra={"error": type(error).__name__})
+            await self._fail(batch)
+        except Exception:
+            log.exception("a batch failed")
+            await self._fail(batch)
         else:
             self._is_writing = self._is_failing = False
             self._adapt(batch, loop.time() - started)
@@ -111,15 +114,9 @@ class BatchWriter(Generic[B, R]):
         if self._source.count_waiting():
             self._work.set()
 
-    async def _fail(self, batch: B, error: Exception) -> None:
-        size = self._source.size_of(batch)
-        self._limit = max(MIN_OPERATIONS, min(self._limit, size) // 2)
-        fields = {"size": size, "next_limit": self._limit}
-        if isinstance(error, DatabaseError):
-            log.warning("a batch failed", extra=fields | {"error": type(error).__name__})
-        else:
-            log.error("a batch failed", extra=fields, exc_info=error)
-        self._is_failing = True
+    async def _fail(self, batch: B) -> None:
+        self._is_writing, self._is_failing = False, True
+        self._limit = max(MIN_OPERATIONS, min(self._limit, self._source.size_of(batch)) // 2)
         self._paused_until = asyncio.get_running_loop().time() + PAUSE_AFTER_FAILURE_SECONDS
         self._source.fail(batch)
         await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)

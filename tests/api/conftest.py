@@ -59,7 +59,7 @@ def living_node(store: Store) -> Node:
     """A wsd that has just renewed its lease."""
     now = utc_now()
     node = make_node(lease_until=now + timedelta(seconds=20), started_at=now)
-    enrol_node(store, node, node.started_at)
+    enrol_node(store, node, now)
     return node
 
 

@@ -8,6 +8,8 @@ from flask.testing import FlaskClient
 
 from api.module_answers import ModuleAnswer
 from shared.clock import utc_now
+from shared.domain.actor import ANONYMOUS
+from shared.domain.closing import CLOSED
 from shared.domain.node import Node
 from shared.services.module_admin import close_module
 from shared.store import Store
@@ -179,7 +181,7 @@ def test_closing(
     assert closed is not None
     assert closed.session is None
     [command] = store.node_commands.read(module.session.node)
-    assert command.close_code == 4010
+    assert command.closing == CLOSED
 
 
 @pytest.mark.parametrize(
@@ -213,6 +215,6 @@ def test_closing_a_module_that_is_not_online(
     client: FlaskClient, connect_module: OnlineMaker, store: Store, living_node: Node
 ) -> None:
     module = connect_module()
-    close_module(store, module, utc_now())
+    close_module(store, module, utc_now(), ANONYMOUS)
     answer = client.post("/module/close_websocket", data={"module_id": module.module_id})
     assert (answer.status_code, answer.json["code"]) == (404, "3003")

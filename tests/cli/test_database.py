@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from shared.services import preparing
+from shared.services import database_setup
 from shared.services.database_setup import initiate_local_server, prepare_database
 from shared.settings import Settings
 from shared.store import Store, connect
@@ -22,8 +22,8 @@ def test_init_db_makes_indexes_and_counters(empty: Store, run: Run) -> None:
     result = run("init-db")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "The database is ready.\n"
-    assert empty.schema.missing_indexes() == []
-    assert empty.schema.read_marker().is_current
+    assert empty.indexes.missing_indexes() == []
+    assert empty.indexes.read_marker().is_current
     assert empty.counters.read() == (0, 0)
 
 
@@ -45,21 +45,21 @@ def test_an_index_that_somebody_dropped_comes_back(
     prepare_database(empty)
     plain_client[settings.mongodb_name]["modules"].drop_index("session.node_1")
     assert prepare_database(empty)
-    assert empty.schema.missing_indexes() == []
+    assert empty.indexes.missing_indexes() == []
 
 
 def test_indexes_whose_making_was_killed_are_made_anew(
     empty: Store, settings: Settings, plain_client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparing, "BUILDER_PATIENCE_SECONDS", 0.1)
-    empty.schema.begin("killed", instead_of=None)
-    empty.schema.create_indexes()
+    monkeypatch.setattr(database_setup, "BUILDER_PATIENCE_SECONDS", 0.1)
+    empty.indexes.begin("killed", instead_of=None)
+    empty.indexes.create_indexes()
     broken = plain_client[settings.mongodb_name]["modules"]
     broken.drop_index("module_id_1")
     broken.create_index("description", name="module_id_1")
     assert prepare_database(empty)
     assert broken.index_information()["module_id_1"]["key"] == [("module_id", 1)]
-    assert empty.schema.read_marker().is_current
+    assert empty.indexes.read_marker().is_current
 
 
 def test_two_at_once_both_end_with_a_prepared_database(empty: Store, settings: Settings) -> None:
@@ -70,16 +70,16 @@ def test_two_at_once_both_end_with_a_prepared_database(empty: Store, settings: S
     for thread in threads:
         thread.join()
     other.close()
-    assert empty.schema.read_marker().is_current
-    assert empty.schema.missing_indexes() == []
+    assert empty.indexes.read_marker().is_current
+    assert empty.indexes.missing_indexes() == []
 
 
 def test_who_was_overtaken_does_not_call_the_indexes_finished(empty: Store) -> None:
-    empty.schema.begin("slow", instead_of=None)
-    assert empty.schema.begin("quick", instead_of="slow")
-    assert not empty.schema.begin("third", instead_of="slow")
-    assert not empty.schema.finish("slow")
-    assert empty.schema.finish("quick")
+    empty.indexes.begin("slow", instead_of=None)
+    assert empty.indexes.begin("quick", instead_of="slow")
+    assert not empty.indexes.begin("third", instead_of="slow")
+    assert not empty.indexes.finish("slow")
+    assert empty.indexes.finish("quick")
 
 
 def test_a_server_that_is_not_our_own_is_not_initiated(settings: Settings) -> None:

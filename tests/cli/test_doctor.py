@@ -81,10 +81,10 @@ def test_a_healthy_database_is_ok_in_every_line(
 def test_a_missing_index_is_named_with_what_to_do(
     settings: Settings, store: Store, plain_client
 ) -> None:
-    plain_client[settings.mongodb_name]["commands"].drop_indexes()
+    plain_client[settings.mongodb_name]["node_commands"].drop_indexes()
     check = by_name(check_database(Platform(settings, store)))["indexes"]
     assert check.status is Status.FAIL
-    assert check.found == "missing: commands.node_1"
+    assert check.found == "missing: node_commands.node_1"
     assert "init-db" in check.advice
 
 

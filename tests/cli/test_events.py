@@ -10,6 +10,7 @@ from cli.parameters import SINCE
 from shared.clock import utc_now
 from shared.services.module_admin import delete_module, expire_modules
 from tests.cli.conftest import Run
+from tests.support.builders import ACTOR
 from tests.support.registry import Registry
 
 Json = Callable[..., Any]
@@ -18,9 +19,9 @@ Json = Callable[..., Any]
 def test_events_tell_what_happened_to_whom_and_why(registry: Registry, run: Run) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
-    expire_modules(registry.store, [module], registry.now + timedelta(seconds=1))
+    expire_modules(registry.store, [module], registry.now + timedelta(seconds=1), ACTOR)
     lines = run("events").stdout.splitlines()
-    assert lines[0].split() == ["at", "module", "hash", "what", "reason", "detail"]
+    assert lines[0].split() == ["at", "subject", "id", "what", "reason", "actor", "detail"]
     whats = [line.split()[4:6] for line in lines[1:]]
     assert whats == [["registered", "-"], ["online", "-"], ["offline", "expired_by_operator"]]
     assert all(module.module_hash[:12] in line for line in lines[1:])
@@ -38,7 +39,7 @@ def test_events_of_one_module(registry: Registry, run_json: Json) -> None:
 def test_events_for_one_reason(registry: Registry, run_json: Json) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
-    expire_modules(registry.store, [module], registry.now)
+    expire_modules(registry.store, [module], registry.now, ACTOR)
     (event,) = run_json("events", "--reason", "expired_by_operator")
     assert event["detail"]["peer"] == module.session.peer
 
@@ -70,7 +71,7 @@ def test_nothing_happened_is_said_on_stderr(run: Run) -> None:
 def test_a_deleted_module_keeps_its_history(registry: Registry, run_json: Json) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
-    delete_module(registry.store, module.module_hash, registry.now + timedelta(seconds=1))
+    delete_module(registry.store, module.module_hash, registry.now + timedelta(seconds=1), ACTOR)
     events = run_json("events", "--module", module.module_hash[:8])
     whats = [event["what"] for event in events]
     assert sorted(whats) == ["deleted", "offline", "online", "registered"]
@@ -88,7 +89,7 @@ def test_what_happened_in_one_millisecond_is_told_in_command(
     module = registry.register()
     for _ in range(11):
         module = registry.connect(module)
-    expire_modules(registry.store, [module], registry.now)
+    expire_modules(registry.store, [module], registry.now, ACTOR)
     told = [
         (event["detail"]["epoch"], event["what"])
         for event in run_json("events")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli import watchdog
+from deploy import watchdog
 from deploy.watchdog import Watchdog
 from shared.settings import Settings
 from tests.conftest import free_port

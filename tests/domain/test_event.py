@@ -5,22 +5,22 @@ from datetime import timedelta
 from shared.domain.closing import OfflineReason
 from shared.domain.event import (
     came_online,
-    looped,
+    takeover_refused,
     was_changed,
     was_decided,
     was_registered,
     went_offline,
 )
-from tests.support.builders import NODE, NOON, make_module
+from tests.support.builders import ACTOR, NODE, NOON, make_module
 
 MODULE = make_module()
 LATER = NOON + timedelta(seconds=3)
 
 
-def test_two_who_see_one_session_end_write_one_event() -> None:
+def test_two_nodes_that_see_one_session_end_write_one_event() -> None:
     first = went_offline(MODULE.module_hash, 3, NOON, OfflineReason.NODE_LOST)
     second = went_offline(MODULE.module_hash, 3, LATER, OfflineReason.REPLACED)
-    assert first.id == second.id == f"{MODULE.module_hash}:3:offline"
+    assert first.id == second.id == f"module:{MODULE.module_hash}:3:offline"
 
 
 def test_the_next_session_is_another_event() -> None:
@@ -32,7 +32,9 @@ def test_the_next_session_is_another_event() -> None:
 
 def test_online_and_offline_of_one_session_are_two_events() -> None:
     online = came_online(MODULE.module_hash, 3, NOON, node=NODE, peer="192.0.2.7:1")
-    offline = went_offline(MODULE.module_hash, 3, NOON, OfflineReason.BYE, {"peer": "192.0.2.7:1"})
+    offline = went_offline(
+        MODULE.module_hash, 3, NOON, OfflineReason.BYE, detail={"peer": "192.0.2.7:1"}
+    )
     assert online.id != offline.id
     assert online.detail == {"epoch": 3, "node": NODE, "peer": "192.0.2.7:1"}
     assert offline.detail == {"epoch": 3, "peer": "192.0.2.7:1"}
@@ -51,12 +53,14 @@ def test_a_module_that_was_deleted_and_registered_again_is_registered_twice() ->
 
 
 def test_a_decision_taken_twice_is_two_events() -> None:
-    first = was_decided(MODULE.module_hash, "disabled", NOON)
-    second = was_decided(MODULE.module_hash, "disabled", LATER)
+    first = was_decided(MODULE.module_hash, "disabled", NOON, ACTOR)
+    second = was_decided(MODULE.module_hash, "disabled", LATER, ACTOR)
     assert first.id != second.id
-    assert first.reason == "operator"
+    assert (first.reason, first.actor) == ("operator", "user:alice")
 
 
 def test_a_refused_takeover_names_both_programs() -> None:
-    event = looped(MODULE.module_hash, NOON, incumbent="192.0.2.7:1", newcomer="192.0.2.8:1")
+    event = takeover_refused(
+        MODULE.module_hash, NOON, incumbent="192.0.2.7:1", newcomer="192.0.2.8:1"
+    )
     assert event.detail == {"incumbent": "192.0.2.7:1", "newcomer": "192.0.2.8:1"}

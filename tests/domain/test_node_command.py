@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared.domain.closing import CLOSED, REPLACED
 from shared.domain.ids import SessionId
 from shared.domain.node_command import CommandKind, NodeCommand
 from tests.support.builders import NODE, NOON, make_module
@@ -18,7 +19,7 @@ def make_command(**overrides: Any) -> NodeCommand:
 
 
 def test_two_closes_of_one_session_are_one_command() -> None:
-    assert make_command(close_code=4010).id == make_command(close_code=4509).id
+    assert make_command(closing=CLOSED).id == make_command(closing=REPLACED).id
 
 
 def test_a_probe_is_not_in_the_way_of_a_close() -> None:

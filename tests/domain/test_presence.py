@@ -1,4 +1,4 @@
-"""When a module is online, when a node is dead, when a takeover is one too many."""
+"""When a module is online, suspect or offline."""
 
 from datetime import timedelta
 
@@ -10,7 +10,6 @@ from shared.domain.node import NodeWatch
 from shared.domain.presence import PresenceRules, State, judge_presence
 from shared.domain.session import count_recent_takeovers
 from tests.support.builders import NODE, NOON, make_module, make_node, make_session
-from wsd.working_clock import WorkingClock
 
 RULES = PresenceRules(interval=timedelta(seconds=30), flush=timedelta(seconds=10))
 OTHER = NodeId("host-b:10090:1")
@@ -120,18 +119,3 @@ def test_a_node_that_was_away_in_between_is_observed_anew() -> None:
     watch.observe({NODE: 7}, 100)
     watch.observe({}, 110)
     assert watch.observe({NODE: 7}, 125) == []
-
-
-def test_working_time_stands_still_while_frozen() -> None:
-    clock = WorkingClock()
-    deadline = clock.at(100) + 30
-    clock.notice_gap(40)
-    assert clock.at(145) < deadline
-    assert clock.at(170) == deadline
-
-
-def test_gaps_add_up() -> None:
-    clock = WorkingClock()
-    clock.notice_gap(3)
-    clock.notice_gap(4)
-    assert clock.at(100) == 93

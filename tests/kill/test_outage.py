@@ -124,7 +124,7 @@ def test_nobody_is_missing_or_blamed_afterwards(outage: Outage) -> None:
     assert outage.platform.reasons(outage.modules) == [[]] * len(outage.modules)
 
 
-def test_pulses_are_flushed_afterwards(outage: Outage) -> None:
+def test_heartbeats_are_flushed_afterwards(outage: Outage) -> None:
     heartbeats = outage.platform.store.heartbeats
     before = {module: heartbeats.get(module) for module in outage.modules}
     eventually(lambda: all(heartbeats.get(m) != at for m, at in before.items()))

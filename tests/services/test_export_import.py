@@ -45,7 +45,9 @@ def offline(module: Module, registry: Registry) -> Module:
     )
 
 
-def test_modules_pulses_history_and_counters_are_carried(registry: Registry, target: Store) -> None:
+def test_modules_heartbeats_history_and_counters_are_carried(
+    registry: Registry, target: Store
+) -> None:
     requirement = {"whole": 2**40, "real": 1.0, "none": None, "text": "负荷", "list": [True, -1]}
     module = registry.register(data_requirement=requirement, tags=("pilot",), priority=7)
     import_registry(target, export(registry), registry.now)
@@ -83,7 +85,7 @@ def test_who_was_offline_keeps_the_reason(registry: Registry, target: Store) -> 
     assert target.modules.get(module.module_hash) == module
 
 
-def test_nodes_and_orders_are_not_carried(registry: Registry) -> None:
+def test_nodes_and_commands_are_not_carried(registry: Registry) -> None:
     registry.enrol()
     registry.connect(registry.register())
     carried = {orjson.loads(line).get("collection") for line in export(registry)}
@@ -144,7 +146,7 @@ def test_counters_are_never_lowered(registry: Registry, target: Store) -> None:
 def test_the_marker_of_the_indexes_stays_the_targets_own(registry: Registry, target: Store) -> None:
     registry.store.indexes.begin("killed", instead_of=None)
     import_registry(target, export(registry), registry.now)
-    assert target.schema.read_marker().builder is None
+    assert target.indexes.read_marker().builder is None
 
 
 def test_more_than_a_slice_is_carried(

@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.closing import CloseCode, OfflineReason
+from shared.domain.closing import (
+    CLOSED,
+    DISABLED,
+    EXPIRED,
+    REPLACED,
+    UNKNOWN_MODULE,
+    Closing,
+    OfflineReason,
+)
 from shared.domain.ids import NodeId, SessionId
 from shared.domain.node_command import NodeCommand
 from shared.errors import Conflict, NotFound
@@ -16,17 +24,14 @@ from shared.services.module_admin import (
     set_enabled,
 )
 from shared.store import Store
-from tests.support.builders import NODE
+from tests.support.builders import ACTOR, NODE
 from tests.support.registry import Registry
 
 OTHER_NODE = NodeId("host-b:10090:1")
 
 
-def orders_of(store: Store, node: NodeId = NODE) -> list[tuple[SessionId, int, OfflineReason]]:
-    return [
-        (command.session, command.close_code, command.reason)
-        for command in store.node_commands.read(node)
-    ]
+def commands_of(store: Store, node: NodeId = NODE) -> list[tuple[SessionId, Closing]]:
+    return [(command.session, command.closing) for command in store.node_commands.read(node)]
 
 
 def test_connected_modules_are_living_or_stale_by_their_nodes_leases(registry: Registry) -> None:
@@ -53,21 +58,19 @@ def test_an_unknown_hash_is_not_found(registry: Registry) -> None:
         find_connected(registry.store, registry.now, "0" * 64)
 
 
-def test_expiring_ends_the_session_orders_the_socket_closed_and_says_why(
+def test_expiring_ends_the_session_commands_the_socket_closed_and_says_why(
     registry: Registry,
 ) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     other = registry.connect(registry.register("another"))
     later = registry.now + timedelta(seconds=5)
-    assert expire_modules(registry.store, [module], later) == 1
+    assert expire_modules(registry.store, [module], later, ACTOR) == 1
     stored = registry.read(module)
     assert stored.session is None
     assert stored.state_since == later
     assert stored.offline_reason is OfflineReason.EXPIRED_BY_OPERATOR
-    assert orders_of(registry.store) == [
-        (module.session.id, CloseCode.CLOSED_BY_OPERATOR, OfflineReason.EXPIRED_BY_OPERATOR)
-    ]
+    assert commands_of(registry.store) == [(module.session.id, EXPIRED)]
     assert registry.happened(module)[-1] == ("offline", "expired_by_operator")
     assert registry.read(other) == other
 
@@ -87,7 +90,7 @@ def test_more_modules_than_a_slice_are_all_expired(
     modules = [registry.connect(registry.register(f"module-{n}")) for n in range(5)]
     assert expire_modules(registry.store, modules, registry.now, ACTOR) == 5
     assert registry.store.modules.connected() == []
-    assert len(orders_of(registry.store)) == 5
+    assert len(commands_of(registry.store)) == 5
 
 
 def test_who_reconnected_meanwhile_is_not_expired(registry: Registry) -> None:
@@ -98,12 +101,12 @@ def test_who_reconnected_meanwhile_is_not_expired(registry: Registry) -> None:
     assert registry.read(module) == reconnected
 
 
-def test_nobody_is_given_an_order_that_no_node_would_read(registry: Registry) -> None:
+def test_no_command_is_written_that_no_node_would_read(registry: Registry) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     registry.store.nodes.remove(NODE)
     assert expire_modules(registry.store, [module], registry.now, ACTOR) == 1
-    assert orders_of(registry.store) == []
+    assert commands_of(registry.store) == []
 
 
 def test_a_module_is_closed_for_its_own_reason(registry: Registry) -> None:
@@ -111,9 +114,7 @@ def test_a_module_is_closed_for_its_own_reason(registry: Registry) -> None:
     module = registry.connect(registry.register())
     close_module(registry.store, module, registry.now, ACTOR)
     assert registry.read(module).offline_reason is OfflineReason.CLOSED_BY_OPERATOR
-    assert orders_of(registry.store) == [
-        (module.session.id, CloseCode.CLOSED_BY_OPERATOR, OfflineReason.CLOSED_BY_OPERATOR)
-    ]
+    assert commands_of(registry.store) == [(module.session.id, CLOSED)]
 
 
 def test_a_module_that_is_not_connected_cannot_be_closed(registry: Registry) -> None:
@@ -144,9 +145,7 @@ def test_disabling_closes_the_socket_and_keeps_the_module_away(registry: Registr
     stored = registry.read(module)
     assert (stored.enabled, stored.session) == (False, None)
     assert stored.offline_reason is OfflineReason.DISABLED
-    assert orders_of(registry.store) == [
-        (module.session.id, CloseCode.DISABLED, OfflineReason.DISABLED)
-    ]
+    assert commands_of(registry.store) == [(module.session.id, DISABLED)]
     (outcome,) = registry.write(registry.claim(module))
     assert outcome.decision == "disabled"
 
@@ -189,15 +188,15 @@ def test_an_unknown_module_cannot_be_enabled(registry: Registry) -> None:
         set_enabled(registry.store, "0" * 64, registry.now, ACTOR, enabled=True)
 
 
-def test_a_deleted_module_is_gone_with_its_pulse_and_its_history_stays(registry: Registry) -> None:
+def test_a_deleted_module_is_gone_with_its_heartbeat_and_its_history_stays(
+    registry: Registry,
+) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     delete_module(registry.store, module.module_hash, registry.now, ACTOR)
     assert registry.store.modules.get(module.module_hash) is None
     assert registry.store.heartbeats.get(module.module_hash) is None
-    assert orders_of(registry.store) == [
-        (module.session.id, CloseCode.UNKNOWN_MODULE, OfflineReason.CLOSED_BY_OPERATOR)
-    ]
+    assert commands_of(registry.store) == [(module.session.id, UNKNOWN_MODULE)]
     assert ("deleted", "operator") in registry.happened(module)
 
 
@@ -233,7 +232,7 @@ def test_every_change_is_told_to_the_readers_of_listings(registry: Registry, cha
     assert after > before
 
 
-def test_an_order_that_was_given_first_stands(registry: Registry) -> None:
+def test_a_command_that_was_written_first_stands(registry: Registry) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     registry.store.node_commands.insert(
@@ -243,9 +242,9 @@ def test_an_order_that_was_given_first_stands(registry: Registry) -> None:
                 node=NODE,
                 module_hash=module.module_hash,
                 created_at=registry.now,
-                close_code=CloseCode.REPLACED,
+                closing=REPLACED,
             )
         ]
     )
     expire_modules(registry.store, [module], registry.now, ACTOR)
-    assert [code for _, code, _ in orders_of(registry.store)] == [CloseCode.REPLACED]
+    assert [closing for _, closing in commands_of(registry.store)] == [REPLACED]

@@ -179,7 +179,7 @@ def test_the_public_form_of_a_lost_module_has_no_session(registry: Registry, rul
     assert (item["session_id"], item["peer"], item["node"]) == (None, None, None)
 
 
-def test_the_cheaper_reads_of_pulses_show_the_same(registry: Registry, rules) -> None:
+def test_the_cheaper_reads_of_heartbeats_show_the_same(registry: Registry, rules) -> None:
     registry.enrol()
     for number in range(10):
         registry.register(f"offline-{number}")

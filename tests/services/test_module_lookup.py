@@ -46,7 +46,7 @@ def test_deleted_modules_whose_hashes_start_alike_are_named(registry: Registry) 
     for number in range(17):
         module = registry.register(f"module-{number}")
         registry.store.modules.delete(module.module_hash)
-    hashes = [event.module_hash for event in registry.store.events.find()]
+    hashes = [event.subject.id for event in registry.store.events.find()]
     firsts = [module_hash[0] for module_hash in hashes]
     shared = next(first for first in firsts if firsts.count(first) > 1)
     with pytest.raises(Conflict, match="More than one hash starts with"):

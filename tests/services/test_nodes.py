@@ -30,10 +30,11 @@ class KilledStore:
 
     def __init__(self, store: Store, calls_survived: int) -> None:
         self._left = calls_survived
-        self.modules = Killed(store.modules, self)
+        self.modules = store.modules
+        self.sessions = Killed(store.sessions, self)
         self.events = Killed(store.events, self)
         self.counters = Killed(store.counters, self)
-        self.commands = Killed(store.node_commands, self)
+        self.node_commands = Killed(store.node_commands, self)
         self.nodes = Killed(store.nodes, self)
 
     def count_write(self) -> None:
@@ -46,7 +47,7 @@ class KilledStore:
 class Killed:
     """One collection of such a store."""
 
-    WRITES = ("record", "write_sessions", "note_registry_change", "remove_of_node", "remove")
+    WRITES = ("record", "write", "note_registry_change", "remove_of_node", "remove")
 
     def __init__(self, collection: Any, store: KilledStore) -> None:
         self._collection = collection
@@ -63,7 +64,7 @@ def connect_many(registry: Registry, count: int, node: NodeId = NODE) -> list[Mo
 
 
 def declare_dead(registry: Registry, node: NodeId = NODE, renewals: int = 1) -> None:
-    assert registry.store.nodes.declare_dead(node, beat)
+    assert registry.store.nodes.declare_dead(node, renewals)
 
 
 def sweep_all(registry: Registry) -> None:
@@ -87,7 +88,7 @@ def test_living_nodes_are_left_alone(registry: Registry) -> None:
 
 
 def test_a_lease_that_ran_out_is_no_death(registry: Registry) -> None:
-    """Only who saw the beat stand still may judge: this reader's clock may be wrong."""
+    """Only a node that saw the renewals stand still may judge: this reader's clock may be wrong."""
     registry.enrol(lease_seconds=-3600)
     modules = connect_many(registry, 1)
     assert not sweep(registry.store, registry.now)
@@ -218,14 +219,14 @@ def test_a_node_that_enrols_during_the_search_has_no_orphans(registry: Registry)
 
 def test_a_node_that_binds_a_port_ends_who_had_it_before(registry: Registry) -> None:
     registry.enrol()
-    enrol_node(registry.store, make_node(id=NodeId("host-a:10090:2")))
+    enrol_node(registry.store, make_node(id=NodeId("host-a:10090:2")), registry.now)
     assert {n.id: n.dead for n in registry.store.nodes.all()} == {
         NODE: True,
         "host-a:10090:2": False,
     }
 
 
-def test_a_node_whose_beat_moved_is_not_declared_dead(registry: Registry) -> None:
+def test_a_node_that_renewed_is_not_declared_dead(registry: Registry) -> None:
     registry.enrol()
     registry.store.nodes.renew(NODE, registry.now + timedelta(seconds=20), sessions=0)
     assert not registry.store.nodes.declare_dead(NODE, renewals=1)

@@ -12,7 +12,7 @@ from shared.errors import Conflict
 from shared.services.module_admin import delete_module
 from shared.services.registration import Registered, register_module
 from shared.store import Store
-from tests.support.builders import make_registration
+from tests.support.builders import ACTOR, make_registration
 from tests.support.registry import Registry
 
 
@@ -20,7 +20,7 @@ def register(registry: Registry, **overrides: Any) -> Registered:
     return register_module(registry.store, make_registration(**overrides), registry.now)
 
 
-def test_a_new_module_gets_a_number_a_pulse_and_an_event(registry: Registry) -> None:
+def test_a_new_module_gets_a_number_a_heartbeat_and_an_event(registry: Registry) -> None:
     registered = register(registry, mission_kind="load", tags=("pilot",), priority=5)
     module = registered.module
     assert registered.is_new
@@ -82,7 +82,7 @@ def test_what_is_not_said_again_stays(registry: Registry) -> None:
 
 def test_the_operators_fields_survive_a_registration(registry: Registry) -> None:
     module = register(registry, tags=("first",), priority=5).module
-    registry.store.modules.set_enabled(module.module_hash, registry.now, ACTOR, enabled=False)
+    registry.store.modules.set_enabled(module.module_hash, registry.now, enabled=False)
     again = register(registry, tags=("second",), priority=9, description="New").module
     stored = registry.read(module)
     assert (stored.tags, stored.priority, stored.enabled) == (("first",), 5, False)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from shared.domain.closing import CloseCode, OfflineReason
+from shared.domain.closing import REPLACED, OfflineReason
 from shared.domain.event import Event, module_subject
 from shared.domain.ids import NodeId, SessionId
 from shared.domain.module import Module
 from shared.domain.node_command import CommandKind
 from shared.domain.session import Decision, SessionEnd
 from shared.services.module_admin import expire_modules, set_enabled
-from tests.support.builders import NODE
+from tests.support.builders import ACTOR, NODE
 from tests.support.registry import Registry
 
 OTHER = NodeId("host-b:10090:1")
@@ -38,8 +38,8 @@ def make_end(module: Module, registry: Registry, **overrides: Any) -> SessionEnd
 
 
 def before_the_write(registry: Registry, interfere) -> None:
-    """Let somebody else write between this batch's read and its write."""
-    modules = registry.store.modules
+    """Let another process write between this batch's read and its write."""
+    sessions = registry.store.sessions
     write = sessions.write
 
     def write_late(*arguments: Any) -> int:
@@ -125,7 +125,7 @@ def test_a_takeover_on_another_node_is_ordered_there(registry: Registry) -> None
     assert outcome.previous == module.session
     (command,) = registry.store.node_commands.read(OTHER)
     assert (command.session, command.kind) == (module.session.id, CommandKind.CLOSE)
-    assert (command.close_code, command.reason) == (CloseCode.REPLACED, OfflineReason.REPLACED)
+    assert command.closing == REPLACED
     assert registry.happened(module)[-2:] == [("offline", "replaced"), ("online", None)]
 
 
@@ -264,11 +264,13 @@ def test_a_late_end_changes_nothing(registry: Registry) -> None:
     assert registry.read(old) == new
 
 
-def test_the_end_of_a_claim_that_may_not_have_landed_leaves_no_event(registry: Registry) -> None:
+def test_a_doubtful_end_of_a_session_that_was_written_is_recorded_with_its_start(
+    registry: Registry,
+) -> None:
     module = registry.connect(registry.register())
-    registry.write(ends=(make_end(module, registry, is_doubtful=True),))
+    registry.write(ends=(make_end(module, registry, is_doubtful=True, epoch=0),))
     assert registry.read(module).session is None
-    assert registry.happened(module)[-1] == ("online", None)
+    assert registry.happened(module)[-2:] == [("online", None), ("offline", "bye")]
 
 
 def test_an_end_that_a_claim_of_the_batch_overwrites_is_recorded(registry: Registry) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.closing import OfflineReason
-from shared.domain.event import Event, came_online, went_offline
+from shared.domain.event import Event, came_online, module_subject, went_offline
 from shared.store import Store
 from tests.support.builders import NODE
 
@@ -31,10 +31,10 @@ def test_events_are_found_by_module_time_and_reason(store: Store, now: datetime)
     lost = went_offline(A, 1, now, OfflineReason.NODE_LOST)
     bye = went_offline(B, 1, now, OfflineReason.BYE)
     store.events.record([bye, lost, old])
-    assert store.events.find(module_hash=A) == [old, lost]
+    assert store.events.find(subject=module_subject(A)) == [old, lost]
     assert store.events.find(since=now) == [lost, bye]
     assert store.events.find(reason="bye") == [bye]
-    assert store.events.find(module_hash=A, since=now, reason="bye") == []
+    assert store.events.find(subject=module_subject(A), since=now, reason="bye") == []
 
 
 def test_one_millisecond_is_told_in_the_order_of_the_sessions(store: Store, now: datetime) -> None:

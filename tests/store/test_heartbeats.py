@@ -11,7 +11,7 @@ def hashes(count: int) -> list[str]:
     return [f"{number:064x}" for number in range(count)]
 
 
-def test_a_pulse_is_made_at_registration_and_read_back(store: Store, now: datetime) -> None:
+def test_a_heartbeat_is_made_at_registration_and_read_back(store: Store, now: datetime) -> None:
     store.heartbeats.start("a", now)
     assert store.heartbeats.get("a") == now
     assert store.heartbeats.get("b") is None
@@ -23,7 +23,7 @@ def test_registering_again_does_not_lower_a_heartbeat(store: Store, now: datetim
     assert store.heartbeats.get("a") == now
 
 
-def test_many_pulses_of_several_seconds_are_recorded(store: Store, now: datetime) -> None:
+def test_many_heartbeats_of_several_seconds_are_recorded(store: Store, now: datetime) -> None:
     ids = hashes(2500)
     later = now + timedelta(seconds=1)
     store.heartbeats.record({now: ids[:1200], later: ids[1200:]})
@@ -32,7 +32,7 @@ def test_many_pulses_of_several_seconds_are_recorded(store: Store, now: datetime
     assert (heartbeats[ids[0]], heartbeats[ids[-1]]) == (now, later)
 
 
-def test_missing_pulses_are_made_beside_those_that_exist(store: Store, now: datetime) -> None:
+def test_missing_heartbeats_are_made_beside_those_that_exist(store: Store, now: datetime) -> None:
     store.heartbeats.start("a", now)
     later = now + timedelta(seconds=10)
     store.heartbeats.record({later: ["a", "b"]})
@@ -45,7 +45,7 @@ def test_a_late_flush_does_not_lower_a_heartbeat(store: Store, now: datetime) ->
     assert store.heartbeats.get("a") == now
 
 
-def test_a_missing_pulse_named_under_two_seconds_gets_the_later(
+def test_a_missing_heartbeat_named_under_two_seconds_gets_the_later(
     store: Store, now: datetime
 ) -> None:
     later = now + timedelta(seconds=1)
@@ -54,14 +54,14 @@ def test_a_missing_pulse_named_under_two_seconds_gets_the_later(
 
 
 @pytest.mark.parametrize("registered", [3, 1000])
-def test_pulses_are_read_the_cheaper_way(store: Store, now: datetime, registered: int) -> None:
+def test_heartbeats_are_read_the_cheaper_way(store: Store, now: datetime, registered: int) -> None:
     store.heartbeats.record({now: ["a", "b", "c"]})
     heartbeats = store.heartbeats.read(["a", "x"], registered=registered)
     assert heartbeats["a"] == now
     assert "x" not in heartbeats
 
 
-def test_a_removed_pulse_is_gone(store: Store, now: datetime) -> None:
+def test_a_removed_heartbeat_is_gone(store: Store, now: datetime) -> None:
     store.heartbeats.start("a", now)
     store.heartbeats.remove("a")
     assert store.heartbeats.get("a") is None

@@ -1,9 +1,9 @@
-"""NodeCommands: one close per session, read by their node, removed when carried out."""
+"""Node commands: one close per session, read by their node, removed when carried out."""
 
 from datetime import datetime
 from typing import Any
 
-from shared.domain.closing import OfflineReason
+from shared.domain.closing import EXPIRED, REPLACED
 from shared.domain.ids import NodeId, SessionId
 from shared.domain.node_command import CommandKind, NodeCommand
 from shared.store import Store
@@ -18,8 +18,7 @@ def make_command(session: str = "session-1", **overrides: Any) -> NodeCommand:
         "node": NODE,
         "module_hash": make_module().module_hash,
         "created_at": NOON,
-        "close_code": 4010,
-        "reason": OfflineReason.EXPIRED_BY_OPERATOR,
+        "closing": EXPIRED,
     }
     return NodeCommand(**values | overrides)
 
@@ -31,19 +30,20 @@ def test_a_node_reads_its_own_commands(store: Store) -> None:
     assert store.node_commands.read(OTHER) == [other]
 
 
-def test_giving_nothing_is_fine(store: Store) -> None:
+def test_writing_nothing_is_fine(store: Store) -> None:
     store.node_commands.insert([])
     store.node_commands.remove([])
     assert store.node_commands.read(NODE) == []
 
 
 def test_the_first_close_of_a_session_stands(store: Store) -> None:
-    store.node_commands.insert([make_command(close_code=4509)])
-    store.node_commands.insert([make_command(close_code=4010), make_command("session-2")])
-    assert sorted(command.close_code for command in store.node_commands.read(NODE)) == [4010, 4509]
+    store.node_commands.insert([make_command(closing=REPLACED)])
+    store.node_commands.insert([make_command(closing=EXPIRED), make_command("session-2")])
+    codes = [command.closing.code for command in store.node_commands.read(NODE)]
+    assert sorted(codes) == [4010, 4509]
 
 
-def test_an_order_that_was_carried_out_is_removed(store: Store) -> None:
+def test_a_command_that_was_carried_out_is_removed(store: Store) -> None:
     done, open_ = make_command("session-1"), make_command("session-2")
     store.node_commands.insert([done, open_])
     store.node_commands.remove([done])
@@ -59,13 +59,13 @@ def test_a_probe_is_answered_once_and_not_read_again(store: Store) -> None:
     assert store.node_commands.read(NODE) == []
 
 
-def test_the_answer_to_an_order_that_is_gone_is_none(store: Store, now: datetime) -> None:
+def test_the_answer_to_a_command_that_is_gone_is_none(store: Store, now: datetime) -> None:
     probe = make_command(kind=CommandKind.PROBE)
     store.node_commands.answer(probe, alive=False)
     assert store.node_commands.read_answer(probe) is None
 
 
-def test_the_orders_of_a_gone_node_are_removed(store: Store) -> None:
+def test_the_commands_of_a_gone_node_are_removed(store: Store) -> None:
     store.node_commands.insert([make_command("session-1"), make_command("session-2", node=OTHER)])
     store.node_commands.remove_of_node(NODE)
     assert store.node_commands.read(NODE) == []

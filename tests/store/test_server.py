@@ -15,7 +15,7 @@ from bson.codec_options import CodecOptions
 from pymongo.errors import OperationFailure
 
 from shared.clock import utc_now
-from shared.services import preparing
+from shared.services import database_setup
 from shared.settings import Settings
 from shared.store.server import Server, open_server
 
@@ -50,7 +50,7 @@ def serve(mongod: UninitiatedMongod, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_mongod(_: Settings) -> Iterator[Server]:
         yield Server(mongod)
 
-    monkeypatch.setattr(preparing, "open_server", open_mongod)
+    monkeypatch.setattr(database_setup, "open_server", open_mongod)
 
 
 @pytest.fixture
@@ -64,17 +64,17 @@ def test_our_own_mongod_becomes_a_replica_set_of_one(
 ) -> None:
     mongod = UninitiatedMongod()
     serve(mongod, monkeypatch)
-    assert preparing.initiate_local_server(local)
+    assert database_setup.initiate_local_server(local)
     address = f"127.0.0.1:{local.mongodb_port}"
     assert mongod.configs == [{"_id": "forecast", "members": [{"_id": 0, "host": address}]}]
-    assert not preparing.initiate_local_server(local)
+    assert not database_setup.initiate_local_server(local)
 
 
 def test_somebody_else_may_initiate_it_at_the_same_time(
     local: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(UninitiatedMongod(initiated_by_other=True), monkeypatch)
-    assert preparing.initiate_local_server(local)
+    assert database_setup.initiate_local_server(local)
 
 
 def test_the_server_says_what_it_is(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.domain.actor import user
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.module import Module, Registration, compute_module_hash
 from shared.domain.node import Node
@@ -12,6 +13,7 @@ from shared.services.module_listing import ListedModule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NODE = NodeId("host-a:10090:1")
+ACTOR = user("alice")
 
 
 def make_registration(**overrides: Any) -> Registration:
