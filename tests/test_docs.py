@@ -39,9 +39,14 @@ def test_every_setting_is_in_the_example(name: str) -> None:
     assert re.search(rf"^(# )?{name}=", example, re.MULTILINE)
 
 
+def test_the_catalogue_of_closings_is_printed_into_the_readme() -> None:
+    rows = [f"| {c.code} | {c.text} | `{c.reason}` | {c.advice} |" for c in CATALOGUE]
+    assert "\n".join(rows) in (PROJECT_DIR / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("closing", CATALOGUE, ids=lambda closing: closing.name)
 def test_every_closing_is_explained(readme: str, closing: Closing) -> None:
-    assert str(closing.code) in readme
+    assert re.search(rf"^\| {closing.code} \| .* \| `{closing.reason}` \| ", readme, re.MULTILINE)
 
 
 @pytest.mark.parametrize("word", [*OfflineReason, *State])
