@@ -21,7 +21,6 @@ class PlatformError(Exception):
 
     code: ClassVar[str] = INTERNAL_ERROR
     status: ClassVar[int] = 500
-    temporary: ClassVar[bool] = False
 
     def __init__(self, message: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -62,7 +61,6 @@ class TooManyRequests(PlatformError):
 
     code = "4029"
     status = 429
-    temporary = True
 
 
 class DatabaseUnavailable(PlatformError):
@@ -70,7 +68,6 @@ class DatabaseUnavailable(PlatformError):
 
     code = "5003"
     status = 503
-    temporary = True
 
     def __init__(self, message: str = "The database is not available.") -> None:
         super().__init__(message, retry_after_seconds=2)
