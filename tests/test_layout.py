@@ -1,4 +1,4 @@
-"""Who may import whom, and how long a file may be: the tree stays what style.md says it is."""
+"""What may import what, and how long a file may be: the tree stays as CONTRIBUTING.md says."""
 
 import ast
 from collections.abc import Iterator
