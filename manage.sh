@@ -37,7 +37,7 @@ Working on it
   check                format, lint, types, then all tests
   fmt                  format the code and repair what the linter can
   coverage             all tests, with branch coverage
-  bench                measure against the limits; writes bench/RESULTS.md
+  bench [NAME...]      measure against the limits; all of them write bench/RESULTS.md
   lock                 resolve requirements/*.in again into the hash-locked files
 
   help                 this page
@@ -271,11 +271,15 @@ WantedBy=multi-user.target
 END
 }
 
-require_test_tools() {
+install_test_tools() {
   take_turn
   install_packages requirements-dev.txt requirements-embedded-db.txt
-  have_nginx || install_nginx || say 'warning: nginx is missing; the tests that need it will fail'
+  have_nginx || install_nginx || say 'warning: nginx is missing; what needs it will fail'
   end_turn
+}
+
+require_test_tools() {
+  install_test_tools
   export PYTHONASYNCIODEBUG=1
 }
 
@@ -318,8 +322,9 @@ cmd_coverage() {
   run_pytest --cov --cov-report=term-missing:skip-covered "$@"
 }
 
+# Without the debug switch of the tests: what is measured is what users run.
 cmd_bench() {
-  require_test_tools
+  install_test_tools
   .venv/bin/python -m bench.run "$@"
 }
 

@@ -1,19 +1,29 @@
 """Heartbeats as fast as they are confirmed: the platform beside a bare websockets server."""
 
-from dataclasses import dataclass, field
-from statistics import median
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo import MongoClient
 
-from bench.report import Goal, Report, emit, progress, show, wants_json
+from bench.environment import begin
+from bench.figures import Round, Rounds, run_rounds, show
+from bench.goals import Goal, judge
+from bench.report import Report, emit
 from bench.socket_load import Fleet
 from bench.stack import PYTHON, Program, Stack, free_ports, http_status
 
 ABOUT = "300 modules send a heartbeat as soon as the one before it was confirmed"
 MODULES = 300
-ROUNDS = 4
+ROUNDS = 5
 SECONDS = 1.5
+PLATFORM = "platform"
+BARE = "bare websockets server"
+BASELINE = f"{BARE}: rate"
+GOALS = {
+    "rate": Goal(what="times the bare server's rate", at_least=1.6),
+    "cpu": Goal(what="CPU of wsd each", at_most=12, unit="us"),
+    "requests": Goal(what="database requests per 1,000 heartbeats", at_most=1),
+}
 
 
 @dataclass(kw_only=True)
@@ -24,10 +34,6 @@ class Side:
     program: Program
     fleet: Fleet
     kib_per_connection: float = 0.0
-    rates: list[float] = field(default_factory=list)
-    cpu_microseconds: list[float] = field(default_factory=list)
-    client_microseconds: list[float] = field(default_factory=list)
-    heartbeats: int = 0
 
     def connect(self, port: int, hashes: list[str]) -> None:
         """Connect the modules and weigh their sockets; the first ones only warm the server up."""
@@ -38,25 +44,22 @@ class Side:
         grown = self.program.resident_bytes() - before
         self.kib_per_connection = grown / 1024 / (len(hashes) - warm_up)
 
-    def measure(self) -> None:
+    def measure(self) -> dict[str, float]:
         """Run one round."""
         before = self.program.cpu_seconds()
         load = self.fleet.do("flood", seconds=SECONDS)
         count = load["heartbeats"]
-        self.heartbeats += count
-        self.rates.append(count / load["seconds"])
-        self.cpu_microseconds.append((self.program.cpu_seconds() - before) / count * 1e6)
-        self.client_microseconds.append(load["cpu_seconds"] / count * 1e6)
+        return {
+            f"{self.name}: heartbeats": count,
+            f"{self.name}: rate": count / load["seconds"],
+            f"{self.name}: CPU": (self.program.cpu_seconds() - before) / count * 1e6,
+            f"{self.name}: client CPU": load["cpu_seconds"] / count * 1e6,
+        }
 
-    def row(self) -> list[str]:
+    def row(self, rounds: Rounds) -> list[str]:
         """Return the table's line about it."""
-        return [
-            self.name,
-            show(median(self.rates)),
-            show(median(self.cpu_microseconds)),
-            show(median(self.client_microseconds)),
-            show(self.kib_per_connection),
-        ]
+        figures = [rounds.spread(f"{self.name}: {what}") for what in ("rate", "CPU", "client CPU")]
+        return [self.name, *(spread.shown for spread in figures), show(self.kib_per_connection)]
 
 
 def start_bare(stack: Stack) -> tuple[Program, int]:
@@ -73,46 +76,41 @@ def count_requests(stack: Stack) -> int:
         return int(client.admin.command("serverStatus")["network"]["numRequests"])
 
 
-def compare(stack: Stack, platform: Side, bare: Side) -> float:
-    """Measure both in turn; return the database requests per heartbeat of the platform."""
-    requests = 0
-    for number in range(ROUNDS):
-        progress(f"round {number + 1} of {ROUNDS}")
-        before = count_requests(stack)
-        platform.measure()
-        requests += count_requests(stack) - before
-        bare.measure()
-    return requests / platform.heartbeats
+def measure_both(stack: Stack, platform: Side, bare: Side) -> Round:
+    """Measure both in turn, and what the database was asked while the platform's turn lasted."""
+    before = count_requests(stack)
+    figures = platform.measure()
+    requests = count_requests(stack) - before
+    per_thousand = requests / figures[f"{PLATFORM}: heartbeats"] * 1000
+    return {**figures, **bare.measure(), "requests": per_thousand}
 
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = wants_json(ABOUT)
+    as_json = begin(ABOUT)
     with Stack() as stack, Fleet() as modules, Fleet() as others:
         hashes: list[str] = [*stack.register_modules(MODULES)]
         bare_program, bare_port = start_bare(stack)
-        platform = Side(name="platform", program=stack.start_wsd(), fleet=modules)
-        bare = Side(name="bare websockets server", program=bare_program, fleet=others)
+        platform = Side(name=PLATFORM, program=stack.start_wsd(), fleet=modules)
+        bare = Side(name=BARE, program=bare_program, fleet=others)
         platform.connect(stack.settings.wsd_port, hashes)
         bare.connect(bare_port, hashes)
-        requests = compare(stack, platform, bare)
+        rounds = run_rounds(ROUNDS, lambda: measure_both(stack, platform, bare), (BASELINE,))
     columns = ["heartbeats/s", "CPU us each", "CPU us of the client", "KiB a connection"]
-    goals = [
-        Goal(
-            what="share of the bare server's rate",
-            result=median(platform.rates) / median(bare.rates),
-            at_least=0.85,
-        ),
-        Goal(what="database requests per 1,000 heartbeats", result=requests * 1000, at_most=1),
-    ]
+    results = {
+        "rate": rounds.ratio(f"{PLATFORM}: rate", BASELINE),
+        "cpu": rounds.spread(f"{PLATFORM}: CPU"),
+        "requests": rounds.spread("requests"),
+    }
     report = Report(
         bench="heartbeats",
         about=ABOUT,
-        table=[["", *columns], platform.row(), bare.row()],
-        goals=goals,
+        table=[["", *columns], platform.row(rounds), bare.row(rounds)],
+        outcomes=judge(GOALS, results),
         notes=[
-            f"{platform.heartbeats:,} heartbeats of the platform; what the database was asked "
-            "meanwhile is the lease, the commands, the other nodes and the heartbeat flush"
+            "what the database was asked meanwhile is the lease, the commands, the other nodes and "
+            "the heartbeat flush",
+            *rounds.notes,
         ],
     )
     emit(report, as_json=as_json)

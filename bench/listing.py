@@ -2,13 +2,16 @@
 
 import os
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import repeat
-from statistics import median
 
+from bench.environment import begin
+from bench.figures import Round, Rounds, run_rounds
+from bench.goals import Goal, judge
 from bench.http_load import run_load
-from bench.report import Goal, Report, emit, progress, show, wants_json
+from bench.progress import progress
+from bench.report import Report, emit
 from bench.stack import PYTHON, Program, Stack, free_ports, http_status
 from shared.clock import utc_now
 from shared.domain.ids import NodeId
@@ -21,28 +24,33 @@ CONNECTIONS = 16
 ROUNDS = 5
 SECONDS = 1.0
 NODE = NodeId("bench:1:1")
+PLATFORM = "platform"
+BARE = "bare route"
+GOALS = {
+    "share": Goal(what="300 online: share of the bare rate", at_least=0.5),
+    "rate": Goal(what="300 online: rate", at_least=3000, unit="answers/s"),
+    "times": Goal(what="10,000 online, unchanged: times the bare route's time", at_most=1.3),
+}
 
 
 @dataclass(kw_only=True)
 class Side:
-    """One of the two servers, and what its rounds came to."""
+    """One of the two servers."""
 
     name: str
     port: int
     program: Program
-    rates: list[float] = field(default_factory=list)
-    medians: list[float] = field(default_factory=list)
-    cpu_microseconds: list[float] = field(default_factory=list)
 
-    def measure(self, connections: int) -> None:
+    def measure(self, connections: int) -> Round:
         """Run one round."""
-        cpu_before = self.program.cpu_seconds()
+        before = self.program.cpu_seconds()
         load = run_load(self.port, repeat(REQUEST), connections, SECONDS)
         assert not load.failures, f"{self.name}: {load.failures} answers were failures"
-        cpu = self.program.cpu_seconds() - cpu_before
-        self.rates.append(load.rate)
-        self.medians.append(load.median_seconds)
-        self.cpu_microseconds.append(cpu / load.answers * 1e6)
+        return {
+            f"{self.name}: rate": load.rate,
+            f"{self.name}: ms": load.median_seconds * 1000,
+            f"{self.name}: CPU": (self.program.cpu_seconds() - before) / load.answers * 1e6,
+        }
 
 
 def connect_all(stack: Stack) -> None:
@@ -56,23 +64,25 @@ def connect_all(stack: Stack) -> None:
     stack.store.modules._collection.update_many({}, {"$set": connected})
 
 
-def compare(online: int, connections: int) -> tuple[Side, Side, int]:
-    """Measure both sides in turn with this many modules online; return them and the size."""
+def compare(online: int, connections: int) -> tuple[Rounds, int]:
+    """Measure both sides in turn with this many modules online; return the rounds and the size."""
     with Stack() as stack:
         stack.register_modules(online)
         connect_all(stack)
-        platform = Side(name="platform", port=stack.settings.api_port, program=stack.start_api())
+        platform = Side(name=PLATFORM, port=stack.settings.api_port, program=stack.start_api())
         address = f"http://127.0.0.1:{platform.port}/module/online"
         with urllib.request.urlopen(address, timeout=10) as answer:
             body = answer.read()
         assert body.count(b'"module_id"') == online
         bare = start_bare(stack, body)
         run_load(platform.port, repeat(REQUEST), CONNECTIONS, SECONDS)  # every worker reads once
-        for number in range(ROUNDS):
-            progress(f"{online} online: round {number + 1} of {ROUNDS}")
-            bare.measure(connections)
-            platform.measure(connections)
-        return platform, bare, len(body)
+        progress(f"{online:,} online")
+        rounds = run_rounds(
+            ROUNDS,
+            lambda: {**bare.measure(connections), **platform.measure(connections)},
+            (f"{BARE}: rate",),
+        )
+        return rounds, len(body)
 
 
 def start_bare(stack: Stack, body: bytes) -> Side:
@@ -84,44 +94,40 @@ def start_bare(stack: Stack, body: bytes) -> Side:
     settings = ["-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
     program = stack._start("bare", [PYTHON, "-m", "gunicorn", *settings, "bench.bare_flask:app"])
     program.wait_until(lambda: http_status(port, "/module/online") == 200)
-    return Side(name="bare route", port=port, program=program)
+    return Side(name=BARE, port=port, program=program)
 
 
-def rows(online: int, size: int, sides: tuple[Side, Side]) -> list[list[str]]:
+def rows(online: int, size: int, rounds: Rounds) -> list[list[str]]:
     """Return the table's lines about one fleet."""
     return [
         [
-            f"{online:,} online ({size / 1024:,.0f} KiB), {side.name}",
-            show(median(side.rates)),
-            f"{median(side.medians) * 1000:.2f}",
-            show(median(side.cpu_microseconds)),
+            f"{online:,} online ({size / 1024:,.0f} KiB), {side}",
+            *(rounds.spread(f"{side}: {what}").shown for what in ("rate", "ms", "CPU")),
         ]
-        for side in sides
+        for side in (PLATFORM, BARE)
     ]
 
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = wants_json(ABOUT)
-    platform, bare, size = compare(300, CONNECTIONS)
-    large, large_bare, large_size = compare(10_000, 1)
+    as_json = begin(ABOUT)
+    small, small_size = compare(300, CONNECTIONS)
+    large, large_size = compare(10_000, 1)
+    results = {
+        "share": small.ratio(f"{PLATFORM}: rate", f"{BARE}: rate"),
+        "rate": small.spread(f"{PLATFORM}: rate"),
+        "times": large.ratio(f"{PLATFORM}: ms", f"{BARE}: ms"),
+    }
     table = [["", "answers/s", "median ms", "CPU us/answer"]]
-    table += rows(300, size, (platform, bare)) + rows(10_000, large_size, (large, large_bare))
-    rate = median(platform.rates)
-    goals = [
-        Goal(
-            what="300 online: share of the bare rate",
-            result=rate / median(bare.rates),
-            at_least=0.5,
-        ),
-        Goal(what="300 online: rate", result=rate, at_least=3000, unit="answers/s"),
-        Goal(
-            what="10,000 online, unchanged: times the bare route's time",
-            result=median(large.medians) / median(large_bare.medians),
-            at_most=1.3,
-        ),
-    ]
-    emit(Report(bench="listing", about=ABOUT, table=table, goals=goals), as_json=as_json)
+    table += rows(300, small_size, small) + rows(10_000, large_size, large)
+    report = Report(
+        bench="listing",
+        about=ABOUT,
+        table=table,
+        outcomes=judge(GOALS, results),
+        notes=[*small.notes, *large.notes],
+    )
+    emit(report, as_json=as_json)
 
 
 if __name__ == "__main__":

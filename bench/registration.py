@@ -4,15 +4,16 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import cycle, islice
-from statistics import median
+from itertools import count, cycle, islice
 from threading import Barrier
 
 import orjson
 
+from bench.environment import begin
+from bench.figures import Round, run_rounds
+from bench.goals import Goal, judge
 from bench.http_load import run_load
-from bench.report import Goal, Report, emit, progress, show, wants_json
+from bench.report import Report, emit
 from bench.stack import Program, Stack
 from shared.clock import utc_now
 from shared.domain.module import Registration
@@ -27,19 +28,17 @@ NEW_PER_ROUND = 320
 REPEATED_PER_ROUND = 3200
 Work = Callable[[Store, int], None]
 
-
-@dataclass(kw_only=True)
-class Side:
-    """One way of registering, and what its rounds came to."""
-
-    name: str
-    rates: list[float] = field(default_factory=list)
-    cpu_microseconds: list[float] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """Return the median rate."""
-        return median(self.rates)
+NEW = "new, HTTP"
+BARE_NEW = "new, the same without HTTP"
+REPEATED = "repeated, HTTP"
+BARE_READ = "the bare read, 16 processes"
+POOLED_READ = "the bare read, threads of 2 processes"
+SIDES = (NEW, BARE_NEW, REPEATED, BARE_READ, POOLED_READ)
+GOALS = {
+    "new": Goal(what="new: rate", at_least=300, unit="registrations/s"),
+    "new share": Goal(what="new: share of the bare rate", at_least=0.7),
+    "repeated share": Goal(what="repeated: share of the bare read's rate", at_least=0.7),
+}
 
 
 def make_registration(number: int) -> Registration:
@@ -102,60 +101,58 @@ def _work_part(
     store.close()
 
 
-def run_http(side: Side, stack: Stack, api: Program, requests: Iterator[bytes]) -> None:
+def run_http(name: str, stack: Stack, api: Program, requests: Iterator[bytes]) -> Round:
     """Send the requests over HTTP with all clients at once."""
     before = api.cpu_seconds()
     load = run_load(stack.settings.api_port, requests, CLIENTS, seconds=60)
     assert not load.failures, f"{load.failures} registrations failed"
-    side.rates.append(load.rate)
-    side.cpu_microseconds.append((api.cpu_seconds() - before) / load.answers * 1e6)
+    cpu = (api.cpu_seconds() - before) / load.answers * 1e6
+    return {name: load.rate, f"{name}: CPU": cpu}
 
 
-def measure(stack: Stack) -> list[Side]:
-    """Run all the ways in turn."""
-    new, bare_new = Side(name="new, HTTP"), Side(name="new, the same without HTTP")
-    repeated, bare_read = Side(name="repeated, HTTP"), Side(name="the bare read, 16 processes")
-    pooled = Side(name="the bare read, threads of 2 processes")
-    api = stack.start_api()
-    for number in range(ROUNDS):
-        progress(f"round {number + 1} of {ROUNDS}")
-        first = number * 2 * NEW_PER_ROUND
-        by_http = range(first, first + NEW_PER_ROUND)
-        without = range(first + NEW_PER_ROUND, first + 2 * NEW_PER_ROUND)
-        bare_new.rates.append(run_bare(stack.settings, write_new, without, CLIENTS))
-        run_http(new, stack, api, map(make_request, by_http))
-        known = list(islice(cycle(by_http), REPEATED_PER_ROUND))
-        bare_read.rates.append(run_bare(stack.settings, read_known, known, CLIENTS))
-        pooled.rates.append(run_bare(stack.settings, read_known, known, 2))
-        run_http(repeated, stack, api, map(make_request, known))
-    return [new, bare_new, repeated, bare_read, pooled]
+def measure(stack: Stack, api: Program, number: int) -> Round:
+    """Run all the ways in turn, with modules of this round's own."""
+    first = number * 2 * NEW_PER_ROUND
+    by_http = range(first, first + NEW_PER_ROUND)
+    without = range(first + NEW_PER_ROUND, first + 2 * NEW_PER_ROUND)
+    known = list(islice(cycle(by_http), REPEATED_PER_ROUND))
+    bare_new = run_bare(stack.settings, write_new, without, CLIENTS)
+    new = run_http(NEW, stack, api, map(make_request, by_http))
+    bare_read = run_bare(stack.settings, read_known, known, CLIENTS)
+    pooled = run_bare(stack.settings, read_known, known, 2)
+    repeated = run_http(REPEATED, stack, api, map(make_request, known))
+    return {**new, **repeated, BARE_NEW: bare_new, BARE_READ: bare_read, POOLED_READ: pooled}
 
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = wants_json(ABOUT)
+    as_json = begin(ABOUT)
     with Stack() as stack:
-        sides = measure(stack)
-    new, bare_new, repeated, bare_read, pooled = sides
+        api, numbers = stack.start_api(), count()
+        rounds = run_rounds(
+            ROUNDS, lambda: measure(stack, api, next(numbers)), (BARE_NEW, BARE_READ)
+        )
+    results = {
+        "new": rounds.spread(NEW),
+        "new share": rounds.ratio(NEW, BARE_NEW),
+        "repeated share": rounds.ratio(REPEATED, BARE_READ),
+    }
     table = [["", "per second", "CPU us of the api"]]
-    for side in sides:
-        cpu = show(median(side.cpu_microseconds)) if side.cpu_microseconds else "-"
-        table.append([side.name, show(side.rate), cpu])
-    goals = [
-        Goal(what="new: share of the bare rate", result=new.rate / bare_new.rate, at_least=0.7),
-        Goal(
-            what="repeated: share of the bare read's rate",
-            result=repeated.rate / bare_read.rate,
-            at_least=0.7,
-        ),
-    ]
+    for side in SIDES:
+        cpu = rounds.spread(f"{side}: CPU").shown if side in (NEW, REPEATED) else "-"
+        table.append([side, rounds.spread(side).shown, cpu])
     notes = [
         "the reads without HTTP come from 16 clients of a process each; from the threads of two "
-        f"processes, as gunicorn has them, the share is {show(repeated.rate / pooled.rate)}: "
-        "there two cores are busy with the driver and the database alone"
+        "processes, as gunicorn has them, the share is "
+        f"{rounds.ratio(REPEATED, POOLED_READ).shown}: there two cores are busy with the driver "
+        "and the database alone",
+        *rounds.notes,
     ]
-    report = Report(bench="registration", about=ABOUT, table=table, goals=goals, notes=notes)
-    emit(report, as_json=as_json)
+    outcomes = judge(GOALS, results)
+    emit(
+        Report(bench="registration", about=ABOUT, table=table, outcomes=outcomes, notes=notes),
+        as_json=as_json,
+    )
 
 
 if __name__ == "__main__":

@@ -1,107 +1,75 @@
-"""Run every bench, one after another, and write RESULTS.md beside this file."""
+"""Run the benches, one after another; a whole run writes RESULTS.md beside this file."""
 
+import argparse
 import os
-import platform
+import resource
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
-from bench.report import Report, Table, print_report, progress
+from bench.environment import (
+    busy_core_seconds,
+    describe_all,
+    find_slowing,
+    measured_environment,
+    wait_until_quiet,
+)
+from bench.progress import progress
+from bench.report import Report, print_report
+from bench.results import BenchRun, render
 from shared.settings import PROJECT_DIR
 
-BENCHES = ("heartbeats", "idle", "connects", "listing", "registration")
-LIBRARIES = ("websockets", "uvloop", "pymongo", "flask", "gunicorn", "SecantusDB")
+BENCHES = ("heartbeats", "idle", "connects", "listing", "registration", "command")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
-def run(bench: str) -> Report:
-    """Run one bench in a process of its own."""
+def run(bench: str) -> BenchRun:
+    """Run one bench in a process of its own, which has nothing of our caller's environment."""
+    busy = wait_until_quiet()
     progress(f"--- {bench}")
+    started, machine, ours = time.monotonic(), busy_core_seconds(), _core_seconds_of_children()
     done = subprocess.run(
         [sys.executable, "-m", f"bench.{bench}", "--json"],
         cwd=PROJECT_DIR,
+        env=measured_environment(os.environ),
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
     if done.returncode:
         sys.exit(f"The bench of {bench} failed; {RESULTS.name} stays as it was.")
-    return Report.from_json(done.stdout.splitlines()[-1])
-
-
-def describe_machine() -> list[str]:
-    """Return what the figures depend on, as list items."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
+    ours, machine = _core_seconds_of_children() - ours, busy_core_seconds() - machine
+    return BenchRun(
+        report=Report.from_json(done.stdout.splitlines()[-1]),
+        busy_percent_before=busy,
+        cores_of_others=max(0.0, machine - ours) / (time.monotonic() - started),
     )
-    memory = psutil.virtual_memory().total / 2**30
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return [
-        f"- Measured on {time.strftime('%Y-%m-%d')} at commit `{read_commit()}`, "
-        f"load average before: {os.getloadavg()[0]:.1f}",
-        f"- {model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
-        f"{platform.release()}; the load clients run on the same machine",
-        f"- Python {platform.python_version()}, {libraries}",
-    ]
 
 
-def read_commit() -> str:
-    """Return the commit that is checked out."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def write_results(machine: list[str], reports: list[Report]) -> None:
-    """Write the goals of all benches first, then what each one measured."""
-    goals = [["bench", "goal", "", "result", ""]]
-    for report in reports:
-        goals += [
-            [
-                report.bench,
-                goal.what,
-                goal.bound,
-                goal.shown,
-                "met" if goal.is_met else "**missed**",
-            ]
-            for goal in report.goals
-        ]
-    lines = ["# What the platform does, beside its limits", ""]
-    lines += ["Written by `./manage.sh bench`. Each limit is measured in the same run.", ""]
-    lines += [*machine, "", *markdown_table(goals)]
-    for report in reports:
-        lines += ["", f"## {report.bench}", "", f"{report.about}.", ""]
-        lines += [*markdown_table(report.table)]
-        lines += ["", *(f"- {note}." for note in report.notes)] if report.notes else []
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def markdown_table(table: Table) -> list[str]:
-    """Return rows as Markdown; all columns but the first hold figures or short words."""
-    head, *rows = [f"| {' | '.join(cell.strip() for cell in row)} |" for row in table]
-    return [head, f"|---|{'---:|' * (len(table[0]) - 1)}", *rows]
+def _core_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
-    """Run them all; 1 if a goal was missed."""
-    machine, started = describe_machine(), time.monotonic()
-    reports = []
-    for bench in BENCHES:
-        reports.append(run(bench))
-        print_report(reports[-1])
-        print()
-    write_results(machine, reports)
-    print(f"{RESULTS} is written; it took {time.monotonic() - started:.0f} s.")
-    return 0 if all(goal.is_met for report in reports for goal in report.goals) else 1
+    """Run all, or those named; 1 if a goal was missed."""
+    parser = argparse.ArgumentParser(prog="./manage.sh bench", description=__doc__)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"one of {', '.join(BENCHES)}")
+    chosen = parser.parse_args().benches or list(BENCHES)
+    if unknown := sorted(set(chosen) - set(BENCHES)):
+        parser.error(f"there is no bench {unknown[0]}")
+    if slowing := find_slowing(os.environ):
+        progress(f"not passed on to what is measured: {', '.join(slowing)}")
+    facts, started, runs = describe_all(), time.monotonic(), []
+    for bench in chosen:
+        runs.append(run(bench))
+        print_report(runs[-1].report)
+        print(f"  note    {runs[-1].notes[-1]}\n")
+    if set(chosen) == set(BENCHES):
+        RESULTS.write_text(render(facts, runs), encoding="utf-8")
+        print(f"{RESULTS} is written; it took {time.monotonic() - started:.0f} s.")
+    return 0 if all(outcome.is_met for run in runs for outcome in run.report.outcomes) else 1
 
 
 if __name__ == "__main__":

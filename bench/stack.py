@@ -1,4 +1,4 @@
-"""The platform's real processes on free ports, over an embedded database of their own."""
+"""The platform's real processes, as users run them, on free ports and data of their own."""
 
 import os
 import shutil
@@ -11,11 +11,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
-from pymongo.errors import PyMongoError
 
 from deploy import process_environment
 from shared.clock import utc_now
@@ -26,8 +24,8 @@ from shared.store import Store, connect
 from shared.store.modules import _to_document
 
 PYTHON = sys.executable
-EMBEDDED_SERVER = Path(PYTHON).with_name("secantusd-py")
 START_SECONDS = 20.0
+PORTS = ("SERVER_PORT", "WEB_PORT", "API_PORT", "WSD_PORT", "MONGODB_PORT")
 
 
 class Program:
@@ -70,27 +68,29 @@ class Program:
 
 
 class Stack:
-    """The database at once; wsd, the api and nginx when a bench asks for them."""
+    """The database at once; what else users run when a bench asks for it."""
 
-    def __init__(self, **overrides: str) -> None:
+    def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="forecast-bench-"))
         self._programs: list[Program] = []
-        os.environ.update(_environment(self.directory) | overrides)
-        self.settings = Settings.from_env()
-        self.database = self._start("database", self._database_command())
+        self.settings = own_settings(self.directory)
         self.store = self.open_store()
-        self.database.wait_until(self._database_answers)
-        self.store.ensure_indexes()
+        self.database = self._start("database", ["bash", "deploy/database.sh"])
 
     def __enter__(self) -> Self:
+        command = [PYTHON, "-m", "cli.main", "init-db", "--wait", f"{START_SECONDS:g}"]
+        try:
+            subprocess.run(command, cwd=PROJECT_DIR, stdout=subprocess.DEVNULL, check=True)
+        except BaseException:
+            self.close()
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop everything, and remove what it wrote."""
         self.stop_all_but_database()
         self.store.close()
         self.database.stop()
@@ -128,7 +128,7 @@ class Stack:
 
     def start_wsd(self) -> Program:
         """Start one wsd and wait until it is enrolled."""
-        wsd = self._start("wsd", [PYTHON, "-m", "wsd"])
+        wsd = self._start("wsd", [PYTHON, "-m", "wsd", "--index", "0"])
         wsd.wait_until(lambda: http_status(self.settings.wsd_port, "/healthz") == 200)
         wsd.wait_until(lambda: bool(self.store.nodes.all()))
         return wsd
@@ -159,34 +159,24 @@ class Stack:
         self._programs.append(program)
         return program
 
-    def _database_command(self) -> list[str]:
-        config = str(PROJECT_DIR / "deploy" / "embedded-database.toml")
-        command = [str(EMBEDDED_SERVER), "--config", config, "--host", "127.0.0.1"]
-        command += ["--port", str(self.settings.mongodb_port), "--sync-on-commit"]
-        command += ["--storage-path", str(self.directory / "db")]
-        command += ["--noop-heartbeat-seconds", "10", "--oplog-max-entries", "200000"]
-        command += ["--oplog-retention-seconds", "86400", "--cache-size", "256M"]
-        return [*command, "--session-max", "2000", "--log-level", "WARNING"]
 
-    def _database_answers(self) -> bool:
-        try:
-            self.store.ping()
-        except PyMongoError:
-            return False
-        return True
-
-
-def _environment(directory: Path) -> dict[str, str]:
-    ports = iter(free_ports(4))
-    return {
+def own_settings(directory: Path) -> Settings:
+    """Say every setting in the environment, so that no `.env` and no caller adds one of its own."""
+    own = {
         "DEBUG": "False",
         "SECRET_KEY": "k" * 43,
         "ALLOWED_HOSTS": "*",
         "VAR_DIR": str(directory),
-        "MONGODB_HOST": "",
-        "MONGODB_NAME": "bench",
-        **{f"{name}_PORT": str(next(ports)) for name in ("SERVER", "API", "WSD", "MONGODB")},
     }
+    own |= dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+    os.environ.update(own)
+    settings = Settings.from_env(env_file=directory / "no.env")
+    said = settings.as_environment(masked=False)
+    os.environ.update(said | {f"{name}_FILE": "" for name in said})
+    # deploy/database.sh wants these two besides; `platformctl config env` adds them for supervisord.
+    os.environ["DATABASE_SERVER"] = settings.database_server
+    os.environ["MONGOD_PATH"] = settings.mongod_path
+    return settings
 
 
 def free_ports(count: int) -> list[int]:
