@@ -6,7 +6,7 @@ import time
 from bench.environment import begin
 from bench.figures import Round, run_rounds
 from bench.goals import Goal, judge
-from bench.listing import connect_all
+from bench.listing import NODE, connect_all
 from bench.report import Report, emit
 from bench.stack import PYTHON, Stack
 from shared.settings import PROJECT_DIR
@@ -17,7 +17,11 @@ ABOUT = (
 MODULES = 1_000
 ROUNDS = 5
 COMMAND = [str(PROJECT_DIR / "platformctl"), "list"]
-READ = "import sys, pymongo; print(len([*pymongo.MongoClient(sys.argv[1])[sys.argv[2]].modules.find()]))"
+READ = """
+import sys, pymongo
+modules = pymongo.MongoClient(sys.argv[1])[sys.argv[2]].modules
+print(len([*modules.find({"session.node": {"$in": [sys.argv[3]]}})]))
+"""
 GOALS = {"seconds": Goal(what="platformctl list of 1,000 modules", at_most=0.6, unit="s")}
 
 
@@ -31,7 +35,8 @@ def time_program(command: list[str]) -> tuple[float, str]:
 def measure(stack: Stack) -> Round:
     """Run both once."""
     settings = stack.settings
-    bare, read = time_program([PYTHON, "-c", READ, settings.database_url, settings.mongodb_name])
+    address = [settings.database_url, settings.mongodb_name, NODE]
+    bare, read = time_program([PYTHON, "-c", READ, *address])
     ours, listed = time_program(COMMAND)
     assert int(read) == MODULES
     assert listed.count("module-") == MODULES, f"{listed.count('module-')} modules are listed"

@@ -25,7 +25,7 @@ LIBRARIES = ("websockets", "uvloop", "pymongo", "flask", "gunicorn", "SecantusDB
 RESULTS = "bench/RESULTS.md"
 
 QUIET_PERCENT = 10.0
-QUIET_LOOK_SECONDS = 2.0
+QUIET_LOOK_SECONDS = 4.0
 QUIET_PATIENCE_SECONDS = 120.0
 
 
