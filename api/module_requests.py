@@ -29,10 +29,10 @@ class Words(Schema):
 class RegistrationQuery(Words):
     """A module about itself, in a query: the JSON values are texts."""
 
-    name = Text(NAME_MAX_LENGTH, may_be_empty=False, required=True)
+    name = Text(NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, required=True)
     description = Text(DESCRIPTION_MAX_LENGTH, is_one_line=False)
-    mission_kind = Text(KIND_MAX_LENGTH, data_key="missionKind")
-    model_hash = Text(MODEL_HASH_MAX_LENGTH, data_key="modelHash")
+    mission_kind = Text(KIND_MAX_LENGTH, is_normalised=True, data_key="missionKind")
+    model_hash = Text(MODEL_HASH_MAX_LENGTH, is_normalised=True, data_key="modelHash")
     data_requirement = JsonValue(is_text=True, data_key="dataRequirement", description=_REQUIREMENT)
     input_data = JsonValue(is_text=True, description="The later name of dataRequirement.")
     output_data = JsonValue(is_text=True, description="Which data the module writes.")
@@ -78,9 +78,13 @@ class ListingQuery(Words):
 
     unsaid = ListingRequest()
 
-    mission_kind = Text(KIND_MAX_LENGTH, data_key="missionKind")
-    tag = Text(TAG_MAX_LENGTH)
-    name = Text(NAME_MAX_LENGTH, metadata={"description": "Any part of the name, in any case."})
+    mission_kind = Text(KIND_MAX_LENGTH, is_normalised=True, data_key="missionKind")
+    tag = Text(TAG_MAX_LENGTH, is_normalised=True)
+    name = Text(
+        NAME_MAX_LENGTH,
+        is_normalised=True,
+        metadata={"description": "Any part of the name, in any case."},
+    )
     state = fields.String(
         validate=validate.OneOf([state.value for state in State], error="must be one of: {choices}")
     )
@@ -109,7 +113,7 @@ class ModuleReferenceBody(Words):
     """Which module is meant."""
 
     module_id = WholeNumber(1, 2**53)
-    module_hash = Text(64)
+    module_hash = Text(64, is_normalised=True)
 
     @validates_schema
     def require_one(self, words: dict[str, Any], **_: Any) -> None:

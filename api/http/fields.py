@@ -7,7 +7,14 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
-from shared.domain.json_document import MAX_BYTES, find_json_problem, text_problem
+from shared.domain.json_document import (
+    MAX_BYTES,
+    Lost,
+    NotJson,
+    find_json_problem,
+    read_json,
+    text_problem,
+)
 from shared.domain.module import normalise
 
 _find_control_character = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
@@ -17,7 +24,7 @@ REQUIRED: dict[str, Any] = {"required": "is required", "null": "is required"}
 
 
 class Text(fields.Field[str]):
-    """Text in NFC without surrounding white space, of one line unless told otherwise."""
+    """Text as it was sent, of one line unless told otherwise; or in the form that names are kept in."""
 
     def __init__(
         self,
@@ -25,6 +32,7 @@ class Text(fields.Field[str]):
         *,
         is_one_line: bool = True,
         may_be_empty: bool = True,
+        is_normalised: bool = False,
         **options: Any,
     ) -> None:
         options.setdefault("metadata", {})
@@ -33,6 +41,7 @@ class Text(fields.Field[str]):
         self.max_length = max_length
         self.is_one_line = is_one_line
         self.may_be_empty = may_be_empty
+        self.is_normalised = is_normalised
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
@@ -42,8 +51,8 @@ class Text(fields.Field[str]):
         problem = text_problem(value)
         if problem:
             raise ValidationError(problem)
-        text = normalise(value)
-        if not text and not self.may_be_empty:
+        text = normalise(value) if self.is_normalised else value
+        if not text.strip() and not self.may_be_empty:
             raise ValidationError("must not be empty")
         if len(text) > self.max_length:
             raise ValidationError(f"must not be longer than {self.max_length} characters")
@@ -67,6 +76,8 @@ class WholeNumber(fields.Field[int]):
     ) -> int:
         if isinstance(value, str) and _is_number(value):
             value = int(value)
+        if isinstance(value, Lost):
+            raise ValidationError(value.problem)
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValidationError("must be a whole number")
         if not self.minimum <= value <= self.maximum:
@@ -89,7 +100,7 @@ class JsonValue(fields.Field[Any]):
             value = _read_json_text(value)
         if value is None:
             return None
-        if not isinstance(value, dict | list):
+        if not isinstance(value, dict | list | Lost):
             raise ValidationError("must be a JSON object or array")
         problem = find_json_problem(value)
         if problem:
@@ -101,6 +112,6 @@ class JsonValue(fields.Field[Any]):
 
 def _read_json_text(text: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise ValidationError("is not JSON") from None
+        return read_json(text)
+    except NotJson as error:
+        raise ValidationError(str(error)) from None

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 import marshmallow as ma
-import orjson
 from flask import Request, request
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from shared.domain.json_document import Lost, NotJson, read_json, text_problem
 from shared.errors import InvalidData
 
 # Three requirements of 64 KiB each, written in the most wasteful way.
@@ -45,7 +46,7 @@ class RequestParser(FlaskParser):
         if req.content_length and req.mimetype not in _FORMS:
             raise UnsupportedMediaType
         words = MultiDict(_read_query(req))
-        words.update(req.form)
+        words.update(_read_form(req))
         return _pick(words, schema)
 
     def handle_error(self, error: ma.ValidationError, *_: Any, **__: Any) -> NoReturn:
@@ -55,19 +56,35 @@ class RequestParser(FlaskParser):
 
 
 def _read_query(req: Request) -> MultiDict[str, str]:
+    _require_utf_8("query", unquote_to_bytes(req.query_string))
+    return req.args
+
+
+def _read_form(req: Request) -> MultiDict[str, str]:
+    data = req.get_data()
+    _require_utf_8("form", unquote_to_bytes(data) if req.mimetype == _FORMS[0] else data)
+    return req.form
+
+
+def _require_utf_8(place: str, text: bytes) -> None:
+    """Refuse what werkzeug would replace in silence."""
     try:
-        return req.args
+        text.decode()
     except UnicodeDecodeError:
-        raise InvalidData("The query is not UTF-8.") from None
+        raise InvalidData(f"The {place} is not UTF-8.") from None
 
 
 def _read_json(req: Request) -> dict[str, Any]:
     try:
-        words = orjson.loads(req.get_data())
-    except orjson.JSONDecodeError as error:
-        raise InvalidData(f"The body is not JSON: {error.msg}.") from None
+        words = read_json(req.get_data())
+    except NotJson as error:
+        raise InvalidData(f"The body {error}.") from None
+    if isinstance(words, Lost):
+        raise InvalidData(f"The body {words.problem}.")
     if not isinstance(words, dict):
         raise InvalidData("The body must be a JSON object.")
+    for problem in filter(None, map(text_problem, words)):
+        raise InvalidData(f"The body has a key that {problem}.")
     return words
 
 

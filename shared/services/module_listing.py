@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.ids import ModuleHash
-from shared.domain.module import Module
+from shared.domain.module import Module, normalise
 from shared.domain.presence import Presence, PresenceRules, State, judge_presence, latest_heartbeat
 from shared.services.module_lookup import find_module
 from shared.settings import Settings
@@ -113,13 +113,17 @@ def select(
     name: str | None = None,
     state: State | None = None,
 ) -> list[ListedModule]:
-    """Keep the modules that match every filter given; `name` matches any part, in any case."""
+    """Keep the modules that match every filter given; `name` matches any part, in any case.
+
+    Tags keep the characters that they were given with; those that look the same match.
+    """
     wanted = name.casefold() if name is not None else None
+    label = normalise(tag) if tag is not None else None
     return [
         item
         for item in listed
         if (mission_kind is None or item.module.mission_kind == mission_kind)
-        and (tag is None or tag in item.module.tags)
+        and (label is None or label in map(normalise, item.module.tags))
         and (wanted is None or wanted in item.module.name.casefold())
         and (state is None or item.presence.state is state)
     ]

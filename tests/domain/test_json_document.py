@@ -2,14 +2,24 @@
 
 import json
 import math
+import time
+from decimal import Context, Decimal
 from typing import Any
 
 import bson
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.domain.json_document import INT64_MAX, INT64_MIN, MAX_DEPTH, find_json_problem
+from shared.domain.json_document import (
+    INT64_MAX,
+    INT64_MIN,
+    MAX_DEPTH,
+    Lost,
+    NotJson,
+    find_json_problem,
+    read_json,
+)
 
 keys = st.text(st.characters(codec="utf-8"), min_size=1)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -88,3 +98,84 @@ def test_a_long_key_is_not_repeated_in_full() -> None:
     problem = find_json_problem(json.loads('{"$%s": 1}' % ("x" * 100_000)))
     assert problem is not None
     assert len(problem) < 200
+
+
+@given(storable)
+def test_json_is_read_as_it_was_written(value: Any) -> None:
+    assert json.dumps(read_json(json.dumps(value))) == json.dumps(value)
+    assert json.dumps(read_json(json.dumps(value, ensure_ascii=False).encode())) == json.dumps(
+        value
+    )
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 40))
+def test_any_number_of_a_floats_own_digits_is_kept(value: float, digits: int) -> None:
+    """Other languages write more digits than Python, or fewer."""
+    text = f"{value:.{digits}e}"
+    assume(math.isfinite(float(text)))
+    assert read_json(text) == float(text)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_number_is_kept_or_lost_but_never_another_one(number: Decimal) -> None:
+    value = read_json(f"{number:e}")
+    if not isinstance(value, Lost):
+        exponent = number.normalize(Context(prec=2000)).as_tuple().exponent
+        assert abs(Decimal(value) - number) <= Decimal((0, (5,), exponent - 1))
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-400", "-1e400", "3e-324", "1.00000000000000000001", "1e99999"]
+)
+def test_a_number_that_no_float_can_hold_is_lost(text: str) -> None:
+    assert text in (find_json_problem(read_json(f"[{text}]")) or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["0.1", "0.10000000000000001", "1e23", "0e5", "-0.0", "1E5", "5.960464477539063e-8"]
+)
+def test_usual_numbers_are_kept(text: str) -> None:
+    assert read_json(text) == float(text)
+
+
+def test_the_key_that_stands_twice_is_named_however_deep_it_lies() -> None:
+    problem = find_json_problem(read_json('[{"a": {"b": 1, "c": 2, "b": 1}}]'))
+    assert problem == "has the key 'b' more than once"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{'a': 1}",
+        "[NaN]",
+        "[-Infinity]",
+        "[01]",
+        "[1.]",
+        "[1,]",
+        "1 2",
+        '"\n"',
+        b"\xff",
+        "\ufeff1",
+    ],
+)
+def test_what_is_not_json(text: str | bytes) -> None:
+    with pytest.raises(NotJson, match="is not JSON"):
+        read_json(text)
+
+
+@pytest.mark.parametrize("brackets", ["[]", ('{"a":', "}")])
+@pytest.mark.parametrize("levels", [2_000, 100_000])
+def test_json_that_is_too_deep_to_read(brackets: str, levels: int) -> None:
+    opening, closing = brackets
+    with pytest.raises(NotJson, match="nested more than 64 levels"):
+        read_json(opening * levels + "1" + closing * levels)
+
+
+def test_large_json_is_read_in_time() -> None:
+    numbers = ",".join(["0.1234567890123456789"] * 10_000)
+    started = time.process_time()
+    read_json(f"[{numbers}]")
+    keys = ",".join(f'"{number}":1' for number in [*range(100_000), 99_999])
+    assert read_json(f"{{{keys}}}") == Lost("has the key '99999' more than once")
+    assert time.process_time() - started < 1
