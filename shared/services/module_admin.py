@@ -43,7 +43,7 @@ def find_connected(store: Store, now: datetime, module_hash: ModuleHash | None =
 def expire_modules(store: Store, modules: Sequence[Module], now: datetime, actor: Actor) -> int:
     """Put connected modules offline now; their sockets are closed with 4010 and may come back.
 
-    Returns how many it was: whoever left or reconnected in between is none of them.
+    Returns how many it was, without those that left or reconnected in between.
     """
     return sum(
         _end(store, modules[start : start + EXPIRE_SLICE], EXPIRED, now, actor)
@@ -52,12 +52,19 @@ def expire_modules(store: Store, modules: Sequence[Module], now: datetime, actor
 
 
 def close_module(store: Store, module: Module, now: datetime, actor: Actor) -> None:
-    """Close one module's socket; raises NotFound when it is not online, Conflict when it moved."""
+    """Close one module's socket.
+
+    Raises NotFound when it is not online, Conflict when a newer session took over first.
+    """
     alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
     if module.session is None or module.session.node not in alive:
-        raise NotFound(f"The module {module.name!r} is not online.")
-    if _end(store, [module], CLOSED, now, actor) == 0:
-        raise Conflict(f"The module {module.name!r} could not be closed: it just reconnected.")
+        raise _not_online(module)
+    if _end(store, [module], CLOSED, now, actor) == 1:
+        return
+    stored = store.modules.get(module.module_hash)
+    if stored is None or stored.session is None:
+        raise _not_online(module)
+    raise Conflict(f"The module {module.name!r} could not be closed: it just reconnected.")
 
 
 def set_enabled(
@@ -89,6 +96,10 @@ def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: A
     return module
 
 
+def _not_online(module: Module) -> NotFound:
+    return NotFound(f"The module {module.name!r} is not online.")
+
+
 def _get(store: Store, module_hash: ModuleHash) -> Module:
     module = store.modules.get(module_hash)
     if module is None:
@@ -99,7 +110,7 @@ def _get(store: Store, module_hash: ModuleHash) -> Module:
 def _end(
     store: Store, modules: Sequence[Module], closing: Closing, now: datetime, actor: Actor
 ) -> int:
-    """Command the sockets closed, then end their sessions; return how many still had theirs.
+    """Command the sockets closed, then end their sessions; return how many ended for this.
 
     The command goes first: if this process is killed in between, the node that carries it out ends
     the session with the same reason. A node without a document reads no commands.
@@ -123,7 +134,13 @@ def _end(
         store.events.record([end_event(end) for end in ends])
         ended = store.sessions.write([], ends)
         store.counters.note_registry_change()
-    return ended
+        return ended if ended == len(ends) else _count_recorded(store, ends)
+
+
+def _count_recorded(store: Store, ends: Sequence[SessionEnd]) -> int:
+    """Return how many sessions ended for these reasons, also where a node wrote the end first."""
+    recorded = store.events.reasons([end_event(end).id for end in ends])
+    return sum(recorded.get(end_event(end).id) == end.reason for end in ends)
 
 
 def _end_of(

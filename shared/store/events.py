@@ -11,6 +11,7 @@ from pymongo.errors import BulkWriteError
 from shared.domain.event import Event, Subject, SubjectKind
 from shared.domain.ids import ModuleHash
 from shared.domain.presence import State
+from shared.store.chunks import chunks
 
 DUPLICATE_KEY = 11000
 PURGE_SLICE = 1000
@@ -57,6 +58,14 @@ class Events:
             query["reason"] = reason
         found = [_to_event(document) for document in self._collection.find(query)]
         return in_order(event for event in found if subject is None or event.subject == subject)
+
+    def reasons(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """Return {id: reason} of those of these events that are recorded."""
+        return {
+            document["_id"]: document["reason"]
+            for part in chunks(ids)
+            for document in self._collection.find({"_id": {"$in": part}}, {"reason": 1})
+        }
 
     def last_epoch(self, module_hash: ModuleHash) -> int:
         """Return the highest epoch that something happened to this module in; 0 if nothing did."""
