@@ -92,7 +92,11 @@ class Admission:
             outcome = await self._writer.claim(claim, lambda: not connection.is_lost)
             if outcome.decision is Decision.ACCEPTED:
                 session = SocketSession(
-                    claim.module_hash, claim.session.id, claim.session.peer, self._clock.now()
+                    claim.module_hash,
+                    claim.session.id,
+                    claim.session.peer,
+                    claim.session.connected_at,
+                    self._clock.now(),
                 )
                 connection.start_session(session, outcome.epoch)
                 self._hub.hold(connection)
@@ -141,7 +145,7 @@ class Admission:
                 id=session.session_id,
                 node=self._hub.node_id,
                 peer=session.peer,
-                connected_at=utc_now(),
+                connected_at=session.connected_at,
             ),
             held_epoch=connection.epoch,
         )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shared.clock import utc_now
 from shared.domain.ids import NodeId
 from shared.domain.node import Node
-from shared.services.nodes import enrol_node
+from shared.services.nodes import enrol_node, replace_predecessors
 from shared.store import DatabaseError, Store
 
 RETRY_SECONDS = 1.0
@@ -121,6 +121,8 @@ class LeaseKeeper:
             sessions=self._count_sessions(),
         )
         enrol_node(self._store, node, now)
+        if self._node is None:  # later, another process may rightly have the same address
+            replace_predecessors(self._store, node, now)
         self._node = node
         log.info("enrolled", extra={"node": node.id})
         self._on_enrolled(node)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -59,10 +60,14 @@ class SilenceRules:
 
 
 class SocketSession:
-    """What one module's program sent, and when; times are seconds of the working clock."""
+    """What one module's program sent, and when; times are seconds of the working clock.
+
+    `connected_at` alone is a time of the wall: a rebind writes it again.
+    """
 
     __slots__ = (
         "asked_at",
+        "connected_at",
         "flushed_at",
         "invalid_frames_at",
         "last_heartbeat_at",
@@ -74,11 +79,17 @@ class SocketSession:
     )
 
     def __init__(
-        self, module_hash: ModuleHash, session_id: SessionId, peer: str, now: float
+        self,
+        module_hash: ModuleHash,
+        session_id: SessionId,
+        peer: str,
+        connected_at: datetime,
+        now: float,
     ) -> None:
         self.module_hash = module_hash
         self.session_id = session_id
         self.peer = peer
+        self.connected_at = connected_at
         self.phase = Phase.CONNECTING
         self.last_heartbeat_at = now
         self.asked_at = now

@@ -30,6 +30,13 @@ class Node:
         """
         return not self.dead and (not trust_lease or now <= self.expires_at)
 
+    def end_of_session(self, online_since: datetime) -> datetime:
+        """Return when a session of this node ended, which is lost or retired: with its lease.
+
+        A session may have begun later, while the node did not know yet.
+        """
+        return max(online_since, self.lease_until)
+
     @property
     def expires_at(self) -> datetime:
         """When readers on other hosts stop believing it."""

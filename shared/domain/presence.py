@@ -1,6 +1,6 @@
 """Presence: online, suspect or offline with a reason, as readers derive it."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,6 +8,7 @@ from enum import StrEnum
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId
 from shared.domain.module import Module
+from shared.domain.node import Node
 from shared.domain.session import Session
 
 SUSPECT_INTERVALS = 1.5
@@ -51,12 +52,16 @@ class Presence:
 
 def judge_presence(
     module: Module,
-    alive_nodes: Iterable[NodeId],
+    nodes: Mapping[NodeId, Node],
+    alive_nodes: Container[NodeId],
     heartbeat: datetime | None,
     now: datetime,
     rules: PresenceRules,
 ) -> Presence:
-    """Derive a module's state from its session, its node's life and its last heartbeat."""
+    """Derive a module's state from its session, its node's life and its last heartbeat.
+
+    A node that is not alive says why and when its sessions ended, as the sweep will write it.
+    """
     session = module.session
     if session is None:
         return Presence(
@@ -66,10 +71,11 @@ def judge_presence(
             session=None,
         )
     if session.node not in alive_nodes:
+        node = nodes.get(session.node)
         return Presence(
             state=State.OFFLINE,
-            reason=OfflineReason.NODE_LOST,
-            since=module.state_since,
+            reason=node.offline_reason if node else OfflineReason.NODE_LOST,
+            since=node.end_of_session(module.state_since) if node else module.state_since,
             session=None,
         )
     last_sign = latest_heartbeat(session, heartbeat) or session.connected_at

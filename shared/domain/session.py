@@ -36,16 +36,25 @@ class Claim:
     held_epoch: int | None = None
     is_probed: bool = False
 
+    @property
+    def is_rebind(self) -> bool:
+        """Return whether this is a held socket, whose session the database lost."""
+        return self.held_epoch is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionStart:
-    """A claim that was decided: write it unless the epoch moved since it was read."""
+    """A claim that was decided: write it unless the epoch moved since it was read.
+
+    `rebound_at` is set for a rebind: its socket was connected, and logged in, long before.
+    """
 
     module_hash: ModuleHash
     session: Session
     epoch_before: int
     epoch: int
     is_takeover: bool = False
+    rebound_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +86,7 @@ class SessionRecord:
     epoch: int
     enabled: bool
     session: Session | None
+    state_since: datetime
     takeovers: tuple[datetime, ...] = ()
 
 

@@ -65,7 +65,8 @@ def _read(
 ) -> Listing:
     with batch_timeout():
         changes, registered = store.counters.read()
-        undead = [node for node in store.nodes.all() if not node.dead]
+        known = {node.id: node for node in store.nodes.all()}
+        undead = [node for node in known.values() if not node.dead]
         nodes = [node for node in undead if node.is_alive(now, trust_lease=trust_lease)]
         alive = {node.id for node in nodes}
         modules = store.modules.all() if everyone else store.modules.on_nodes(alive)
@@ -73,7 +74,9 @@ def _read(
     listed = [
         ListedModule(
             module=module,
-            presence=judge_presence(module, alive, heartbeats.get(module.module_hash), now, rules),
+            presence=judge_presence(
+                module, known, alive, heartbeats.get(module.module_hash), now, rules
+            ),
             last_alive_time=latest_heartbeat(module.session, heartbeats.get(module.module_hash)),
         )
         for module in sorted(modules, key=lambda module: module.module_id)
@@ -98,9 +101,10 @@ def get_module(
 ) -> ListedModule:
     """Return one module beside its state; raises NotFound."""
     module = find_module(store, module_hash=module_hash)
-    alive = {n.id for n in store.nodes.all() if n.is_alive(now, trust_lease=trust_lease)}
+    nodes = {node.id: node for node in store.nodes.all()}
+    alive = {n.id for n in nodes.values() if n.is_alive(now, trust_lease=trust_lease)}
     heartbeat = store.heartbeats.get(module_hash)
-    presence = judge_presence(module, alive, heartbeat, now, rules)
+    presence = judge_presence(module, nodes, alive, heartbeat, now, rules)
     last_alive_time = latest_heartbeat(module.session, heartbeat)
     return ListedModule(module=module, presence=presence, last_alive_time=last_alive_time)
 

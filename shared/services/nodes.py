@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.domain.closing import OfflineReason
-from shared.domain.event import node_changed
-from shared.domain.ids import NodeId
+from shared.domain.event import Event, node_changed
 from shared.domain.node import Node
-from shared.domain.session import SessionEnd, SessionRecord
-from shared.services.sessions import end_event
+from shared.domain.session import Session, SessionEnd, SessionRecord
+from shared.services.sessions import end_event, start_event
 from shared.store import Store, batch_timeout
 
 SWEEP_SLICE = 50
@@ -16,45 +15,73 @@ SLICES_PER_SWEEP = 10
 
 
 def enrol_node(store: Store, node: Node, now: datetime) -> None:
-    """Enrol a node that has bound its port; a node that had the address before is dead."""
+    """Enrol a node, before its first session."""
     store.nodes.enrol(node)
-    store.nodes.declare_predecessors_dead(node.address, node.id)
     store.events.record([node_changed(node.id, "enrolled", now)])
 
 
-def declare_node_dead(store: Store, node: NodeId, renewals: int, now: datetime) -> bool:
+def replace_predecessors(store: Store, node: Node, now: datetime) -> None:
+    """Declare dead the nodes that had the address of a process that has just bound it.
+
+    Only a process that starts knows that: bound once, the port proves nothing about who came later.
+    """
+    gone = [
+        other
+        for other in store.nodes.all()
+        if other.address == node.address and other.id != node.id and not other.dead
+    ]
+    if not gone:
+        return
+    store.events.record([_lost_event(other, now) for other in gone])
+    store.nodes.declare_predecessors_dead(node.address, node.id, now)
+
+
+def declare_node_dead(store: Store, node: Node, now: datetime) -> bool:
     """Declare a node dead unless it renewed its lease; False when it did, or another was first."""
-    if not store.nodes.declare_dead(node, renewals):
+    if not store.nodes.declare_dead(node.id, node.renewals, now):
         return False
-    store.events.record([node_changed(node, "lost", now, OfflineReason.NODE_LOST)])
+    store.events.record([_lost_event(node, now)])
     return True
 
 
-def sweep(store: Store, now: datetime) -> bool:
-    """Take some of a dead or vanished node's modules offline; True while work is left."""
-    with batch_timeout():
-        nodes = store.nodes.all()
-        for node in nodes:
-            if node.dead:
-                sweep_node(store, node, now)
-                return True  # another one may be dead, or have left orphans
-        return _end_slices(store, _find_orphans(store, nodes), OfflineReason.NODE_LOST, now)
+def sweep(store: Store) -> bool:
+    """Take some modules of a dead node offline; True while work is left."""
+    dead = [node for node in store.nodes.all() if node.dead]
+    return bool(dead) and (sweep_node(store, dead[0]) or len(dead) > 1)
 
 
-def sweep_node(store: Store, node: Node, now: datetime) -> bool:
-    """Take some of a dead node's modules offline; its document goes last.
+def sweep_node(store: Store, node: Node) -> bool:
+    """Take some of a dead node's modules offline as of the end of its lease; its document goes last.
 
     A process that is killed in between leaves the work visible to the next sweep.
     """
-    if not _end_slices(store, store.sessions.of_node(node.id), node.offline_reason, now):
-        store.node_commands.remove_of_node(node.id)
-        store.nodes.remove(node.id)
-        return False
-    return True
+    with batch_timeout():
+        records = store.sessions.of_node(node.id, limit=SWEEP_SLICE * SLICES_PER_SWEEP)
+    if records:
+        _end_in_slices(store, records, node.offline_reason, node.lease_until)
+        return True
+    store.node_commands.remove_of_node(node.id)
+    # Again, in case the process that wrote this last was killed just after it.
+    store.events.record([_end_event_of(node)])
+    store.counters.note_registry_change()
+    store.nodes.remove(node.id)
+    return False
 
 
-def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
-    orphans = store.sessions.orphaned([node.id for node in nodes])
+def sweep_orphans(store: Store, now: datetime) -> bool:
+    """Take some modules offline whose node has no document; True while work is left.
+
+    That is rare, a claim that was under way while its node was swept, and the search is dear.
+    """
+    with batch_timeout():
+        orphans = _find_orphans(store)
+    first = orphans[: SWEEP_SLICE * SLICES_PER_SWEEP]
+    _end_in_slices(store, first, OfflineReason.NODE_LOST, now)
+    return len(first) < len(orphans)
+
+
+def _find_orphans(store: Store) -> list[SessionRecord]:
+    orphans = store.sessions.orphaned([node.id for node in store.nodes.all()])
     if not orphans:
         return []
     # A node enrols before its first session, so one that enrolled meanwhile is known now.
@@ -62,33 +89,51 @@ def _find_orphans(store: Store, nodes: Sequence[Node]) -> list[SessionRecord]:
     return [record for record in orphans if record.session and record.session.node not in known]
 
 
-def _end_slices(
-    store: Store, records: Sequence[SessionRecord], reason: OfflineReason, now: datetime
-) -> bool:
-    """End the first sessions in slices, each guarded by session and node; False if none are left."""
-    for start in range(0, min(len(records), SWEEP_SLICE * SLICES_PER_SWEEP), SWEEP_SLICE):
-        ends = [
-            SessionEnd(
-                module_hash=record.module_hash,
-                session_id=record.session.id,
-                epoch=record.epoch,
-                reason=reason,
-                at=now,
-                peer=record.session.peer,
-                node=record.session.node,
-            )
-            for record in records[start : start + SWEEP_SLICE]
-            if record.session
-        ]
-        store.events.record([end_event(end) for end in ends])
-        store.sessions.write([], ends)
-        store.counters.note_registry_change()
-    return bool(records)
+def _end_in_slices(
+    store: Store, records: Sequence[SessionRecord], reason: OfflineReason, at: datetime
+) -> None:
+    """End sessions in slices, each guarded by session and node, with a whole history.
+
+    The process that wrote a session may have been killed before it recorded its start.
+    """
+    for start in range(0, len(records), SWEEP_SLICE):
+        part = records[start : start + SWEEP_SLICE]
+        ends = [_end_of(record, record.session, reason, at) for record in part if record.session]
+        with batch_timeout():
+            store.events.record([*map(start_event, part), *map(end_event, ends)])
+            store.sessions.write([], ends)
+            store.counters.note_registry_change()
+
+
+def _end_of(
+    record: SessionRecord, session: Session, reason: OfflineReason, at: datetime
+) -> SessionEnd:
+    return SessionEnd(
+        module_hash=record.module_hash,
+        session_id=session.id,
+        epoch=record.epoch,
+        reason=reason,
+        at=max(at, record.state_since),
+        peer=session.peer,
+        node=session.node,
+    )
+
+
+def _lost_event(node: Node, now: datetime) -> Event:
+    at = min(node.lease_until, now)
+    return node_changed(node.id, "lost", at, OfflineReason.NODE_LOST)
+
+
+def _end_event_of(node: Node) -> Event:
+    is_lost = node.offline_reason is OfflineReason.NODE_LOST
+    return node_changed(
+        node.id, "lost" if is_lost else "retired", node.lease_until, node.offline_reason
+    )
 
 
 def announce_retirement(store: Store, node: Node, now: datetime) -> None:
     """Fix the reason for which the own, stopping node's sessions end, whichever node ends them."""
-    store.nodes.retire(node.id, node.offline_reason)
+    store.nodes.retire(node.id, node.offline_reason, now)
     store.events.record([node_changed(node.id, "retired", now, node.offline_reason)])
 
 
@@ -96,4 +141,5 @@ def retire_node(store: Store, node: Node, now: datetime) -> bool:
     """Take some of the own, stopping node's modules offline; True while work is left."""
     with batch_timeout():
         announce_retirement(store, node, now)
-        return sweep_node(store, node, now)
+        stored = store.nodes.get(node.id)
+    return stored is not None and sweep_node(store, stored)

@@ -58,7 +58,7 @@ def write_batch(
         outcomes = [_decide(claim, records.get(claim.module_hash), context) for claim in claims]
         accepted = [outcome for outcome in outcomes if outcome.decision is Decision.ACCEPTED]
         certain = [*ends, *(end for end in replaced if not end.is_doubtful)]
-        starts_unknown = [_start_event(records[end.module_hash]) for end in ends if end.is_doubtful]
+        starts_unknown = [start_event(records[end.module_hash]) for end in ends if end.is_doubtful]
         store.events.record(starts_unknown + [end_event(end) for end in certain])
         starts = [_start(outcome, records, context) for outcome in accepted]
         held = store.sessions.write(starts, ends)
@@ -83,14 +83,14 @@ def _find_written(
     return written
 
 
-def _start_event(record: SessionRecord) -> Event:
+def start_event(record: SessionRecord) -> Event:
     """Return the event of a stored session's start, which its writer may not have recorded."""
     session = record.session
     assert session is not None
     return came_online(
         record.module_hash,
         record.epoch,
-        session.connected_at,
+        record.state_since,
         node=session.node,
         peer=session.peer,
     )
@@ -130,15 +130,23 @@ class ClaimContext:
         """Return whether a claim ends another session that looks alive."""
         return previous is not None and previous.id != claim.session.id and self.is_live(previous)
 
-    def reason_of_end(self, previous: Session) -> OfflineReason:
-        """Return why a session is over that a newer one has just overwritten."""
+    def begin_of(self, claim: Claim) -> datetime:
+        """Return when the session of a claim begins to be online."""
+        return self.now if claim.is_rebind else claim.session.connected_at
+
+    def end_of(
+        self, previous: Session, online_since: datetime, begin: datetime
+    ) -> tuple[OfflineReason, datetime]:
+        """Return why and when a session ended that a newer one has just overwritten."""
         if self.is_live(previous):
-            return OfflineReason.REPLACED
+            return OfflineReason.REPLACED, begin
         if previous.node == self.view.node:
-            return OfflineReason.CONNECTION_LOST
+            return OfflineReason.CONNECTION_LOST, begin
         node = self.nodes.get(previous.node)
+        if node is None:
+            return OfflineReason.NODE_LOST, begin
         # A stopping node has said why its sessions end before it has written their ends.
-        return node.offline_reason if node is not None else OfflineReason.NODE_LOST
+        return node.offline_reason, min(begin, node.end_of_session(online_since))
 
 
 def _read_context(
@@ -182,6 +190,7 @@ def _start(
         epoch_before=records[claim.module_hash].epoch,
         epoch=outcome.epoch,
         is_takeover=context.is_takeover(claim, outcome.previous),
+        rebound_at=context.now if claim.is_rebind else None,
     )
 
 
@@ -221,8 +230,8 @@ def _follow_up(
         session = claim.session
         if previous is not None and previous.id != session.id:
             if not context.is_live(previous):
-                events.append(_start_event(records[claim.module_hash]))
-            events.append(_replaced_event(outcome, previous, context))
+                events.append(start_event(records[claim.module_hash]))
+            events.append(_replaced_event(outcome, records[claim.module_hash], context))
             if context.is_neighbour(previous.node):
                 commands.append(
                     NodeCommand(
@@ -237,7 +246,7 @@ def _follow_up(
             came_online(
                 claim.module_hash,
                 outcome.epoch,
-                session.connected_at,
+                context.begin_of(claim),
                 node=session.node,
                 peer=session.peer,
             )
@@ -246,12 +255,14 @@ def _follow_up(
     store.node_commands.insert(commands)
 
 
-def _replaced_event(outcome: ClaimOutcome, previous: Session, context: ClaimContext) -> Event:
-    claim = outcome.claim
+def _replaced_event(outcome: ClaimOutcome, record: SessionRecord, context: ClaimContext) -> Event:
+    claim, previous = outcome.claim, record.session
+    assert previous is not None
+    reason, at = context.end_of(previous, record.state_since, context.begin_of(claim))
     return went_offline(
         claim.module_hash,
         outcome.epoch - 1,
-        claim.session.connected_at,
-        context.reason_of_end(previous),
+        at,
+        reason,
         detail={"peer": previous.peer, "replaced_by": claim.session.peer},
     )

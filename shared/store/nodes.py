@@ -40,26 +40,34 @@ class Nodes:
         )
         return result.matched_count == 1
 
-    def declare_dead(self, node: NodeId, renewals: int) -> bool:
+    # Whoever declares a node dead ends its lease: its sessions ended then, whenever they are swept.
+
+    def declare_dead(self, node: NodeId, renewals: int, at: datetime) -> bool:
         """Declare a node dead unless it renewed since; False when it did, or another was first."""
         result = self._collection.update_one(
-            {"_id": node, "renewals": renewals, "dead": False}, {"$set": {"dead": True}}
+            {"_id": node, "renewals": renewals, "dead": False},
+            {"$set": {"dead": True}, "$min": {"lease_until": at}},
         )
         return result.matched_count == 1
 
-    def declare_predecessors_dead(self, address: str, successor: NodeId) -> int:
-        """Declare dead whoever had this address before: the successor has bound its port."""
-        result = self._collection.update_many(
+    def declare_predecessors_dead(self, address: str, successor: NodeId, at: datetime) -> None:
+        """Declare the nodes dead that had this address before: the successor has bound its port."""
+        self._collection.update_many(
             {"address": address, "_id": {"$ne": successor}, "dead": False},
-            {"$set": {"dead": True}},
+            {"$set": {"dead": True}, "$min": {"lease_until": at}},
         )
-        return result.modified_count
 
-    def retire(self, node: NodeId, reason: OfflineReason) -> None:
-        """Declare the own node dead: its sessions end for this reason, whoever writes it."""
+    def retire(self, node: NodeId, reason: OfflineReason, at: datetime) -> None:
+        """Declare the own node dead: its sessions end for this reason, whichever node writes it."""
         self._collection.update_one(
-            {"_id": node}, {"$set": {"dead": True, "offline_reason": reason.value}}
+            {"_id": node},
+            {"$set": {"dead": True, "offline_reason": reason.value}, "$min": {"lease_until": at}},
         )
+
+    def get(self, node: NodeId) -> Node | None:
+        """Return this node, or None."""
+        document = self._collection.find_one({"_id": node})
+        return _to_node(document) if document else None
 
     def all(self) -> list[Node]:
         """Return every node, dead ones included."""

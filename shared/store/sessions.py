@@ -16,7 +16,7 @@ from shared.domain.session import (
 )
 from shared.store.chunks import chunks
 
-_RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "takeovers": 1}
+_RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "state_since": 1, "takeovers": 1}
 
 
 class Sessions:
@@ -33,10 +33,10 @@ class Sessions:
             for document in self._collection.find({"_id": {"$in": ids}}, _RECORD_FIELDS)
         }
 
-    def of_node(self, node: NodeId) -> list[SessionRecord]:
-        """Return every session that the database attributes to this node."""
+    def of_node(self, node: NodeId, limit: int = 0) -> list[SessionRecord]:
+        """Return the sessions that the database attributes to this node, all or so many of them."""
         documents = self._collection.find({"session.node": node}, _RECORD_FIELDS, batch_size=500)
-        return [_to_record(document) for document in documents]
+        return [_to_record(document) for document in documents.limit(limit)]
 
     def orphaned(self, nodes: Sequence[NodeId]) -> list[SessionRecord]:
         """Return the sessions of nodes that are not among these (the gaps in the index)."""
@@ -58,6 +58,7 @@ class Sessions:
 
 def _start_update(start: SessionStart) -> UpdateOne:
     session = start.session
+    begins_at = start.rebound_at or session.connected_at
     update: dict[str, Any] = {
         "$set": {
             "session": {
@@ -67,12 +68,13 @@ def _start_update(start: SessionStart) -> UpdateOne:
                 "connected_at": session.connected_at,
             },
             "epoch": start.epoch,
-            "state_since": session.connected_at,
-            "last_login_time": session.connected_at,
+            "state_since": begins_at,
         }
     }
+    if start.rebound_at is None:
+        update["$set"]["last_login_time"] = session.connected_at
     if start.is_takeover:
-        times = {"$each": [session.connected_at], "$slice": -(TAKEOVERS_ALLOWED + 1)}
+        times = {"$each": [begins_at], "$slice": -(TAKEOVERS_ALLOWED + 1)}
         update["$push"] = {"takeovers": times}
     # $ne, not True: between equalities alone the embedded server first searches for an index over
     # all of them, which made an update a tenth slower.
@@ -103,6 +105,7 @@ def _to_record(document: Mapping[str, Any]) -> SessionRecord:
         epoch=document["epoch"],
         enabled=document["enabled"],
         session=to_session(session) if session else None,
+        state_since=document["state_since"],
         takeovers=tuple(document.get("takeovers", ())),
     )
 

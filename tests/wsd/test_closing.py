@@ -109,7 +109,7 @@ async def test_the_last_words_of_who_leaves_are_written_down(running: RunningDae
 
 @pytest.mark.parametrize("gap", [0, 1000])
 def test_a_module_asked_during_a_freeze_is_asked_again_in_time(gap: float) -> None:
-    session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0)
+    session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0)
     session.register(now=gap)
     session.leave_out_gap(now=0)
     patience = Patience(interval_seconds=30, timeout_seconds=90)

@@ -4,6 +4,7 @@ import pytest
 
 from shared.domain.closing import CloseCode, OfflineReason
 from shared.domain.ids import ModuleHash, SessionId
+from tests.support.builders import NOON
 from wsd.session import Ask, Close, Patience, Phase, Reply, SocketSession
 
 PATIENCE = Patience(interval_seconds=30, timeout_seconds=90)
@@ -11,7 +12,7 @@ PATIENCE = Patience(interval_seconds=30, timeout_seconds=90)
 
 @pytest.fixture
 def session() -> SocketSession:
-    made = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0)
+    made = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0)
     made.register(now=0)
     return made
 
@@ -113,6 +114,6 @@ def test_a_session_closes_once(session: SocketSession) -> None:
 
 
 def test_a_socket_before_its_handshake_hears_nothing() -> None:
-    connecting = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0)
+    connecting = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0)
     assert connecting.receive(b"heartbeat", now=1) == ()
     assert connecting.check(now=1000, patience=PATIENCE) == ()

@@ -41,19 +41,26 @@ class NodeMonitor:
         if self._hub.node is None:
             return False
         try:
-            await self._judge_nodes()
-            return await self._database.run(sweep, self._database.store, utc_now())
+            if not await self._find_dead():
+                return False
+            return await self._database.run(sweep, self._database.store)
         except DatabaseError:
             self._watch.forget()
             raise
 
-    async def _judge_nodes(self) -> None:
+    async def _find_dead(self) -> bool:
+        """Declare dead what stood still for a lease; return whether a dead node is left to sweep."""
         store, own = self._database.store, self._hub.node_id
         asked_at = time.monotonic()
         nodes = await self._database.run(store.nodes.all)
         if time.monotonic() - asked_at > self._freeze_seconds:
             self._watch.forget()  # frozen meanwhile, perhaps with all the others
-        renewals = {n.id: n.renewals for n in nodes if not n.dead and n.id != own}
-        for node, count in self._watch.observe(renewals, self._clock.now()):
-            if await self._database.run(declare_node_dead, store, node, count, utc_now()):
-                log.warning("a node does not renew its lease: declared dead", extra={"node": node})
+        others = {n.id: n for n in nodes if not n.dead and n.id != own}
+        renewals = {node.id: node.renewals for node in others.values()}
+        is_any_dead = any(node.dead for node in nodes)
+        for node_id, _ in self._watch.observe(renewals, self._clock.now()):
+            if await self._database.run(declare_node_dead, store, others[node_id], utc_now()):
+                is_any_dead = True
+                fields = {"node": node_id}
+                log.warning("a node does not renew its lease: declared dead", extra=fields)
+        return is_any_dead
