@@ -100,7 +100,7 @@ def test_nodes_are_shown_with_their_leases(
     registry.enrol("a:1:1")
     registry.enrol("b:1:1", lease_seconds=-60)
     dead = registry.enrol("c:1:1")
-    store.nodes.declare_dead(dead.id, dead.renewals)
+    store.nodes.declare_dead(dead.id, dead.renewals, registry.now)
     checks = by_name(check_database(Platform(settings, store)))
     assert checks["node a:1:1"].status is Status.OK
     assert checks["node b:1:1"].found == "lease ran out 1m ago"

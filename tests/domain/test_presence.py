@@ -36,7 +36,7 @@ def test_a_connected_module_is_online_until_it_is_silent_for_too_long(
 ) -> None:
     module = make_module(session=make_session(connected_at=NOON - ago(connected_ago)))
     heartbeat = None if heartbeat_ago is None else NOON - ago(heartbeat_ago)
-    presence = judge_presence(module, {NODE}, heartbeat, NOON, RULES)
+    presence = judge_presence(module, {}, {NODE}, heartbeat, NOON, RULES)
     assert (presence.state, presence.reason, presence.is_alive) == (state, None, True)
     assert presence.session == module.session
 
@@ -44,7 +44,7 @@ def test_a_connected_module_is_online_until_it_is_silent_for_too_long(
 def test_a_module_without_a_session_is_offline_for_its_stored_reason() -> None:
     since = NOON - ago(60)
     module = make_module(offline_reason=OfflineReason.BYE, state_since=since)
-    presence = judge_presence(module, {NODE}, NOON, NOON, RULES)
+    presence = judge_presence(module, {}, {NODE}, NOON, NOON, RULES)
     assert (presence.state, presence.reason) == (State.OFFLINE, OfflineReason.BYE)
     assert (presence.since, presence.session, presence.is_alive) == (since, None, False)
 
@@ -52,9 +52,26 @@ def test_a_module_without_a_session_is_offline_for_its_stored_reason() -> None:
 @pytest.mark.parametrize("alive", [(), (OTHER,)])
 def test_a_module_whose_node_is_not_alive_is_offline_however_fresh_its_heartbeat(alive) -> None:
     module = make_module(session=make_session())
-    presence = judge_presence(module, alive, NOON, NOON, RULES)
+    presence = judge_presence(module, {}, alive, NOON, NOON, RULES)
     assert (presence.state, presence.reason) == (State.OFFLINE, OfflineReason.NODE_LOST)
     assert presence.session is None
+
+
+@pytest.mark.parametrize("reason", [OfflineReason.NODE_LOST, OfflineReason.PLATFORM_RESTART])
+def test_a_node_that_is_not_alive_says_why_and_since_when_its_modules_are_offline(
+    reason: OfflineReason,
+) -> None:
+    node = make_node(lease_until=NOON - ago(10), offline_reason=reason)
+    module = make_module(session=make_session(), state_since=NOON - ago(60))
+    presence = judge_presence(module, {NODE: node}, (), NOON, NOON, RULES)
+    assert (presence.reason, presence.since) == (reason, NOON - ago(10))
+
+
+def test_a_session_that_began_after_its_nodes_lease_ended_at_once() -> None:
+    node = make_node(lease_until=NOON - ago(10))
+    module = make_module(session=make_session(), state_since=NOON - ago(3))
+    presence = judge_presence(module, {NODE: node}, (), NOON, NOON, RULES)
+    assert presence.since == NOON - ago(3)
 
 
 @pytest.mark.parametrize(

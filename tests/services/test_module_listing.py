@@ -94,7 +94,7 @@ def test_a_listing_is_doubtful_while_a_silent_node_may_be_back(registry: Registr
     assert not list_online(registry.store, rules, registry.now).is_doubtful
     silent = registry.enrol(OTHER, lease_seconds=-10)
     assert list_online(registry.store, rules, registry.now).is_doubtful
-    registry.store.nodes.declare_dead(silent.id, silent.renewals)
+    registry.store.nodes.declare_dead(silent.id, silent.renewals, registry.now)
     assert not list_online(registry.store, rules, registry.now).is_doubtful
 
 
@@ -103,7 +103,7 @@ def test_after_an_outage_only_a_declared_death_counts(registry: Registry, rules)
     dead = registry.enrol(OTHER, lease_seconds=20)
     registry.connect(registry.register("late"))
     registry.connect(registry.register("lost"), node=OTHER)
-    registry.store.nodes.declare_dead(dead.id, dead.renewals)
+    registry.store.nodes.declare_dead(dead.id, dead.renewals, registry.now)
     listing = list_online(registry.store, rules, registry.now, trust_lease=False)
     assert names(listing) == ["late"]
     assert listing.valid_until is None

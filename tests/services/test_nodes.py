@@ -10,9 +10,19 @@ from shared.domain.ids import NodeId
 from shared.domain.module import Module
 from shared.domain.node_command import NodeCommand
 from shared.services import nodes
-from shared.services.nodes import enrol_node, retire_node, sweep
-from shared.store import Store
+from shared.services.nodes import (
+    declare_node_dead,
+    enrol_node,
+    replace_predecessors,
+    retire_node,
+    sweep,
+    sweep_orphans,
+)
+from shared.settings import Settings
+from shared.store import connect
 from tests.support.builders import NODE, NOON, make_node
+from tests.support.command_log import CommandLog
+from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 
 OTHER = NodeId("host-b:10090:1")
@@ -25,54 +35,25 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes, "SLICES_PER_SWEEP", 2)
 
 
-class KilledStore:
-    """A store whose user is killed at one of the calls that write."""
-
-    def __init__(self, store: Store, calls_survived: int) -> None:
-        self._left = calls_survived
-        self.modules = store.modules
-        self.sessions = Killed(store.sessions, self)
-        self.events = Killed(store.events, self)
-        self.counters = Killed(store.counters, self)
-        self.node_commands = Killed(store.node_commands, self)
-        self.nodes = Killed(store.nodes, self)
-
-    def count_write(self) -> None:
-        """Let one write through, or die instead of it."""
-        if self._left == 0:
-            raise KeyboardInterrupt
-        self._left -= 1
-
-
-class Killed:
-    """One collection of such a store."""
-
-    WRITES = ("record", "write", "note_registry_change", "remove_of_node", "remove")
-
-    def __init__(self, collection: Any, store: KilledStore) -> None:
-        self._collection = collection
-        self._store = store
-
-    def __getattr__(self, name: str) -> Any:
-        if name in self.WRITES:
-            self._store.count_write()
-        return getattr(self._collection, name)
-
-
 def connect_many(registry: Registry, count: int, node: NodeId = NODE) -> list[Module]:
     return [registry.connect(registry.register(f"{node}-{n}"), node=node) for n in range(count)]
 
 
 def declare_dead(registry: Registry, node: NodeId = NODE, renewals: int = 1) -> None:
-    assert registry.store.nodes.declare_dead(node, renewals)
+    assert registry.store.nodes.declare_dead(node, renewals, registry.now)
 
 
 def sweep_all(registry: Registry) -> None:
     """Sweep until nothing is left."""
     for _ in range(50):
-        if not sweep(registry.store, registry.now):
+        if not sweep(registry.store):
+            break
+    else:
+        raise AssertionError("The sweep never ends.")
+    for _ in range(50):
+        if not sweep_orphans(registry.store, registry.now):
             return
-    raise AssertionError("The sweep never ends.")
+    raise AssertionError("The search for orphans never ends.")
 
 
 def offline_reasons(registry: Registry, modules: list[Module]) -> list[OfflineReason | None]:
@@ -83,7 +64,7 @@ def offline_reasons(registry: Registry, modules: list[Module]) -> list[OfflineRe
 def test_living_nodes_are_left_alone(registry: Registry) -> None:
     registry.enrol()
     modules = connect_many(registry, 3)
-    assert not sweep(registry.store, registry.now)
+    assert not sweep(registry.store)
     assert [registry.read(module) for module in modules] == modules
 
 
@@ -91,7 +72,7 @@ def test_a_lease_that_ran_out_is_no_death(registry: Registry) -> None:
     """Only a node that saw the renewals stand still may judge: this reader's clock may be wrong."""
     registry.enrol(lease_seconds=-3600)
     modules = connect_many(registry, 1)
-    assert not sweep(registry.store, registry.now)
+    assert not sweep(registry.store)
     assert [registry.read(module) for module in modules] == modules
 
 
@@ -101,7 +82,7 @@ def test_a_dead_nodes_modules_go_offline_in_slices_and_its_document_last(
     registry.enrol()
     modules = connect_many(registry, 5)
     declare_dead(registry)
-    assert sweep(registry.store, registry.now)
+    assert sweep(registry.store)
     assert len(registry.store.modules.connected()) == 1
     assert [node.id for node in registry.store.nodes.all()] == [NODE]
     sweep_all(registry)
@@ -148,18 +129,18 @@ def test_who_reconnects_during_a_sweep_stays_online(registry: Registry) -> None:
     declare_dead(registry)
     read = registry.store.sessions.of_node
 
-    def reconnect_after_the_read(node: NodeId) -> list[Any]:
-        records = read(node)
+    def reconnect_after_the_read(node: NodeId, limit: int) -> list[Any]:
+        records = read(node, limit)
         registry.store.sessions.of_node = read
         registry.connect(module, node=OTHER)
         return records
 
     registry.store.sessions.of_node = reconnect_after_the_read
-    sweep(registry.store, registry.now)
+    sweep(registry.store)
     assert registry.read(module).session.node == OTHER
 
 
-@pytest.mark.parametrize("calls_survived", range(11))
+@pytest.mark.parametrize("calls_survived", range(13))
 def test_a_sweeper_that_is_killed_anywhere_leaves_the_work_to_the_next(
     registry: Registry, calls_survived: int
 ) -> None:
@@ -168,7 +149,7 @@ def test_a_sweeper_that_is_killed_anywhere_leaves_the_work_to_the_next(
     declare_dead(registry)
     killed = KilledStore(registry.store, calls_survived)
     with pytest.raises(KeyboardInterrupt):
-        while sweep(killed, registry.now):
+        while sweep(killed):
             pass
     sweep_all(registry)
     assert registry.store.nodes.all() == []
@@ -177,7 +158,7 @@ def test_a_sweeper_that_is_killed_anywhere_leaves_the_work_to_the_next(
         assert registry.happened(module).count(("offline", "node_lost")) == 1
 
 
-def test_orders_of_a_dead_node_go_with_it(registry: Registry) -> None:
+def test_the_commands_to_a_dead_node_go_with_it(registry: Registry) -> None:
     registry.enrol()
     (module,) = connect_many(registry, 1)
     registry.store.node_commands.insert(
@@ -213,23 +194,40 @@ def test_a_node_that_enrols_during_the_search_has_no_orphans(registry: Registry)
         return search(known)
 
     registry.store.sessions.orphaned = enrol_first
-    sweep(registry.store, registry.now)
+    assert not sweep_orphans(registry.store, registry.now)
     assert len(registry.store.modules.connected()) == 1
 
 
-def test_a_node_that_binds_a_port_ends_who_had_it_before(registry: Registry) -> None:
+def test_a_process_that_starts_ends_the_nodes_that_had_its_port(registry: Registry) -> None:
     registry.enrol()
-    enrol_node(registry.store, make_node(id=NodeId("host-a:10090:2")), registry.now)
+    registry.enrol(OTHER)
+    successor = make_node(id=NodeId("host-a:10090:2"))
+    enrol_node(registry.store, successor, registry.now)
+    replace_predecessors(registry.store, successor, registry.now)
+    replace_predecessors(registry.store, successor, registry.now)
     assert {n.id: n.dead for n in registry.store.nodes.all()} == {
         NODE: True,
-        "host-a:10090:2": False,
+        OTHER: False,
+        successor.id: False,
     }
 
 
 def test_a_node_that_renewed_is_not_declared_dead(registry: Registry) -> None:
-    registry.enrol()
+    node = registry.enrol()
     registry.store.nodes.renew(NODE, registry.now + timedelta(seconds=20), sessions=0)
-    assert not registry.store.nodes.declare_dead(NODE, renewals=1)
+    assert not declare_node_dead(registry.store, node, registry.now)
+
+
+def test_a_sweep_with_nothing_to_do_reads_nothing_but_the_nodes(
+    registry: Registry, settings: Settings
+) -> None:
+    registry.enrol()
+    connect_many(registry, 3)
+    sent = CommandLog()
+    watched = connect(settings, event_listeners=[sent])
+    assert not sweep(watched)
+    watched.close()
+    assert sent.collections() == ["nodes"]
 
 
 def test_a_retiring_node_ends_its_sessions_for_the_restart(registry: Registry) -> None:

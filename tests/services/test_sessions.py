@@ -150,7 +150,7 @@ def test_a_session_of_a_dead_node_was_lost_with_it(registry: Registry, fate: str
     if fate == "lease ran out":
         registry.store.nodes.renew(OTHER, registry.now - timedelta(seconds=3), sessions=1)
     elif fate == "declared dead":
-        registry.store.nodes.declare_dead(OTHER, 1)
+        registry.store.nodes.declare_dead(OTHER, 1, registry.now)
     else:
         registry.store.nodes.remove(OTHER)
     registry.write(registry.claim(module))
@@ -161,7 +161,7 @@ def test_a_session_of_a_dead_node_was_lost_with_it(registry: Registry, fate: str
 
 def test_a_session_of_a_stopping_node_ended_with_its_restart(registry: Registry) -> None:
     module = registry.connect(registry.register(), node=OTHER)
-    registry.store.nodes.retire(OTHER, OfflineReason.PLATFORM_RESTART)
+    registry.store.nodes.retire(OTHER, OfflineReason.PLATFORM_RESTART, registry.now)
     registry.write(registry.claim(module))
     assert registry.happened(module)[-2] == ("offline", "platform_restart")
 
@@ -214,6 +214,26 @@ def test_a_socket_that_the_database_forgot_is_bound_again(registry: Registry) ->
     (outcome,) = registry.write(again, held={module.session.id})
     assert (outcome.decision, outcome.epoch) == (Decision.ACCEPTED, module.epoch + 1)
     assert registry.read(module).session.id == module.session.id
+
+
+def test_a_socket_that_is_bound_again_was_connected_all_the_time(registry: Registry) -> None:
+    module = registry.connect(registry.register())
+    registry.now += timedelta(minutes=5)
+    registry.write(ends=(make_end(module, registry, reason=OfflineReason.NODE_LOST),))
+    registry.now += timedelta(minutes=1)
+    again = registry.claim(
+        module,
+        id=module.session.id,
+        connected_at=module.session.connected_at,
+        held_epoch=module.epoch,
+    )
+    registry.write(again, held={module.session.id})
+    stored = registry.read(module)
+    assert stored.session.connected_at == module.session.connected_at
+    assert stored.last_login_time == module.last_login_time
+    assert stored.state_since == registry.now
+    online = registry.store.events.find(subject=module_subject(module.module_hash))[-1]
+    assert (online.what, online.at) == ("online", registry.now)
 
 
 def test_a_socket_is_not_bound_again_over_a_later_session(registry: Registry) -> None:

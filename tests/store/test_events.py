@@ -47,6 +47,41 @@ def test_one_millisecond_is_told_in_the_order_of_the_sessions(store: Store, now:
     assert store.events.find() == told
 
 
+def test_sessions_on_nodes_with_different_clocks_are_told_in_their_order(
+    store: Store, now: datetime
+) -> None:
+    """The second node's clock is half a second behind, and a takeover takes less."""
+    behind = timedelta(seconds=0.5)
+    told = [
+        online(A, 1, now - timedelta(seconds=10)),
+        went_offline(A, 1, now + timedelta(seconds=0.1) - behind, OfflineReason.REPLACED),
+        online(A, 2, now + timedelta(seconds=0.1) - behind),
+        went_offline(A, 2, now, OfflineReason.REPLACED),
+        online(A, 3, now + timedelta(seconds=0.2) - behind),
+        went_offline(A, 3, now + timedelta(seconds=0.3) - behind, OfflineReason.BYE),
+    ]
+    store.events.record(told[::-1])
+    assert store.events.find() == told
+
+
+def test_two_modules_whose_nodes_clocks_differ_do_not_mix_their_sessions(
+    store: Store, now: datetime
+) -> None:
+    late = [online(A, 9, now), went_offline(A, 9, now - timedelta(seconds=1), OfflineReason.BYE)]
+    between = online(B, 1, now - timedelta(seconds=0.5))
+    store.events.record([*late, between])
+    assert store.events.find() == [between, *late]
+
+
+def test_reasons_are_read_by_what_happened(store: Store, now: datetime) -> None:
+    begun, ended = online(A, 1, now), went_offline(A, 1, now, OfflineReason.BYE)
+    store.events.record([begun, ended])
+    assert store.events.reasons([begun.id, ended.id, "unknown"]) == {
+        begun.id: None,
+        ended.id: "bye",
+    }
+
+
 def test_the_last_epoch_is_the_highest_that_was_recorded(store: Store, now: datetime) -> None:
     assert store.events.last_epoch(A) == 0
     store.events.record([online(A, 3, now), online(A, 12, now), online(B, 99, now)])

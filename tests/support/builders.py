@@ -13,6 +13,7 @@ from shared.services.module_listing import ListedModule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NODE = NodeId("host-a:10090:1")
+RULES = PresenceRules(interval=timedelta(seconds=30), flush=timedelta(seconds=10))
 ACTOR = user("alice")
 
 
@@ -63,6 +64,5 @@ def make_claim(module_hash: ModuleHash, **overrides: Any) -> Claim:
 
 def make_listed(now: datetime, **overrides: Any) -> ListedModule:
     module = make_module(**overrides)
-    rules = PresenceRules(interval=timedelta(seconds=30), flush=timedelta(seconds=10))
-    presence = judge_presence(module, {NODE}, None, now, rules)
+    presence = judge_presence(module, {}, {NODE}, None, now, RULES)
     return ListedModule(module=module, presence=presence, last_alive_time=None)

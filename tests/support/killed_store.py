@@ -1,0 +1,39 @@
+"""A store whose user is killed between two of its writes."""
+
+from typing import Any
+
+from shared.store import Store
+
+
+class KilledStore:
+    """A store whose user is killed at one of the calls that write."""
+
+    def __init__(self, store: Store, calls_survived: int) -> None:
+        self._left = calls_survived
+        self.modules = store.modules
+        self.sessions = Killed(store.sessions, self)
+        self.events = Killed(store.events, self)
+        self.counters = Killed(store.counters, self)
+        self.node_commands = Killed(store.node_commands, self)
+        self.nodes = Killed(store.nodes, self)
+
+    def count_write(self) -> None:
+        """Let one write through, or die instead of it."""
+        if self._left == 0:
+            raise KeyboardInterrupt
+        self._left -= 1
+
+
+class Killed:
+    """One collection of such a store."""
+
+    WRITES = ("record", "write", "note_registry_change", "remove_of_node", "remove")
+
+    def __init__(self, collection: Any, store: KilledStore) -> None:
+        self._collection = collection
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.WRITES:
+            self._store.count_write()
+        return getattr(self._collection, name)
