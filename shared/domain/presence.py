@@ -78,14 +78,12 @@ def judge_presence(
             since=node.end_of_session(module.state_since) if node else module.state_since,
             session=None,
         )
-    last_sign = latest_heartbeat(session, heartbeat) or session.connected_at
+    last_sign = latest_heartbeat(module, heartbeat) or session.connected_at
     state = State.SUSPECT if now - last_sign > rules.suspect_after else State.ONLINE
     return Presence(state=state, reason=None, since=module.state_since, session=session)
 
 
-def latest_heartbeat(session: Session | None, heartbeat: datetime | None) -> datetime | None:
+def latest_heartbeat(module: Module, heartbeat: datetime | None) -> datetime | None:
     """Return when a module last spoke: a connect counts, and is known before the first flush."""
-    signs = [heartbeat] if heartbeat else []
-    if session is not None:
-        signs.append(session.connected_at)
-    return max(signs, default=None)
+    connected_at = module.session.connected_at if module.session else module.last_login_time
+    return max((at for at in (heartbeat, connected_at) if at is not None), default=None)

@@ -77,7 +77,7 @@ def _read(
             presence=judge_presence(
                 module, known, alive, heartbeats.get(module.module_hash), now, rules
             ),
-            last_alive_time=latest_heartbeat(module.session, heartbeats.get(module.module_hash)),
+            last_alive_time=latest_heartbeat(module, heartbeats.get(module.module_hash)),
         )
         for module in sorted(modules, key=lambda module: module.module_id)
     ]
@@ -105,7 +105,7 @@ def get_module(
     alive = {n.id for n in nodes.values() if n.is_alive(now, trust_lease=trust_lease)}
     heartbeat = store.heartbeats.get(module_hash)
     presence = judge_presence(module, nodes, alive, heartbeat, now, rules)
-    last_alive_time = latest_heartbeat(module.session, heartbeat)
+    last_alive_time = latest_heartbeat(module, heartbeat)
     return ListedModule(module=module, presence=presence, last_alive_time=last_alive_time)
 
 

@@ -67,7 +67,6 @@ def _create(store: Store, registration: Registration, now: datetime) -> Module |
     )
     if not store.modules.insert(module):
         return None
-    store.heartbeats.start(module.module_hash, now)
     store.events.record([was_registered(module, now)])
     store.counters.note_registry_change()
     return module

@@ -26,8 +26,9 @@ class Heartbeats:
         """Give a newly registered module its heartbeat."""
         self._collection.update_one({"_id": module_hash}, {"$max": {"at": at}}, upsert=True)
 
-    def record(self, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> None:
-        """Raise the heartbeats of modules that spoke, given per second; make the missing ones."""
+    def record(self, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> list[ModuleHash]:
+        """Raise the heartbeats of modules, given per second; make and return the missing ones."""
+        made: list[ModuleHash] = []
         updates = [(second, ids) for second, hashes in spoken.items() for ids in chunks(hashes)]
         for part in chunks(updates, UPDATES_PER_CALL):
             result = self._collection.bulk_write(
@@ -35,9 +36,12 @@ class Heartbeats:
                 ordered=False,
             )
             if result.matched_count < sum(len(ids) for _, ids in part):
-                self._insert_missing(part)
+                made += self._insert_missing(part)
+        return made
 
-    def _insert_missing(self, part: Sequence[tuple[datetime, Sequence[ModuleHash]]]) -> None:
+    def _insert_missing(
+        self, part: Sequence[tuple[datetime, Sequence[ModuleHash]]]
+    ) -> list[ModuleHash]:
         # In the order of time: whoever spoke in two of the seconds gets the later one.
         wanted = {key: at for at, ids in sorted(part, key=itemgetter(0)) for key in ids}
         found = {doc["_id"] for doc in self._collection.find({"_id": {"$in": list(wanted)}})}
@@ -47,12 +51,13 @@ class Heartbeats:
             if module_hash not in found
         ]
         if not missing:
-            return
+            return []
         try:
             self._collection.bulk_write(missing, ordered=False)
         except BulkWriteError as error:  # another process made it in between: as good
             if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
                 raise
+        return [module_hash for module_hash in wanted if module_hash not in found]
 
     def read(self, hashes: Sequence[ModuleHash], registered: int) -> dict[ModuleHash, datetime]:
         """Return the heartbeats of these modules; registered (how many exist) picks the cheaper way."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from pymongo import DeleteMany, IndexModel, UpdateOne
@@ -65,6 +66,11 @@ class NodeCommands:
     def remove_of_node(self, node: NodeId) -> None:
         """Remove the commands to a node that is gone."""
         self._collection.delete_many({"node": node})
+
+    def purge(self, before: datetime) -> int:
+        """Delete commands older than this, which no node read; return how many went."""
+        # Without an index: a second is all that a command lives.
+        return self._collection.delete_many({"created_at": {"$lt": before}}).deleted_count
 
 
 def _to_document(command: NodeCommand) -> dict[str, Any]:

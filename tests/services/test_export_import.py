@@ -50,6 +50,7 @@ def test_modules_heartbeats_history_and_counters_are_carried(
 ) -> None:
     requirement = {"whole": 2**40, "real": 1.0, "none": None, "text": "负荷", "list": [True, -1]}
     module = registry.register(data_requirement=requirement, tags=("pilot",), priority=7)
+    registry.store.heartbeats.record({registry.now: [module.module_hash]})
     import_registry(target, export(registry), registry.now)
     assert target.modules.get(module.module_hash) == module
     assert target.heartbeats.get(module.module_hash) == registry.now
@@ -87,7 +88,8 @@ def test_who_was_offline_keeps_the_reason(registry: Registry, target: Store) -> 
 
 def test_nodes_and_commands_are_not_carried(registry: Registry) -> None:
     registry.enrol()
-    registry.connect(registry.register())
+    module = registry.connect(registry.register())
+    registry.store.heartbeats.record({registry.now: [module.module_hash]})
     carried = {orjson.loads(line).get("collection") for line in export(registry)}
     assert carried == {None, "modules", "heartbeats", "events", "counters"}
 

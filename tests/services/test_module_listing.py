@@ -17,6 +17,7 @@ from shared.services.module_listing import (
     select,
     to_item,
 )
+from shared.services.nodes import declare_node_dead, sweep
 from shared.settings import Settings
 from tests.support.builders import NODE
 from tests.support.registry import Registry
@@ -120,6 +121,28 @@ def test_a_change_during_the_read_shows_in_the_counter(registry: Registry, rules
     registry.store.nodes.all = register_first
     listing = list_all(registry.store, rules, registry.now)
     assert listing.changes < registry.store.counters.read()[0]
+
+
+def test_a_module_that_never_connected_was_never_alive(registry: Registry, rules) -> None:
+    module = registry.register()
+    listed = get_module(registry.store, module.module_hash, rules, registry.now)
+    assert listed.presence.reason is OfflineReason.NEVER_CONNECTED
+    assert listed.last_alive_time is None
+    assert to_item(listed)["last_alive_time"] is None
+
+
+def test_a_module_that_was_lost_before_the_first_flush_was_alive_at_its_connect(
+    registry: Registry, rules
+) -> None:
+    node = registry.enrol()
+    module = registry.connect(registry.register())
+    connected_at = registry.now
+    registry.now += timedelta(minutes=5)
+    declare_node_dead(registry.store, node, registry.now)
+    while sweep(registry.store):
+        pass
+    listed = get_module(registry.store, module.module_hash, rules, registry.now)
+    assert listed.last_alive_time == connected_at
 
 
 def test_one_module_is_found_with_its_state(registry: Registry, rules) -> None:

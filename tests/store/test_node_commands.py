@@ -1,6 +1,6 @@
 """Node commands: one close per session, read by their node, removed when carried out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.closing import EXPIRED, REPLACED
@@ -70,3 +70,12 @@ def test_the_commands_of_a_gone_node_are_removed(store: Store) -> None:
     store.node_commands.remove_of_node(NODE)
     assert store.node_commands.read(NODE) == []
     assert len(store.node_commands.read(OTHER)) == 1
+
+
+def test_commands_that_no_node_read_are_purged_by_age(store: Store) -> None:
+    young = make_command("session-2")
+    old = make_command("session-1", created_at=young.created_at - timedelta(minutes=10))
+    store.node_commands.insert([old, young])
+    before = young.created_at - timedelta(minutes=5)
+    assert [store.node_commands.purge(before) for _ in range(2)] == [1, 0]
+    assert store.node_commands.read(NODE) == [young]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.session import SessionEnd
+from shared.services.heartbeat_recording import record_heartbeats
 from shared.store import DatabaseError
 from wsd.connection import Connection
 from wsd.database import Database
@@ -41,7 +42,8 @@ class HeartbeatFlush:
             return False
         started = time.monotonic()
         try:
-            await self._database.run(self._database.store.heartbeats.record, self._by_second(times))
+            spoken = self._by_second(times)
+            await self._database.run(record_heartbeats, self._database.store, spoken)
         except DatabaseError:
             self._departed = departed | self._departed
             raise
