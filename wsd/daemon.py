@@ -12,7 +12,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from shared.clock import utc_now
 from shared.domain.closing import RESTART, OfflineReason
-from shared.domain.node import Node
+from shared.domain.node import Node, node_address
 from shared.domain.session import SessionEnd
 from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
@@ -30,6 +30,7 @@ from wsd.loops.heartbeat_monitor import HeartbeatMonitor
 from wsd.loops.node_monitor import NodeMonitor
 from wsd.loops.reconciler import Reconciler
 from wsd.loops.runner import Loop
+from wsd.machine_id import read_machine_id
 from wsd.metrics import Metrics
 from wsd.session import SilenceRules
 from wsd.session_writer import SessionWriter
@@ -81,7 +82,8 @@ class Daemon:
         )
         self._lease = LeaseKeeper(
             self._lease_store,
-            address=f"{settings.node_name}:{self._port}",
+            name=f"{settings.node_name}:{self._port}",
+            address=node_address(settings.node_name, read_machine_id(settings.var_dir), self._port),
             times=LeaseTimes(
                 lease_seconds=settings.lease_seconds, renew_seconds=settings.lease_renew_seconds
             ),

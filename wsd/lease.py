@@ -33,12 +33,14 @@ class LeaseKeeper:
     def __init__(
         self,
         store: Store,
+        name: str,
         address: str,
         times: LeaseTimes,
         count_sessions: Callable[[], int],
         on_enrolled: Callable[[Node], None],
     ) -> None:
         self._store = store
+        self._name = name
         self._address = address
         self._times = times
         self._count_sessions = count_sessions
@@ -113,7 +115,7 @@ class LeaseKeeper:
         self._enrolments += 1
         started = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{self._enrolments}"
         node = Node(
-            id=NodeId(f"{self._address}:{started}"),
+            id=NodeId(f"{self._name}:{started}"),
             address=self._address,
             renewals=0,
             lease_until=now + timedelta(seconds=self._times.lease_seconds),

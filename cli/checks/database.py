@@ -1,5 +1,6 @@
 """What doctor asks the database: the server, its clock, the indexes, the nodes' leases."""
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from cli.checks.check import Check, fail, ok, warn
@@ -73,7 +74,23 @@ def _check_indexes(store: Store) -> Check:
 def _check_nodes(nodes: list[Node], now: datetime) -> list[Check]:
     if not nodes:
         return [fail("node", "no socket daemon has a lease", UP)]
-    return [_check_node(node, now) for node in nodes]
+    return [*(_check_node(node, now) for node in nodes), *_check_names(nodes, now)]
+
+
+def _check_names(nodes: list[Node], now: datetime) -> list[Check]:
+    """Look for machines that share a NODE_NAME; one whose node is gone is no reason to worry."""
+    machines = defaultdict(set)
+    for node in nodes:
+        if node.is_alive(now):
+            machines[node.host].add(node.machine)
+    advice = "give every machine a NODE_NAME of its own in .env"
+    return [
+        warn(
+            f"node {host}", f"{len(ids)} machines have this name: {', '.join(sorted(ids))}", advice
+        )
+        for host, ids in machines.items()
+        if len(ids) > 1
+    ]
 
 
 def _check_node(node: Node, now: datetime) -> Check:

@@ -10,9 +10,14 @@ from shared.domain.ids import NodeId
 HOST_CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
+def node_address(name: str, machine: str, port: int) -> str:
+    """Return where a node listens, as only one process at a time can."""
+    return f"{name}@{machine}:{port}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One running wsd process, as its document tells."""
+    """One running wsd process, as its document tells; its id is host:port:start."""
 
     id: NodeId
     address: str
@@ -22,6 +27,16 @@ class Node:
     sessions: int = 0
     dead: bool = False
     offline_reason: OfflineReason = OfflineReason.NODE_LOST  # what its sessions end for once dead
+
+    @property
+    def host(self) -> str:
+        """Return the NODE_NAME of its machine."""
+        return self.id.rsplit(":", 2)[0]
+
+    @property
+    def machine(self) -> str:
+        """Return its machine, by name and id."""
+        return self.address.rpartition(":")[0]
 
     def is_alive(self, now: datetime, *, trust_lease: bool = True) -> bool:
         """Return whether readers may believe this node's sessions.

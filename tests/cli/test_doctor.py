@@ -17,11 +17,12 @@ from cli.checks.database import _check_clock, _check_server, check_database
 from cli.checks.services import check_nginx_binary, check_open_files, check_services
 from cli.context import Platform
 from cli.main import cli
+from shared.domain.node import node_address
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.server import ServerFacts
 from tests.conftest import free_port
-from tests.support.builders import NODE, NOON
+from tests.support.builders import NODE, NOON, make_node
 from tests.support.registry import Registry
 
 
@@ -105,6 +106,28 @@ def test_nodes_are_shown_with_their_leases(
     assert checks["node a:1:1"].status is Status.OK
     assert checks["node b:1:1"].found == "lease ran out 1m ago"
     assert checks["node c:1:1"].found == "declared dead"
+
+
+def test_machines_of_one_name_are_reported_while_both_live(
+    settings: Settings, store: Store, registry: Registry
+) -> None:
+    def enrol(host: str, machine: str, port: int, *, lease_seconds: int = 20) -> None:
+        lease_until = registry.now + timedelta(seconds=lease_seconds)
+        address = node_address(host, machine, port)
+        node_id = f"{host}:{port}:{machine}"
+        store.nodes.enrol(make_node(id=node_id, address=address, lease_until=lease_until))
+
+    enrol("one", "m1", 10090)
+    enrol("one", "m1", 10091)
+    enrol("moved", "m1", 10090, lease_seconds=-60)
+    enrol("moved", "m2", 10090)
+    enrol("two", "m1", 10090)
+    enrol("two", "m2", 10090)
+    checks = by_name(check_database(Platform(settings, store)))
+    assert checks["node two"].status is Status.WARN
+    assert checks["node two"].found == "2 machines have this name: two@m1, two@m2"
+    assert "NODE_NAME" in checks["node two"].advice
+    assert not {"node one", "node moved"} & checks.keys()
 
 
 def test_no_node_at_all_is_a_failure(settings: Settings, store: Store) -> None:
