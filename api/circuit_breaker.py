@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from shared.errors import DatabaseUnavailable, PlatformError
-from shared.store import UNAVAILABLE, Store, batch_timeout
+from shared.store import Store, batch_timeout
+from shared.store.errors import DatabaseError, is_away
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,10 @@ class Database:
         try:
             with batch_timeout(seconds) if seconds else nullcontext():
                 yield self._store
-        except UNAVAILABLE as error:
+        except DatabaseError as error:
+            if not is_away(error):
+                self._note_answer()
+                raise
             self._note_failure(error)
             raise DatabaseUnavailable from error
         except PlatformError:

@@ -43,7 +43,8 @@ class Platform:
     def open_store(self, *, wait_seconds: float = 0.0, timeout_ms: int = 1500) -> Iterator["Store"]:
         """Open the store of a database that answers now, or within this time."""
         from shared.services.database_setup import wait_for_database
-        from shared.store import DatabaseError, connect, unavailable_as_platform_error
+        from shared.store import connect, unavailable_as_platform_error
+        from shared.store.errors import DatabaseError
 
         store = self._given_store or connect(self.settings, timeout_ms=timeout_ms)
         try:

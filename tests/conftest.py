@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
@@ -17,6 +18,8 @@ from pymongo.errors import PyMongoError
 
 from shared.settings import Settings
 from shared.store import Store, connect
+from tests.support.background import BackgroundLoop
+from tests.support.wire_proxy import WireProxy
 
 TESTS_DIR = Path(__file__).resolve().parent
 EMBEDDED_SERVER = Path(sys.executable).with_name("secantusd-py")
@@ -126,6 +129,22 @@ def store(settings: Settings, plain_client: MongoClient) -> Iterator[Store]:
     yield opened
     opened.close()
     plain_client.drop_database(settings.mongodb_name)
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[BackgroundLoop]:
+    """A thread for what lies between drivers and servers."""
+    loop = BackgroundLoop("network")
+    yield loop
+    loop.stop()
+
+
+@pytest.fixture
+def wire_proxy(network: BackgroundLoop, database_uri: str) -> Iterator[WireProxy]:
+    """A way to the worker's database on which a test may let commands fail."""
+    opened = WireProxy(network, urlsplit(database_uri).port or 27017)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

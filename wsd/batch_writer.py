@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Generic, Protocol, TypeVar
 
-from shared.store import DatabaseError
+from shared.store.errors import is_away
 from wsd.database import Database
 from wsd.metrics import Metrics
 
@@ -101,11 +101,12 @@ class BatchWriter(Generic[B, R]):
         self._is_writing = True
         try:
             result = await self._database.run(self._source.write, batch)
-        except DatabaseError as error:
-            log.warning("the database did not take a batch", extra={"error": type(error).__name__})
-            await self._fail(batch)
-        except Exception:
-            log.exception("a batch failed")
+        except Exception as error:
+            if is_away(error):
+                fields = {"error": type(error).__name__}
+                log.warning("the database did not take a batch", extra=fields)
+            else:
+                log.exception("a batch failed")
             await self._fail(batch)
         else:
             self._is_writing = self._is_failing = False

@@ -16,7 +16,8 @@ from shared.domain.node import Node, node_address
 from shared.domain.session import SessionEnd
 from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
-from shared.store import DatabaseError, connect
+from shared.store import connect
+from shared.store.errors import DatabaseError
 from wsd.admission import Admission
 from wsd.background import Background
 from wsd.connection import CLOSE_TIMEOUT_SECONDS, Connection

@@ -19,7 +19,7 @@ from shared.errors import (
     NotFound,
     PlatformError,
 )
-from shared.store import UNAVAILABLE
+from shared.store.errors import is_away
 from wsd.admission import RESTARTING, Admission
 from wsd.connection import Connection
 from wsd.hub import Hub
@@ -63,9 +63,9 @@ class Handshake:
             await self._admission.admit(connection, module_hash, _peer_of(connection, request))
         except PlatformError as error:
             return _refuse(connection, error)
-        except UNAVAILABLE:
-            return _refuse(connection, DatabaseUnavailable())
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                return _refuse(connection, DatabaseUnavailable())
             log.exception("handshake failed")
             return _refuse(connection, PlatformError("Internal error."))
         return None

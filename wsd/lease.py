@@ -12,7 +12,8 @@ from shared.clock import utc_now
 from shared.domain.ids import NodeId
 from shared.domain.node import Node
 from shared.services.nodes import enrol_node, replace_predecessors
-from shared.store import DatabaseError, Store
+from shared.store import Store
+from shared.store.errors import is_away
 
 RETRY_SECONDS = 1.0
 
@@ -94,11 +95,11 @@ class LeaseKeeper:
             ):
                 log.warning("declared dead: enrolling anew", extra={"node": self._node.id})
                 self._enrol()
-        except DatabaseError as error:
-            log.warning("lease not renewed", extra={"error": type(error).__name__})
-            return self._retry_seconds
-        except Exception:
-            log.exception("lease not renewed")
+        except Exception as error:
+            if is_away(error):
+                log.warning("lease not renewed", extra={"error": type(error).__name__})
+            else:
+                log.exception("lease not renewed")
             return self._retry_seconds
         self.renewed_at = asked_at
         return self._times.renew_seconds

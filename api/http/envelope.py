@@ -19,7 +19,7 @@ from shared.errors import (
     PlatformError,
     TooManyRequests,
 )
-from shared.store import UNAVAILABLE
+from shared.store.errors import is_away
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _answer_http_exception(error: HTTPException) -> Response:
 
 
 def _answer_crash(error: Exception) -> Response:
-    if isinstance(error, UNAVAILABLE):
+    if is_away(error):
         return _answer_platform_error(DatabaseUnavailable())
     log.error("a request failed", exc_info=error)
     return _fail(500, INTERNAL_ERROR, "internal error", {})

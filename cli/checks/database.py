@@ -9,7 +9,8 @@ from cli.render import format_age
 from shared.clock import utc_now
 from shared.domain.node import HOST_CLOCK_TOLERANCE, Node
 from shared.services.database_setup import describe_server
-from shared.store import DatabaseError, Store
+from shared.store import Store
+from shared.store.errors import DatabaseError
 from shared.store.server import ServerFacts
 
 OLDEST_MONGODB = 6

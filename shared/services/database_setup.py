@@ -5,7 +5,7 @@ import uuid
 
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
-from shared.store import UNAVAILABLE, Store, batch_timeout
+from shared.store import Store, batch_timeout, unavailable_as_platform_error
 from shared.store.server import ServerFacts, open_server
 
 # The name that deploy/database.sh starts our mongod with.
@@ -23,12 +23,12 @@ def wait_for_database(store: Store, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with batch_timeout(PING_SECONDS):
+            with unavailable_as_platform_error(), batch_timeout(PING_SECONDS):
                 store.ping()
             return
-        except UNAVAILABLE as error:
+        except DatabaseUnavailable:
             if time.monotonic() >= deadline:
-                raise DatabaseUnavailable from error
+                raise
         time.sleep(LOOK_AGAIN_SECONDS)
 
 

@@ -7,20 +7,14 @@ from typing import Any
 import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    ExecutionTimeout,
-    InvalidOperation,
-    InvalidURI,
-    PyMongoError,
-)
+from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.server_api import ServerApi
 
 from shared.errors import DatabaseUnavailable, SettingsError
 from shared.settings import Settings
 from shared.store.counters import Counters
 from shared.store.dump import Dump
+from shared.store.errors import DatabaseError, is_away
 from shared.store.events import Events
 from shared.store.heartbeats import Heartbeats
 from shared.store.indexes import Indexes
@@ -31,9 +25,6 @@ from shared.store.sessions import Sessions
 
 Document = dict[str, Any]
 
-DatabaseError = PyMongoError
-# What a caller may try again later; every other driver error is a fault of ours.
-UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, InvalidOperation)
 BATCH_TIMEOUT_SECONDS = 5.0
 # The embedded server slows down tenfold under retryable writes, and a local mongod gains nothing
 # from them: every write of ours is guarded and repeated by its loop anyway. And after it has been
@@ -127,8 +118,10 @@ def batch_timeout(seconds: float = BATCH_TIMEOUT_SECONDS) -> Iterator[None]:
 
 @contextmanager
 def unavailable_as_platform_error() -> Iterator[None]:
-    """Turn the driver's 'not reachable' errors into DatabaseUnavailable."""
+    """Turn the driver's errors into DatabaseUnavailable while the database is away."""
     try:
         yield
-    except UNAVAILABLE as error:
+    except DatabaseError as error:
+        if not is_away(error):
+            raise
         raise DatabaseUnavailable from error

@@ -8,8 +8,8 @@ import bson
 from bson import json_util
 from bson.errors import BSONError
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
 
+from shared.store.errors import insert_new
 from shared.store.events import Events
 from shared.store.indexes import MARKER
 from shared.store.modules import Modules
@@ -20,7 +20,6 @@ Document = dict[str, Any]
 # The counters come last, so that they cover every number in what was read before.
 COLLECTIONS = ("modules", "heartbeats", "events", "counters")
 READ_AT_ONCE = 500
-DUPLICATE_KEY = 11000
 _CANONICAL = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True)
 
 
@@ -43,16 +42,7 @@ class Dump:
 
     def insert_missing(self, collection: str, documents: Sequence[Document]) -> int:
         """Insert documents whose ids do not exist yet; return how many those were."""
-        if not documents:
-            return 0
-        try:
-            self._database[collection].insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            errors = error.details["writeErrors"]
-            if any(e["code"] != DUPLICATE_KEY for e in errors):
-                raise
-            return len(documents) - len(errors)
-        return len(documents)
+        return insert_new(self._database[collection], documents)
 
 
 def encode(document: Document) -> str:

@@ -6,14 +6,13 @@ from typing import Any
 
 from pymongo import IndexModel
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
 
 from shared.domain.event import Event, Subject, SubjectKind
 from shared.domain.ids import ModuleHash
 from shared.domain.presence import State
 from shared.store.chunks import chunks
+from shared.store.errors import insert_new
 
-DUPLICATE_KEY = 11000
 PURGE_SLICE = 1000
 
 
@@ -33,13 +32,7 @@ class Events:
 
     def record(self, events: Sequence[Event]) -> None:
         """Record events; one that is recorded already stays as it is."""
-        if not events:
-            return
-        try:
-            self._collection.insert_many([_to_document(e) for e in events], ordered=False)
-        except BulkWriteError as error:
-            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
-                raise
+        insert_new(self._collection, [_to_document(event) for event in events])
 
     def find(
         self,

@@ -5,15 +5,14 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from pymongo import InsertOne, UpdateMany
+from pymongo import UpdateMany
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
 
 from shared.domain.ids import ModuleHash
 from shared.store.chunks import chunks
+from shared.store.errors import insert_new
 
 UPDATES_PER_CALL = 20
-DUPLICATE_KEY = 11000
 
 
 class Heartbeats:
@@ -45,19 +44,10 @@ class Heartbeats:
         # In the order of time: whoever spoke in two of the seconds gets the later one.
         wanted = {key: at for at, ids in sorted(part, key=itemgetter(0)) for key in ids}
         found = {doc["_id"] for doc in self._collection.find({"_id": {"$in": list(wanted)}})}
-        missing = [
-            InsertOne({"_id": module_hash, "at": at})
-            for module_hash, at in wanted.items()
-            if module_hash not in found
-        ]
-        if not missing:
-            return []
-        try:
-            self._collection.bulk_write(missing, ordered=False)
-        except BulkWriteError as error:  # another process made it in between: as good
-            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
-                raise
-        return [module_hash for module_hash in wanted if module_hash not in found]
+        missing = [key for key in wanted if key not in found]
+        # One that another process made meanwhile is as good.
+        insert_new(self._collection, [{"_id": key, "at": wanted[key]} for key in missing])
+        return missing
 
     def read(self, hashes: Sequence[ModuleHash], registered: int) -> dict[ModuleHash, datetime]:
         """Return the heartbeats of these modules; registered (how many exist) picks the cheaper way."""

@@ -8,7 +8,7 @@ from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.session import SessionEnd
 from shared.services.heartbeat_recording import record_heartbeats
-from shared.store import DatabaseError
+from shared.store.errors import DatabaseError
 from wsd.connection import Connection
 from wsd.database import Database
 from wsd.hub import Hub

@@ -6,7 +6,7 @@ import time
 from shared.clock import utc_now
 from shared.domain.node import NodeWatch
 from shared.services.nodes import declare_node_dead, sweep
-from shared.store import DatabaseError
+from shared.store.errors import DatabaseError
 from wsd.database import Database
 from wsd.hub import Hub
 from wsd.working_clock import WorkingClock

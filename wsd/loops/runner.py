@@ -4,8 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from shared.errors import DatabaseUnavailable
-from shared.store import DatabaseError
+from shared.store.errors import is_away
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +32,12 @@ class Loop:
     async def _call_tick(self) -> bool:
         try:
             return await self._tick()
-        except (DatabaseError, DatabaseUnavailable) as error:
-            log.warning(
-                "a loop found no database",
-                extra={"loop": self._name, "error": type(error).__name__},
-            )
-        except Exception:
-            log.exception("a loop failed", extra={"loop": self._name})
+        except Exception as error:
+            fields = {"loop": self._name, "error": type(error).__name__}
+            if is_away(error):
+                log.warning("a loop found no database", extra=fields)
+            else:
+                log.exception("a loop failed", extra=fields)
         return False
 
     async def _pause(self) -> None:
