@@ -22,6 +22,7 @@ class SubjectKind(StrEnum):
 
     MODULE = "module"
     NODE = "node"
+    OTHER = "other"  # something that a newer release tells of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,5 +42,5 @@ class Counters:
 
     def read(self) -> tuple[int, int]:
         """Return (registry changes so far, modules ever registered)."""
-        values = {doc["_id"]: int(doc["value"]) for doc in self._collection.find({})}
+        values = {doc["_id"]: int(doc.get("value", 0)) for doc in self._collection.find({})}
         return values.get(REGISTRY_CHANGES, 0), values.get(MODULE_ID, 0)

@@ -7,11 +7,13 @@ from typing import Any
 from pymongo import IndexModel
 from pymongo.database import Database
 
+from shared.domain.actor import PLATFORM
 from shared.domain.event import Event, Subject, SubjectKind
 from shared.domain.ids import ModuleHash
 from shared.domain.presence import State
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
+from shared.store.lenient import LONG_AGO, Form
 
 PURGE_SLICE = 1000
 
@@ -49,7 +51,7 @@ class Events:
             query["at"] = {"$gte": since}
         if reason is not None:
             query["reason"] = reason
-        found = [_to_event(document) for document in self._collection.find(query)]
+        found = _FORM.read_all(self._collection.find(query))
         return in_order(event for event in found if subject is None or event.subject == subject)
 
     def reasons(self, ids: Iterable[str]) -> dict[str, str | None]:
@@ -73,7 +75,7 @@ class Events:
         return {
             document["subject"]["id"]
             for document in documents
-            if document["subject"]["kind"] == SubjectKind.MODULE
+            if document["subject"].get("kind") == SubjectKind.MODULE
         }
 
     def purge(self, before: datetime) -> int:
@@ -123,3 +125,17 @@ def _to_event(document: Mapping[str, Any]) -> Event:
         actor=document["actor"],
         detail=document["detail"],
     )
+
+
+_FORM = Form(
+    collection="events",
+    parse=_to_event,
+    fallbacks={
+        "subject": {"kind": SubjectKind.OTHER, "id": ""},
+        "at": LONG_AGO,
+        "what": "unknown",
+        "reason": None,
+        "actor": PLATFORM,
+        "detail": {},
+    },
+)

@@ -52,17 +52,18 @@ class Heartbeats:
     def read(self, hashes: Sequence[ModuleHash], registered: int) -> dict[ModuleHash, datetime]:
         """Return the heartbeats of these modules; registered (how many exist) picks the cheaper way."""
         if len(hashes) * 8 >= registered:
-            return {doc["_id"]: doc["at"] for doc in self._collection.find({})}
+            return {doc["_id"]: doc["at"] for doc in self._collection.find({}) if "at" in doc}
         return {
             doc["_id"]: doc["at"]
             for ids in chunks(hashes)
             for doc in self._collection.find({"_id": {"$in": ids}})
+            if "at" in doc
         }
 
     def get(self, module_hash: ModuleHash) -> datetime | None:
         """Return when this module last spoke, or None."""
         document = self._collection.find_one({"_id": module_hash})
-        return document["at"] if document else None
+        return document.get("at") if document else None
 
     def remove(self, module_hash: ModuleHash) -> None:
         """Forget a deleted module's heartbeat."""

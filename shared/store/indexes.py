@@ -44,7 +44,7 @@ class Indexes:
         document = self._markers.find_one({"_id": MARKER})
         if document is None:
             return Marker()
-        return Marker(version=document["value"], builder=document["builder"])
+        return Marker(version=document.get("value", 0), builder=document.get("builder"))
 
     def begin(self, builder: str, *, instead_of: str | None) -> bool:
         """Become the builder; False when somebody else was first."""

@@ -10,9 +10,10 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId
-from shared.domain.module import Module
+from shared.domain.module import DEFAULT_PRIORITY, Module
 from shared.store.chunks import chunks
-from shared.store.sessions import to_session
+from shared.store.lenient import LONG_AGO, Form
+from shared.store.sessions import SESSION_FALLBACKS, to_session
 
 # Python's names of the fields whose public names are fixed by the contract.
 _KEYS = {
@@ -44,19 +45,19 @@ class Modules:
     def get(self, module_hash: ModuleHash) -> Module | None:
         """Return the module with this hash, or None."""
         document = self._collection.find_one({"_id": module_hash})
-        return _to_module(document) if document else None
+        return _FORM.read(document) if document else None
 
     def get_by_module_id(self, module_id: int) -> Module | None:
         """Return the module with this number, or None."""
         document = self._collection.find_one({"module_id": module_id})
-        return _to_module(document) if document else None
+        return _FORM.read(document) if document else None
 
     def starting_with(self, prefix: str) -> dict[ModuleHash, str]:
         """Return {hash: name} of the modules whose hashes start with this."""
         # "g" is greater than every hexadecimal digit: a range of the primary index.
         span = {"$gte": prefix, "$lt": f"{prefix}g"}
         documents = self._collection.find({"_id": span}, {"name": 1})
-        return {document["_id"]: document["name"] for document in documents}
+        return {document["_id"]: document.get("name", "") for document in documents}
 
     def taken_numbers(self, module_ids: Iterable[int]) -> set[int]:
         """Return which of these numbers are some module's."""
@@ -69,24 +70,24 @@ class Modules:
     def names(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, str]:
         """Return {hash: name} of the registered ones of these modules."""
         return {
-            document["_id"]: document["name"]
+            document["_id"]: document.get("name", "")
             for ids in chunks(hashes)
             for document in self._collection.find({"_id": {"$in": ids}}, {"name": 1})
         }
 
     def all(self) -> list[Module]:
         """Return every registered module."""
-        return [_to_module(document) for document in self._collection.find({})]
+        return list(_FORM.read_all(self._collection.find({})))
 
     def on_nodes(self, nodes: Iterable[NodeId]) -> list[Module]:
         """Return the modules that have a session on one of these nodes."""
         documents = self._collection.find({"session.node": {"$in": list(nodes)}})
-        return [_to_module(document) for document in documents]
+        return list(_FORM.read_all(documents))
 
     def connected(self) -> list[Module]:
         """Return the modules that have a session, whatever became of its node."""
         documents = self._collection.find({"session.node": {"$gt": ""}})
-        return [_to_module(document) for document in documents]
+        return list(_FORM.read_all(documents))
 
     def insert(self, module: Module) -> bool:
         """Insert a new module; False when it was registered in between."""
@@ -144,6 +145,34 @@ def _to_module(document: Mapping[str, Any]) -> Module:
         last_login_time=document["last_login_time"],
         last_execution_time=document["last_execution_time"],
     )
+
+
+_FORM = Form(
+    collection="modules",
+    parse=_to_module,
+    fallbacks={
+        "module_id": 0,
+        "name": "",
+        "description": "",
+        "missionKind": "",
+        "modelHash": "",
+        "dataRequirement": None,
+        "input_data": None,
+        "output_data": None,
+        "tags": (),
+        "priority": DEFAULT_PRIORITY,
+        "enabled": True,
+        "revision": 1,
+        "epoch": 0,
+        "session": SESSION_FALLBACKS,
+        "state_since": LONG_AGO,
+        "offline_reason": OfflineReason.CONNECTION_LOST,
+        "registered_at": LONG_AGO,
+        "updated_at": LONG_AGO,
+        "last_login_time": None,
+        "last_execution_time": None,
+    },
+)
 
 
 def _to_document(module: Module) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Instructions to nodes about their sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from pymongo import DeleteMany, IndexModel, UpdateOne
 from pymongo.database import Database
 
-from shared.domain.closing import find_closing
+from shared.domain.closing import CLOSED, find_closing
 from shared.domain.ids import NodeId
 from shared.domain.node_command import CommandKind, NodeCommand
+from shared.store.lenient import LONG_AGO, Form
 
 
 class NodeCommands:
@@ -34,19 +35,9 @@ class NodeCommands:
         )
 
     def read(self, node: NodeId) -> list[NodeCommand]:
-        """Return what this node has to do."""
-        return [
-            NodeCommand(
-                session=document["session"],
-                node=document["node"],
-                module_hash=document["module_hash"],
-                created_at=document["created_at"],
-                kind=CommandKind(document["kind"]),
-                closing=replace(find_closing(document["closing"]), text=document["text"]),
-            )
-            for document in self._collection.find({"node": node})
-            if "answered" not in document
-        ]
+        """Return what this node has to do; commands of an unknown kind are not for this release."""
+        documents = self._collection.find({"node": node})
+        return list(_FORM.read_all(doc for doc in documents if "answered" not in doc))
 
     def remove(self, commands: Sequence[NodeCommand]) -> None:
         """Remove commands that were carried out."""
@@ -83,3 +74,26 @@ def _to_document(command: NodeCommand) -> dict[str, Any]:
         "closing": command.closing.name,
         "text": command.closing.text,
     }
+
+
+def _to_command(document: Mapping[str, Any]) -> NodeCommand:
+    return NodeCommand(
+        session=document["session"],
+        node=document["node"],
+        module_hash=document["module_hash"],
+        created_at=document["created_at"],
+        kind=CommandKind(document["kind"]),
+        closing=replace(find_closing(document["closing"]), text=document["text"]),
+    )
+
+
+_FORM = Form(
+    collection="node_commands",
+    parse=_to_command,
+    fallbacks={
+        "module_hash": "",
+        "created_at": LONG_AGO,
+        "closing": CLOSED.name,
+        "text": CLOSED.text,
+    },
+)

@@ -9,6 +9,7 @@ from pymongo.database import Database
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId
 from shared.domain.node import Node
+from shared.store.lenient import LONG_AGO, Form
 
 
 class Nodes:
@@ -71,7 +72,7 @@ class Nodes:
 
     def all(self) -> list[Node]:
         """Return every node, dead ones included."""
-        return [_to_node(document) for document in self._collection.find({})]
+        return list(_FORM.read_all(self._collection.find({})))
 
     def remove(self, node: NodeId) -> None:
         """Remove a node's document: the last thing that is done about it."""
@@ -89,3 +90,18 @@ def _to_node(document: Mapping[str, Any]) -> Node:
         dead=document["dead"],
         offline_reason=OfflineReason(document["offline_reason"]),
     )
+
+
+_FORM = Form(
+    collection="nodes",
+    parse=_to_node,
+    fallbacks={
+        "address": "",
+        "renewals": 0,
+        "lease_until": LONG_AGO,
+        "started_at": LONG_AGO,
+        "sessions": 0,
+        "dead": False,
+        "offline_reason": OfflineReason.NODE_LOST,
+    },
+)

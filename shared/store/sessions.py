@@ -15,6 +15,7 @@ from shared.domain.session import (
     SessionStart,
 )
 from shared.store.chunks import chunks
+from shared.store.lenient import LONG_AGO, Form
 
 _RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "state_since": 1, "takeovers": 1}
 
@@ -28,15 +29,17 @@ class Sessions:
     def read(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, SessionRecord]:
         """Return the session records of those of these modules that are registered."""
         return {
-            document["_id"]: _to_record(document)
+            record.module_hash: record
             for ids in chunks(hashes)
-            for document in self._collection.find({"_id": {"$in": ids}}, _RECORD_FIELDS)
+            for record in _FORM.read_all(
+                self._collection.find({"_id": {"$in": ids}}, _RECORD_FIELDS)
+            )
         }
 
     def of_node(self, node: NodeId, limit: int = 0) -> list[SessionRecord]:
         """Return the sessions that the database attributes to this node, all or so many of them."""
         documents = self._collection.find({"session.node": node}, _RECORD_FIELDS, batch_size=500)
-        return [_to_record(document) for document in documents.limit(limit)]
+        return list(_FORM.read_all(documents.limit(limit)))
 
     def orphaned(self, nodes: Sequence[NodeId]) -> list[SessionRecord]:
         """Return the sessions of nodes that are not among these (the gaps in the index)."""
@@ -45,7 +48,7 @@ class Sessions:
         for left, right in zip(edges, [*edges[1:], None], strict=True):
             gap = {"$gt": left} if right is None else {"$gt": left, "$lt": right}
             documents = self._collection.find({"session.node": gap}, _RECORD_FIELDS)
-            found.extend(_to_record(document) for document in documents)
+            found.extend(_FORM.read_all(documents))
         return found
 
     def write(self, starts: Sequence[SessionStart], ends: Sequence[SessionEnd]) -> int:
@@ -118,3 +121,16 @@ def to_session(document: Mapping[str, Any]) -> Session:
         peer=document["peer"],
         connected_at=document["connected_at"],
     )
+
+
+SESSION_FALLBACKS = {"id": "", "node": "", "peer": "", "connected_at": LONG_AGO}
+_FORM = Form(
+    collection="modules",
+    parse=_to_record,
+    fallbacks={
+        "session": SESSION_FALLBACKS,
+        "epoch": 0,
+        "enabled": True,
+        "state_since": LONG_AGO,
+    },
+)
