@@ -2,29 +2,34 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, assert_never
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, assert_never, cast
 
-from websockets.asyncio.server import ServerConnection
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import CLOSED, CLOSING, OPEN, Event
+from websockets.http11 import Request, Response
+from websockets.protocol import CLOSED, CLOSING, CONNECTING, OPEN, SEND_EOF
 
 from shared.clock import utc_now
 from shared.domain.closing import INTERNAL_ERROR, SLOW_READER, Closing, OfflineReason
+from shared.errors import InvalidData
 from wsd.background import Background
 from wsd.metrics import Metrics
 from wsd.protocol import encode_ping
+from wsd.server_protocol import SocketProtocol, refuse
 from wsd.session import Ask, Close, Output, Phase, Reply, SilenceRules, SocketSession
 from wsd.working_clock import WorkingClock
 
+OPEN_TIMEOUT_SECONDS = 12.0
 CLOSE_TIMEOUT_SECONDS = 2.0
-POLITE = (1000, 1001)
+HANDSHAKE_MAX_BYTES = 64 * 1024
 OUTBOX_MAX_BYTES = 256 * 1024
-# websockets only asks whether there has been a request.
-FORGOTTEN = Request("", Headers())
+# All sockets read into this one, because what was read is handled at once. A socket that fills it
+# waits until the others had their turn: what it floods lies in the kernel, and then in itself.
+INBOX = memoryview(bytearray(4096))
+POLITE = (1000, 1001)
+PROBE = b"probe"
 BINARY_PROBLEM = "Binary frames are not understood: send text."
 
 log = logging.getLogger(__name__)
@@ -41,28 +46,52 @@ class Release(Protocol):
     ) -> None: ...
 
 
-class Connection(ServerConnection):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all sockets of a process share; `answer` decides their handshakes."""
+
+    answer: Callable[["Connection", Request], Awaitable[Response]]
+    release: Release
+    clock: WorkingClock
+    metrics: Metrics
+    background: Background
+    max_message_bytes: int
+
+
+class Connection(asyncio.BufferedProtocol):
     """A module's socket; frames are handled as they arrive, without a task to wake."""
 
-    def __init__(
-        self,
-        *args: Any,
-        clock: WorkingClock,
-        metrics: Metrics,
-        background: Background,
-        release: Release,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self._clock = clock
-        self._metrics = metrics
-        self._background = background
-        self._release = release
+    __slots__ = (
+        "_around",
+        "_closing",
+        "_deadline",
+        "_fragments",
+        "_is_binary",
+        "_loop",
+        "_pong",
+        "_read_bytes",
+        "_transport",
+        "epoch",
+        "heard_at",
+        "is_lost",
+        "pinged_at",
+        "protocol",
+        "session",
+    )
+    _transport: asyncio.Transport
+    _loop: asyncio.AbstractEventLoop
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self.protocol = SocketProtocol(around.max_message_bytes)
         self.session: SocketSession | None = None
         self.epoch = 0
         self.is_lost = False
-        self.heard_at = 0.0
-        self.pinged_at = 0.0
+        self.heard_at = self.pinged_at = 0.0
+        self._read_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._closing: Closing | None = None
+        self._pong: asyncio.Future[bool] | None = None
         self._fragments: bytearray | None = None
         self._is_binary = False
 
@@ -71,42 +100,94 @@ class Connection(ServerConnection):
         """Return the address at the other end, as the handshake found it."""
         return self.session.peer if self.session else "unknown"
 
+    @property
+    def remote_address(self) -> tuple[str, int] | None:
+        """Return host and port at the other end of the TCP connection."""
+        address = self._transport.get_extra_info("peername")
+        return (address[0], address[1]) if address else None
+
+    # The handshake.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the peer its time to ask for a socket."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self._loop = asyncio.get_running_loop()
+        self._transport.set_write_buffer_limits(high=OUTBOX_MAX_BYTES)
+        self._deadline = self._loop.call_later(OPEN_TIMEOUT_SECONDS, self._transport.abort)
+
+    def _read_request(self, count: int) -> None:
+        """Have the request answered once it is complete; refuse what becomes none."""
+        protocol = self.protocol
+        self._read_bytes += count
+        for event in protocol.events_received():
+            if isinstance(event, Request):  # frames that come before their time are dropped
+                self._around.background.run(self._answer(event))
+        if self._read_bytes > HANDSHAKE_MAX_BYTES and not protocol.eof_sent:
+            protocol.send_response(protocol.reject(431, "The request is larger than 64 KiB."))
+        elif protocol.writes == [SEND_EOF]:
+            self._transport.write(refuse(InvalidData("This is no HTTP/1.1 request.")).serialize())
+        self._flush()
+
+    async def _answer(self, request: Request) -> None:
+        response = await self._around.answer(self, request)
+        if self.is_lost or self.protocol.state is not CONNECTING or self.protocol.eof_sent:
+            return
+        assert self._deadline is not None
+        self._deadline.cancel()
+        self._deadline = None
+        self.protocol.send_response(response)
+        self._flush()
+        if self._closing is not None:
+            self._say_close(self._closing)
+
     def start_session(self, session: SocketSession, epoch: int) -> None:
         """Become the socket of this session."""
         self.session = session
         self.epoch = epoch
-        self.heard_at = self.pinged_at = self._clock.now()
+        self.heard_at = self.pinged_at = self._around.clock.now()
         session.register(self.heard_at)
-
-    def forget_handshake(self) -> None:
-        """Let go of the request and the response: a sixth of an idle socket's memory."""
-        self.request = FORGOTTEN
-        self.response = None
 
     def note_epoch(self, epoch: int) -> None:
         """Learn that the session is stored with this epoch: a lost answer would have told."""
         self.epoch = max(self.epoch, epoch)
 
-    def process_event(self, event: Event) -> None:
-        """Take the request, then every frame, from websockets' protocol."""
-        session = self.session
-        if session is None or not isinstance(event, Frame):
-            super().process_event(event)
+    # What arrives.
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Have the next bytes read into the inbox."""
+        return INBOX
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take bytes: a part of the request, or frames."""
+        if nbytes == len(INBOX):
+            self._transport.pause_reading()
+            self._loop.call_soon(self._transport.resume_reading)
+        protocol = self.protocol
+        protocol.receive_data(bytes(INBOX[:nbytes]))
+        if self.session is None or protocol.state is CONNECTING:
+            self._read_request(nbytes)
             return
-        now = self.heard_at = self._clock.now()
-        self._metrics.frames += 1
+        self.heard_at = self._around.clock.now()
+        for event in protocol.events_received():
+            assert isinstance(event, Frame)
+            self._take(self.session, event)
+        if protocol.writes:
+            self._flush()
+
+    def _take(self, session: SocketSession, frame: Frame) -> None:
+        self._around.metrics.frames += 1
         try:
-            if event.opcode is Opcode.TEXT and event.fin:
-                self._write(session.receive(bytes(event.data), now))
-            elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._assemble(session, event, now)
-            else:
-                super().process_event(event)
+            if frame.opcode is Opcode.TEXT and frame.fin:
+                self._write(session.receive(bytes(frame.data), self.heard_at))
+            elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._assemble(session, frame)
+            elif frame.opcode is Opcode.PONG and frame.data == PROBE:
+                self._settle_probe(is_answered=True)
         except Exception:
             log.exception("a frame failed", extra={"session": session.session_id})
             self.end(INTERNAL_ERROR)
 
-    def _assemble(self, session: SocketSession, frame: Frame, now: float) -> None:
+    def _assemble(self, session: SocketSession, frame: Frame) -> None:
         """Collect a fragmented message; websockets bounds its size."""
         if frame.opcode is not Opcode.CONT:
             self._fragments = bytearray()
@@ -118,9 +199,25 @@ class Connection(ServerConnection):
             return
         data, self._fragments = bytes(self._fragments), None
         if self._is_binary:
-            self._write(session.receive_invalid(BINARY_PROBLEM, now))
+            self._write(session.receive_invalid(BINARY_PROBLEM, self.heard_at))
         else:
-            self._write(session.receive(data, now))
+            self._write(session.receive(data, self.heard_at))
+
+    def eof_received(self) -> None:
+        """Let the transport close: a peer that cannot send any more is no module."""
+        self.protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end of the TCP connection."""
+        self.is_lost = True
+        self.protocol.receive_eof()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._settle_probe(is_answered=False)
+        self._let_go()
+
+    # What is sent.
 
     def check(self, now: float, rules: SilenceRules) -> None:
         """Have the session judge its module's silence."""
@@ -140,60 +237,76 @@ class Connection(ServerConnection):
                     assert_never(output)
 
     def send_now(self, data: bytes) -> None:
-        """Send a text frame without waiting; a peer that reads too slowly is closed."""
-        if self.protocol.state is not OPEN:
-            return
-        self.protocol.send_text(data)
-        self.send_data()
-        if self.transport.get_write_buffer_size() > OUTBOX_MAX_BYTES:
-            self.end(SLOW_READER)
+        """Send a text frame without waiting."""
+        if self.protocol.state is OPEN and not self._transport.is_closing():
+            self._transport.write(_text_frame(data))
+
+    def pause_writing(self) -> None:
+        """Close the socket of a peer that reads too slowly: the outbox is full."""
+        self.end(SLOW_READER)
 
     def ping_now(self, now: float) -> None:
         """Send a protocol ping; any frame that comes back moves `heard_at`."""
         self.pinged_at = now
-        if self.protocol.state is OPEN:
-            self.protocol.send_ping(b"")
-            self.send_data()
+        self._ping(b"")
 
     async def answers_ping(self, timeout_seconds: float) -> bool:
         """Return whether the peer answers a ping sent now."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await (await self.ping())
-        except (TimeoutError, ConnectionClosed):
+        if not self.is_open():
             return False
-        return True
+        pong = self._pong = self._pong or self._loop.create_future()
+        self._ping(PROBE)
+        done, _ = await asyncio.wait([pong], timeout=timeout_seconds)
+        return bool(done) and pong.result()
+
+    def _settle_probe(self, *, is_answered: bool) -> None:
+        if self._pong is not None:
+            self._pong.set_result(is_answered)
+            self._pong = None
+
+    def _ping(self, data: bytes) -> None:
+        if self.protocol.state is OPEN:
+            self.protocol.send_ping(data)
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what the protocol says; after its last word the peer has a moment to hang up."""
+        protocol, transport = self.protocol, self._transport
+        for data in protocol.data_to_send():
+            if transport.is_closing():
+                continue
+            if data:
+                transport.write(data)
+            else:
+                transport.write_eof()
+        if protocol.eof_sent or protocol.state is CLOSING:
+            self._let_go()
+            if self._deadline is None:
+                self._deadline = self._loop.call_later(CLOSE_TIMEOUT_SECONDS, transport.abort)
+
+    # The end.
 
     def end(self, closing: Closing) -> None:
-        """End the session now and close the socket in the background."""
+        """End the session now, and the socket as soon as the peer has heard of it."""
         if self.session is not None:
             self._write(self.session.close(closing))
 
     def _start_closing(self, closing: Closing, detail: Mapping[str, Any]) -> None:
         said = {"close_code": closing.code, "close_text": closing.text}
-        self._release(self, closing.reason, said | dict(detail))
-        self._background.run(self._close_within_limits(closing.code, closing.text))
+        self._around.release(self, closing.reason, said | dict(detail))
+        if self.protocol.state is CONNECTING:
+            self._closing = closing  # said after the answer to the handshake
+        else:
+            self._say_close(closing)
 
-    async def _close_within_limits(self, code: int, text: str) -> None:
-        """Shake hands on the end; cut off a peer that does not hang up, or does not even read.
-
-        websockets' own limit is not enough: a full outbox keeps it waiting for the peer before it
-        looks at the time.
-        """
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS + 1):
-                await self.close(code, text)
-        except TimeoutError:
-            self.transport.abort()
-
-    def hang_up(self) -> None:
-        """End the session of a socket whose closing began elsewhere, and abort it if that takes."""
-        self._release(self, *self._reason_of_loss())
-        self._background.run(self._close_within_limits(1000, ""))
+    def _say_close(self, closing: Closing) -> None:
+        if self.protocol.state is OPEN:
+            self.protocol.send_close(closing.code, closing.text)
+            self._flush()
 
     def abort(self) -> None:
         """Cut the connection off: the other end does not answer any more."""
-        self.transport.abort()
+        self._transport.abort()
 
     def is_closing(self) -> bool:
         """Return whether the closing handshake has begun, from either side."""
@@ -207,22 +320,23 @@ class Connection(ServerConnection):
             and self.session.phase is Phase.REGISTERED
         )
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note the end of the TCP connection."""
-        self.is_lost = True
-        super().connection_lost(exc)
-        self._release(self, *self._reason_of_loss())
+    def _let_go(self) -> None:
+        """End the session of a peer that left, or whose bytes were no frames."""
+        if self.session is not None:
+            self._around.release(self, *self._reason_of_loss())
 
     def _reason_of_loss(self) -> tuple[OfflineReason, Mapping[str, Any]]:
         """Return `bye` for a peer that closed the socket politely, and the code that was used."""
-        received, sent = self.protocol.close_rcvd, self.protocol.close_sent
-        if received is not None and self.protocol.close_rcvd_then_sent:
-            is_polite = received.code in POLITE
-            reason = OfflineReason.BYE if is_polite else OfflineReason.CONNECTION_LOST
-            return reason, {"close_code": received.code, "close_text": received.reason}
-        if sent is not None:
-            return OfflineReason.CONNECTION_LOST, {
-                "close_code": sent.code,
-                "close_text": sent.reason,
-            }
-        return OfflineReason.CONNECTION_LOST, {}
+        received, reason = self.protocol.close_rcvd, OfflineReason.CONNECTION_LOST
+        said = received if self.protocol.close_rcvd_then_sent else self.protocol.close_sent
+        if said is None:
+            return reason, {}
+        if said is received and said.code in POLITE:
+            reason = OfflineReason.BYE
+        return reason, {"close_code": said.code, "close_text": said.reason}
+
+
+@lru_cache(maxsize=4)
+def _text_frame(data: bytes) -> bytes:
+    """Return a frame; nearly all of them are the same few."""
+    return Frame(Opcode.TEXT, data).serialize(mask=False)

@@ -5,10 +5,7 @@ import logging
 import signal
 from collections.abc import Coroutine
 from dataclasses import replace
-from functools import partial
-from typing import Any, cast
-
-from websockets.asyncio.server import Server, ServerConnection, serve
+from typing import Any
 
 from shared.clock import utc_now
 from shared.domain.closing import RESTART, OfflineReason
@@ -20,7 +17,7 @@ from shared.store import connect
 from shared.store.errors import DatabaseError
 from wsd.admission import Admission
 from wsd.background import Background
-from wsd.connection import CLOSE_TIMEOUT_SECONDS, Connection
+from wsd.connection import Connection, Surroundings
 from wsd.database import Database
 from wsd.handshake import Handshake
 from wsd.hub import Hub
@@ -39,7 +36,6 @@ from wsd.takeover_probe import ProbeTimes, TakeoverProbe
 from wsd.working_clock import WorkingClock
 
 BACKLOG = 4096
-OPEN_TIMEOUT_SECONDS = 12.0
 # The whole shutdown takes 6 s at most; each step has its share of it.
 STOP_WRITING_SECONDS = 1.5
 FIX_REASON_SECONDS = 1.0
@@ -114,33 +110,30 @@ class Daemon:
         await self.serve()
         await self.shutdown(server)
 
-    async def startup(self) -> Server:
+    async def startup(self) -> asyncio.Server:
         """Bind the port, then enrol: the process that holds the port is the node."""
         loop = asyncio.get_running_loop()
         self._loop = loop
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        handshake = Handshake(self._hub, self._admission, self._lease, self._metrics, self._clock)
-        make_connection = partial(
-            Connection,
+        handshake = Handshake(
+            self._hub,
+            self._admission,
+            self._lease,
+            self._metrics,
+            self._clock,
+            lease_seconds=self._settings.lease_seconds,
+        )
+        around = Surroundings(
+            answer=handshake.answer,
+            release=self._hub.release,
             clock=self._clock,
             metrics=self._metrics,
             background=self._background,
-            release=self._hub.release,
+            max_message_bytes=self._settings.websocket_max_message_bytes,
         )
-        server = await serve(
-            _wait_until_lost,
-            self._settings.wsd_host,
-            self._port,
-            process_request=handshake.process_request,
-            create_connection=cast("type[ServerConnection]", make_connection),
-            compression=None,
-            server_header=None,
-            open_timeout=OPEN_TIMEOUT_SECONDS,
-            close_timeout=CLOSE_TIMEOUT_SECONDS,
-            ping_interval=None,
-            max_size=self._settings.websocket_max_message_bytes,
-            backlog=BACKLOG,
+        server = await loop.create_server(
+            lambda: Connection(around), self._settings.wsd_host, self._port, backlog=BACKLOG
         )
         self._start_loops()
         self._lease.start()
@@ -226,11 +219,11 @@ class Daemon:
         """Wait for the signal."""
         await self._stop.wait()
 
-    async def shutdown(self, server: Server) -> None:
+    async def shutdown(self, server: asyncio.Server) -> None:
         """Stop accepting, end every session as `platform_restart`, close every socket."""
         log.info("stopping", extra={"sessions": len(self._hub.by_session)})
         self._hub.is_stopping = True
-        server.close(close_connections=False)
+        server.close()
         for task in self._tasks:
             task.cancel()
         try:
@@ -297,10 +290,6 @@ class Daemon:
             for connection in connections[start : start + size]:
                 connection.end(RESTART)
             await asyncio.sleep(0.1)
-
-
-async def _wait_until_lost(connection: ServerConnection) -> None:
-    """Keep websockets' handler task until the socket is gone: frames need no task."""
-    assert isinstance(connection, Connection)
-    connection.forget_handshake()
-    await connection.wait_closed()
+        while connections:
+            connections = [c for c in connections if not c.is_lost]
+            await asyncio.sleep(0.05)

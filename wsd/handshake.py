@@ -1,31 +1,25 @@
-"""What happens before a socket is one: refusals with the envelope, and the two pages."""
+"""What happens before a socket is one: refusals with the envelope, and the three pages."""
 
 import ipaddress
 import logging
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
 
 from shared.domain.ids import ModuleHash
-from shared.errors import (
-    DatabaseUnavailable,
-    InvalidData,
-    NotFound,
-    PlatformError,
-)
+from shared.errors import DatabaseUnavailable, InvalidData, NotFound, PlatformError
 from shared.store.errors import is_away
 from wsd.admission import RESTARTING, Admission
 from wsd.connection import Connection
 from wsd.hub import Hub
 from wsd.lease import LeaseKeeper
 from wsd.metrics import Metrics
+from wsd.server_protocol import refuse, respond
 from wsd.working_clock import WorkingClock
+
+CUT_OFF = "This process cannot reach the database: another one may."
 
 log = logging.getLogger(__name__)
 
@@ -40,40 +34,57 @@ class Handshake:
         lease: LeaseKeeper,
         metrics: Metrics,
         clock: WorkingClock,
+        *,
+        lease_seconds: float,
     ) -> None:
         self._hub = hub
         self._admission = admission
         self._lease = lease
         self._metrics = metrics
         self._clock = clock
+        self._lease_seconds = lease_seconds
 
-    async def process_request(
-        self, connection: ServerConnection, request: Request
-    ) -> Response | None:
-        """Admit a module's socket (None), or answer with a page or a refusal."""
-        assert isinstance(connection, Connection)
+    async def answer(self, connection: Connection, request: Request) -> Response:
+        """Admit a module's socket (101), or answer with a page or a refusal."""
         try:
             page = self._find_page(connection, request)
             if page is not None:
-                return _respond(connection, HTTPStatus.OK, page)
-            if self._hub.is_stopping:
-                raise DatabaseUnavailable(RESTARTING)
-            _require_websocket(connection, request)
-            module_hash = _read_hash(request.path)
-            await self._admission.admit(connection, module_hash, _peer_of(connection, request))
+                return respond(200, page)
+            return await self._admit(connection, request)
         except PlatformError as error:
-            return _refuse(connection, error)
+            return refuse(error)
         except Exception as error:
             if is_away(error):
-                return _refuse(connection, DatabaseUnavailable())
+                return refuse(DatabaseUnavailable())
             log.exception("handshake failed")
-            return _refuse(connection, PlatformError("Internal error."))
-        return None
+            return refuse(PlatformError("Internal error."))
 
-    def _find_page(self, connection: ServerConnection, request: Request) -> Any:
+    async def _admit(self, connection: Connection, request: Request) -> Response:
+        if self._hub.is_stopping:
+            raise DatabaseUnavailable(RESTARTING)
+        self._require_lease()
+        # Before it replaces a socket: a link to here, opened in a browser, becomes none.
+        response = connection.protocol.accept(request)
+        if response.status_code != 101:
+            problem = connection.protocol.handshake_exc
+            raise InvalidData(f"Only WebSocket handshakes are taken here: {problem}.")
+        module_hash = _read_hash(request.path)
+        await self._admission.admit(connection, module_hash, _peer_of(connection, request))
+        return response
+
+    def _require_lease(self) -> None:
+        """Refuse what could not be stored, at once: nginx hands it on to another process."""
+        age_seconds = self._lease.age_seconds()
+        if age_seconds is None or age_seconds > self._lease_seconds:
+            raise DatabaseUnavailable(CUT_OFF)
+
+    def _find_page(self, connection: Connection, request: Request) -> Any:
         path = urlsplit(request.path).path
         if path == "/healthz":
             return {"status": "ok"}
+        if path == "/readyz":
+            self._require_lease()
+            return {"status": "ready"}
         if path == "/statz" and _is_direct_and_local(connection, request):
             return self._statistics()
         if path != "/websocket":
@@ -91,14 +102,6 @@ class Handshake:
         }
 
 
-def _require_websocket(connection: ServerConnection, request: Request) -> None:
-    """Refuse what would end in no socket before it replaces one: a link to here in a browser."""
-    try:
-        connection.protocol.process_request(request)
-    except InvalidHandshake as error:
-        raise InvalidData(f"Only WebSocket handshakes are taken here: {error}.") from None
-
-
 def _read_hash(target: str) -> ModuleHash:
     values = parse_qs(urlsplit(target).query, keep_blank_values=True).get("hash", [])
     if len(values) != 1 or not values[0]:
@@ -109,8 +112,8 @@ def _read_hash(target: str) -> ModuleHash:
     return ModuleHash(module_hash)
 
 
-def _peer_of(connection: ServerConnection, request: Request) -> str:
-    """Return who connects: nginx overwrites X-Forwarded-For, nobody else is believed."""
+def _peer_of(connection: Connection, request: Request) -> str:
+    """Return the address that connects: X-Forwarded-For is nginx's when it comes from here."""
     forwarded = request.headers.get("X-Forwarded-For")
     if forwarded and _is_local(connection):
         port = request.headers.get("X-Real-Port", "")
@@ -119,32 +122,10 @@ def _peer_of(connection: ServerConnection, request: Request) -> str:
     return f"{address[0]}:{address[1]}" if address else "unknown"
 
 
-def _is_direct_and_local(connection: ServerConnection, request: Request) -> bool:
+def _is_direct_and_local(connection: Connection, request: Request) -> bool:
     return "X-Forwarded-For" not in request.headers and _is_local(connection)
 
 
-def _is_local(connection: ServerConnection) -> bool:
+def _is_local(connection: Connection) -> bool:
     address = connection.remote_address
-    return bool(address) and ipaddress.ip_address(address[0]).is_loopback
-
-
-def _refuse(connection: ServerConnection, error: PlatformError) -> Response:
-    response = _respond(connection, error.status, None, code=error.code, message=error.message)
-    if error.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(error.retry_after_seconds)
-    return response
-
-
-def _respond(
-    connection: ServerConnection,
-    status: int,
-    result: Any,
-    *,
-    code: str = "2000",
-    message: str = "成功!",
-) -> Response:
-    body = {"code": code, "message": message, "result": result}
-    response = connection.respond(HTTPStatus(status), orjson.dumps(body).decode())
-    del response.headers["Content-Type"]
-    response.headers["Content-Type"] = "application/json; charset=utf-8"
-    return response
+    return address is not None and ipaddress.ip_address(address[0]).is_loopback

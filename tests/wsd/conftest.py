@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest_asyncio
+import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
 from shared.domain.ids import ModuleHash
@@ -67,13 +69,27 @@ async def eventually(condition: Callable[[], object], timeout_seconds: float = 1
             await asyncio.sleep(0.02)
 
 
-@pytest_asyncio.fixture
-async def running(settings: Settings, store: Store) -> AsyncIterator[RunningDaemon]:
+@asynccontextmanager
+async def run_daemon(
+    settings: Settings, store: Store, **overrides: object
+) -> AsyncIterator[RunningDaemon]:
+    """Run a daemon of this test's own; what `overrides` says is not what all others have."""
     logging.getLogger("websockets").setLevel(logging.WARNING)
     port = free_port()
-    fast = replace(settings, wsd_port=port, **FAST)
+    fast = replace(settings, wsd_port=port, **FAST | overrides)
     daemon = Daemon(fast, index=0)
     server = await daemon.startup()
-    await eventually(lambda: daemon._hub.node is not None)
+    await eventually(lambda: daemon._lease.age_seconds() is not None and daemon._hub.node)
     yield RunningDaemon(daemon=daemon, port=port, settings=fast, store=store)
     await daemon.shutdown(server)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests on the loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest_asyncio.fixture
+async def running(settings: Settings, store: Store) -> AsyncIterator[RunningDaemon]:
+    async with run_daemon(settings, store) as made:
+        yield made

@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+import wsd.connection
 import wsd.daemon
 from tests.conftest import free_port
 from tests.wsd.conftest import RunningDaemon, eventually
@@ -70,7 +71,7 @@ async def test_a_binary_message_gets_the_error_frame(
 
 async def test_a_heartbeat_in_fragments_is_a_heartbeat(running: RunningDaemon) -> None:
     async with await running.connect(running.register().module_hash) as socket:
-        await socket.send(["heart", "", "renewals"])
+        await socket.send(["heart", "", "beat"])
         assert await socket.recv() == "heartbeat confirm"
 
 
@@ -132,7 +133,7 @@ async def test_a_client_that_connects_and_says_nothing_is_closed(
 async def test_a_slow_handshake_is_cut_off(
     settings, store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wsd.daemon, "OPEN_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(wsd.connection, "OPEN_TIMEOUT_SECONDS", 0.3)
     port = free_port()
     daemon = wsd.daemon.Daemon(replace(settings, wsd_port=port), index=0)
     server = await daemon.startup()

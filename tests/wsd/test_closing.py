@@ -1,19 +1,21 @@
 """Sockets end for good and for the right reason, whoever began to close them."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Frame, Opcode
 
+from shared.domain.actor import PLATFORM
 from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.module import Module
 from shared.services.module_admin import expire_modules
+from shared.settings import Settings
+from shared.store import Store
 from tests.support.builders import NOON
-from tests.wsd.conftest import RunningDaemon, eventually
-from wsd.session import Ask, Patience, SocketSession
+from tests.wsd.conftest import RunningDaemon, eventually, run_daemon
+from wsd.session import Ask, SilenceRules, SocketSession
 
 
 async def code_of(socket: ClientConnection) -> int | None:
@@ -72,16 +74,15 @@ async def connect_many(running: RunningDaemon, count: int) -> list[ClientConnect
 
 
 async def test_all_of_an_expired_fleet_hear_4010_however_slow_the_closing(
-    running: RunningDaemon,
+    settings: Settings, store: Store
 ) -> None:
-    hub = running.daemon._hub
-    hub.settings = replace(hub.settings, closes_per_second=2)
-    sockets = await connect_many(running, 12)
-    speaking = asyncio.create_task(keep_speaking(sockets))
-    expire_modules(running.store, running.store.modules.connected(), NOON)
-    codes = await asyncio.gather(*[code_of(socket) for socket in sockets])
-    assert codes == [4010] * 12
-    speaking.cancel()
+    async with run_daemon(settings, store, closes_per_second=2) as running:
+        sockets = await connect_many(running, 12)
+        speaking = asyncio.create_task(keep_speaking(sockets))
+        expire_modules(running.store, running.store.modules.connected(), NOON, PLATFORM)
+        codes = await asyncio.gather(*[code_of(socket) for socket in sockets])
+        assert codes == [4010] * 12
+        speaking.cancel()
 
 
 async def test_an_incumbent_outlives_a_newcomer_that_was_refused(running: RunningDaemon) -> None:
@@ -112,5 +113,5 @@ def test_a_module_asked_during_a_freeze_is_asked_again_in_time(gap: float) -> No
     session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0)
     session.register(now=gap)
     session.leave_out_gap(now=0)
-    patience = Patience(interval_seconds=30, timeout_seconds=90)
-    assert session.check(now=30, patience=patience) == (Ask.ALIVE,)
+    rules = SilenceRules(interval_seconds=30, timeout_seconds=90)
+    assert session.check(now=30, rules=rules) == (Ask.ALIVE,)

@@ -6,6 +6,7 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from shared.domain.actor import PLATFORM
 from shared.services.module_admin import close_module, expire_modules, set_enabled
 from tests.support.builders import NOON
 from tests.wsd.conftest import RunningDaemon, eventually
@@ -109,7 +110,7 @@ async def test_a_module_marked_offline_by_mistake_is_listed_again(running: Runni
     async with await running.connect(module.module_hash) as socket:
         connected = running.store.modules.get(module.module_hash)
         assert connected is not None
-        running.daemon._hub.store.modules._collection.update_one(
+        running.store.modules._collection.update_one(
             {"_id": module.module_hash}, {"$set": {"session": None}}
         )
         assert running.online() == []
@@ -131,7 +132,7 @@ async def test_an_expired_module_is_closed_with_4010_and_may_come_back(
     module = running.register()
     socket = await running.connect(module.module_hash)
     connected = running.store.modules.connected()
-    expire_modules(running.store, connected, NOON)
+    expire_modules(running.store, connected, NOON, PLATFORM)
     assert running.online() == []
     assert await code_of_closing(socket) == 4010
     async with await running.connect(module.module_hash):
@@ -142,7 +143,7 @@ async def test_a_module_closed_by_an_operator_hears_4010(running: RunningDaemon)
     module = running.register()
     socket = await running.connect(module.module_hash)
     (connected,) = running.store.modules.connected()
-    close_module(running.store, connected, connected.session.connected_at)
+    close_module(running.store, connected, connected.session.connected_at, PLATFORM)
     assert await code_of_closing(socket) == 4010
     assert running.presence(module) == ("offline", "closed_by_operator")
 
@@ -150,7 +151,7 @@ async def test_a_module_closed_by_an_operator_hears_4010(running: RunningDaemon)
 async def test_a_disabled_module_is_closed_with_4523_and_refused(running: RunningDaemon) -> None:
     module = running.register()
     socket = await running.connect(module.module_hash)
-    set_enabled(running.store, module.module_hash, NOON, enabled=False)
+    set_enabled(running.store, module.module_hash, NOON, PLATFORM, enabled=False)
     assert await code_of_closing(socket) == 4523
     with pytest.raises(InvalidStatus) as refusal:
         await running.connect(module.module_hash)

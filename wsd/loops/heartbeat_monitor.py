@@ -111,11 +111,9 @@ class HeartbeatMonitor:
 
     def _judge_one(self, connection: Connection, now: float) -> None:
         """Close it when it is silent, else ask its program and its kernel when it is time."""
-        if connection.is_closing():
-            connection.hang_up()
-        elif not connection.is_open():
+        if not connection.is_open():
             return
-        elif connection.heard_at < connection.pinged_at <= now - self._ping_seconds:
+        if connection.heard_at < connection.pinged_at <= now - self._ping_seconds:
             # Not even the kernel at the other end answers: it would not read a close frame.
             connection.abort()
         else:
