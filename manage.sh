@@ -25,7 +25,7 @@ Usage: ./manage.sh COMMAND
 Running the platform
   up [--no-nginx]      install what is missing, start everything, wait until it is ready (= start)
   down                 stop everything that up started (= stop)
-  restart [PROGRAM]    all of it, or one of: nginx, api, wsd (one after another), database, watchdog
+  restart [PROGRAM]    all of it, or one of: nginx, api, wsd (one after another), worker, database, watchdog
   status               what runs, and where; exit code 3 if something does not
   logs [N]             the last N lines (20) of each log; logs-follow goes on with new ones
   deploy               take over new code: no request fails, sockets come back by themselves
@@ -175,8 +175,8 @@ cmd_restart() {
       write_nginx_conf
       ctl restart nginx
       ;;
-    api | database | watchdog) ctl restart "$program" ;;
-    *) die "restart knows nginx, api, wsd, database and watchdog, not $program." ;;
+    api | worker | database | watchdog) ctl restart "$program" ;;
+    *) die "restart knows nginx, api, wsd, worker, database and watchdog, not $program." ;;
   esac
   wait_until_ready
 }
@@ -209,7 +209,7 @@ cmd_deploy() {
   install_packages requirements.txt
   # A wrong setting or code that cannot be loaded stops it here, before anything is touched.
   platform config env >/dev/null || exit 1
-  .venv/bin/python -c 'import wsgi, wsd.__main__' || die 'The new code does not load: nothing was changed.'
+  .venv/bin/python -c 'import wsgi, worker.__main__, wsd.__main__' || die 'The new code does not load: nothing was changed.'
   require_running
   if [[ $DATABASE_SERVER == embedded ]]; then
     install_packages requirements-embedded-db.txt
@@ -221,7 +221,7 @@ cmd_deploy() {
   fi
   restart_wsd
   reload_api
-  ctl restart watchdog >/dev/null
+  ctl restart worker watchdog >/dev/null
   wait_until_ready
   say 'The new code runs.'
 }

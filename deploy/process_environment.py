@@ -51,6 +51,7 @@ def environment(settings: Settings, files: OpenFiles) -> dict[str, str]:
         "SERVER_PORT": str(settings.server_port),
         "WEB_PORT": str(settings.web_port),
         "API_PORT": str(settings.api_port),
+        "WORKER_PORT": str(settings.worker_port),
         "WSD_HOST": settings.wsd_host,
         "WSD_PORT": str(settings.wsd_port),
         "WSD_PROCESSES": str(settings.wsd_processes),
@@ -114,7 +115,10 @@ def loopback_of(host: str) -> str:
 
 def busy_ports(settings: Settings, *, with_nginx: bool = True) -> list[str]:
     """Return one sentence for each port that somebody else holds, with the setting that moves it."""
-    wanted = [("API_PORT", "127.0.0.1", settings.api_port)]
+    wanted = [
+        ("API_PORT", "127.0.0.1", settings.api_port),
+        ("WORKER_PORT", "127.0.0.1", settings.worker_port),
+    ]
     wanted += [
         ("WSD_PORT", settings.wsd_host, settings.wsd_port + index)
         for index in range(settings.wsd_processes)

@@ -139,6 +139,7 @@ not_ready() {
     api_ready=no
     say 'api'
   }
+  answers_well 127.0.0.1 "$WORKER_PORT" /healthz || say 'worker'
   for ((index = 0; index < WSD_PROCESSES; index++)); do
     answers_well "$(wsd_address)" $((WSD_PORT + index)) /healthz || say "wsd:wsd_$index"
   done

@@ -4,6 +4,7 @@ superlance's httpok is not enough: it restarts after one miss, probes one addres
 polite stop of a process that cannot hear it, and judges a process that is only starting.
 """
 
+import http
 import http.client
 import logging
 import os
@@ -24,7 +25,7 @@ log = logging.getLogger("watchdog")
 
 MISSES = 3
 PROBE_SECONDS = 4.0
-# A process that never answered may still be starting; both bind within a second or two, with or
+# A process that never answered may still be starting; all bind within a second or two, with or
 # without a database.
 START_SECONDS = 20
 # The embedded database server grows; starting it again costs less than a second.
@@ -32,8 +33,8 @@ EMBEDDED_DATABASE_BYTES = 1_500_000_000
 
 
 @dataclass(kw_only=True)
-class Patient:
-    """What is known of one process: the next one under the same name starts from nothing."""
+class ProbeRecord:
+    """What the probes of one process said: the next one under its name starts from nothing."""
 
     pid: int
     answered: bool = False
@@ -44,34 +45,35 @@ class Patient:
 class Watchdog:
     """Count each process's misses in a row."""
 
-    patients: dict[str, Patient] = field(default_factory=dict)
+    records: dict[str, ProbeRecord] = field(default_factory=dict)
 
     def is_hung(self, name: str, *, pid: int, age_seconds: float, answers: bool) -> bool:
         """Take note of one probe and tell whether the process must go."""
-        patient = self.patients.get(name)
-        if patient is None or patient.pid != pid:
-            patient = self.patients[name] = Patient(pid=pid)
+        record = self.records.get(name)
+        if record is None or record.pid != pid:
+            record = self.records[name] = ProbeRecord(pid=pid)
         if answers:
-            patient.answered, patient.misses = True, 0
-        elif patient.answered or age_seconds >= START_SECONDS:
-            patient.misses += 1
-        if patient.misses < MISSES:
+            record.answered, record.misses = True, 0
+        elif record.answered or age_seconds >= START_SECONDS:
+            record.misses += 1
+        if record.misses < MISSES:
             return False
-        del self.patients[name]  # it is as good as dead; supervisord may list it a moment longer
+        del self.records[name]  # it is as good as dead; supervisord may list it a moment longer
         return True
 
 
 def answers(host: str, port: int, host_header: str) -> bool:
-    """Tell whether /healthz answers at all: what it says is for others to judge."""
+    """Tell whether /healthz answers, and not with an error of its own (a worker whose loops hang)."""
     connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
     try:
         connection.request("GET", "/healthz", headers={"Host": host_header})
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        answer.read()
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    return True
+    return answer.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def make_round(
@@ -82,6 +84,7 @@ def make_round(
     ports = {f"wsd_{index}": settings.wsd_port + index for index in range(settings.wsd_processes)}
     addresses = {name: (host, port) for name, port in ports.items()}
     addresses["api"] = ("127.0.0.1", settings.api_port)
+    addresses["worker"] = ("127.0.0.1", settings.worker_port)
     asked = [info for info in running if info["name"] in addresses]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         given = pool.map(lambda i: answers(*addresses[i["name"]], probe_host(settings)), asked)

@@ -52,6 +52,7 @@ class Settings:
     api_port: int
     api_workers: int
     api_threads: int
+    worker_port: int
     wsd_host: str
     wsd_port: int
     wsd_processes: int
@@ -153,6 +154,7 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
         "api_port": env.int("API_PORT", 10081, validate=_port),
         "api_workers": env.int("API_WORKERS", 2, validate=_at_least_one),
         "api_threads": env.int("API_THREADS", 8, validate=_at_least_one),
+        "worker_port": env.int("WORKER_PORT", 10083, validate=_port),
         "wsd_host": env.str("WSD_HOST", "127.0.0.1", validate=validate.Length(min=1)),
         "wsd_port": env.int("WSD_PORT", 10090, validate=_port),
         "wsd_processes": env.int("WSD_PROCESSES", 1, validate=validate.Range(min=1, max=64)),
@@ -232,9 +234,9 @@ def _find_bad_combinations(values: dict[str, Any]) -> dict[str, list[str]]:
     if lease is not None and renew is not None and renew * 2 > lease:
         bad["LEASE_RENEW_SECONDS"] = ["must be at most half of LEASE_SECONDS"]
     for port in _clashing_ports(values):
-        bad.setdefault("SERVER_PORT, WEB_PORT, API_PORT, MONGODB_PORT, WSD_PORT", []).append(
-            f"port {port} is given twice (WSD_PORT takes WSD_PROCESSES ports in a row)"
-        )
+        bad.setdefault(
+            "SERVER_PORT, WEB_PORT, API_PORT, WORKER_PORT, MONGODB_PORT, WSD_PORT", []
+        ).append(f"port {port} is given twice (WSD_PORT takes WSD_PROCESSES ports in a row)")
     return bad
 
 
@@ -243,7 +245,8 @@ def _choose_web_port(server_port: int) -> int:
 
 
 def _clashing_ports(values: dict[str, Any]) -> list[int]:
-    ports = [values["server_port"], values["api_port"], values["mongodb_port"]]
+    single = ("server_port", "api_port", "worker_port", "mongodb_port")
+    ports = [values[name] for name in single]
     ports += [values["web_port"]] if values["web_port"] != values["server_port"] else []
     ports = [port for port in ports if port is not None]
     first, count = values["wsd_port"], values["wsd_processes"]

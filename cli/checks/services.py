@@ -22,7 +22,11 @@ def check_services(settings: Settings) -> list[Check]:
     api = f"http://127.0.0.1:{settings.api_port}"
     front = f"http://127.0.0.1:{settings.server_port}"
     probe = partial(_probe, process_environment.probe_host(settings))
-    questions: list[Callable[[], Check]] = [partial(probe, "api", f"{api}/healthz")]
+    worker = f"http://127.0.0.1:{settings.worker_port}"
+    questions: list[Callable[[], Check]] = [
+        partial(probe, "api", f"{api}/healthz"),
+        partial(probe, "worker", f"{worker}/healthz"),
+    ]
     for index in range(settings.wsd_processes):
         address = f"http://{wsd_host}:{settings.wsd_port + index}/healthz"
         questions.append(partial(probe, f"wsd_{index}", address))

@@ -14,6 +14,7 @@ from shared.domain.presence import State
 
 # Why something happened, beside the reasons for going offline.
 OPERATOR = "operator"
+CLOCK_DISTRUSTED, CLOCK_TRUSTED = "clock_distrusted", "clock_trusted"
 TWO_PROGRAMS = "two_programs"  # they use one hash at once, and end each other's sessions in turn
 
 
@@ -22,6 +23,7 @@ class SubjectKind(StrEnum):
 
     MODULE = "module"
     NODE = "node"
+    WORKER = "worker"
     OTHER = "other"  # something that a newer release tells of
 
 
@@ -44,6 +46,11 @@ def module_subject(module_hash: ModuleHash) -> Subject:
 def node_subject(node: NodeId) -> Subject:
     """Return the subject that a node is."""
     return Subject(kind=SubjectKind.NODE, id=node)
+
+
+def worker_subject(node_name: str, port: int) -> Subject:
+    """Return the subject that the worker of this machine is, whichever process it is by now."""
+    return Subject(kind=SubjectKind.WORKER, id=f"{node_name}:{port}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,3 +175,16 @@ def node_changed(node: NodeId, what: str, at: datetime, reason: str | None = Non
     """Return the event of a node that was enrolled, lost or retired."""
     subject = node_subject(node)
     return Event(id=f"{subject}:{what}", subject=subject, at=at, what=what, reason=reason)
+
+
+def clock_changed(worker: Subject, at: datetime, doubt: str | None, seconds: float) -> Event:
+    """Return the event of a wall clock that a worker ceased to trust, or trusts again (no doubt)."""
+    what = CLOCK_DISTRUSTED if doubt else CLOCK_TRUSTED
+    return Event(
+        id=f"{worker}:{at.isoformat()}:{what}",
+        subject=worker,
+        at=at,
+        what=what,
+        reason=doubt,
+        detail={"seconds": round(seconds, 1)} if doubt else {},
+    )

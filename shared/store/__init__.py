@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import pymongo
 from pymongo import MongoClient
@@ -61,6 +62,12 @@ class Store:
     def ping(self) -> None:
         """Ask the server for a sign of life; raise a driver error if there is none."""
         self._database.command("ping")
+
+    def server_time(self) -> datetime:
+        """Return the time on the server's own clock."""
+        admin = self._database.client["admin"]
+        hello = admin.command("hello", codec_options=self._database.codec_options)
+        return cast(datetime, hello["localTime"])
 
     def ensure_indexes(self) -> None:
         """Create what is missing: every index and every counter."""

@@ -1,6 +1,6 @@
 """When each module's program last spoke."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -64,6 +64,15 @@ class Heartbeats:
         """Return when this module last spoke, or None."""
         document = self._collection.find_one({"_id": module_hash})
         return document.get("at") if document else None
+
+    def hashes(self) -> list[ModuleHash]:
+        """Return the modules that have a heartbeat, deleted ones included."""
+        return [document["_id"] for document in self._collection.find({}, {"_id": 1})]
+
+    def remove_many(self, hashes: Iterable[ModuleHash]) -> None:
+        """Forget the heartbeats of modules that are gone."""
+        for ids in chunks(hashes):
+            self._collection.delete_many({"_id": {"$in": ids}})
 
     def remove(self, module_hash: ModuleHash) -> None:
         """Forget a deleted module's heartbeat."""

@@ -160,11 +160,17 @@ def test_every_process_is_asked(settings: Settings, serve: Callable[..., int]) -
     port = serve()
     nobody = free_port()
     ours = replace(
-        settings, api_port=port, server_port=serve(status=503), wsd_port=nobody, wsd_processes=1
+        settings,
+        api_port=port,
+        worker_port=port,
+        server_port=serve(status=503),
+        wsd_port=nobody,
+        wsd_processes=1,
     )
     checks = by_name(check_services(ours))
     assert {name: check.status for name, check in checks.items()} == {
         "api": Status.OK,
+        "worker": Status.OK,
         "wsd_0": Status.FAIL,
         "nginx": Status.FAIL,
         "ready": Status.FAIL,
@@ -212,7 +218,7 @@ def test_doctor_ends_with_0_when_nothing_fails(
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/sbin/{name}")
     registry.enrol()
     port = serve()
-    well = replace(settings, api_port=port, server_port=port, wsd_port=port)
+    well = replace(settings, api_port=port, worker_port=port, server_port=port, wsd_port=port)
     CliRunner().invoke(cli, ["init-db"], obj=Platform(well, store))
     result = CliRunner().invoke(cli, ["doctor"], obj=Platform(well, store))
     assert result.exit_code == 0, result.output

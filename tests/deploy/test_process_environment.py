@@ -79,6 +79,7 @@ def test_the_database_stops_last_and_the_watchdog_first() -> None:
         "database",
         "nginx",
         "api",
+        "worker",
         "wsd",
         "watchdog",
     ]

@@ -113,6 +113,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "ALLOWED_HOSTS": "*",
         "SERVER_PORT": str(installed.port),
         "API_PORT": str(free_port()),
+        "WORKER_PORT": str(free_port()),
         "WSD_PORT": str(free_port()),
         "MONGODB_PORT": str(free_port()),
         "MAX_CONNECTIONS": "1000",

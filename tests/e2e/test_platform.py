@@ -43,7 +43,7 @@ def test_a_second_up_says_that_it_is_up_already(platform: Platform) -> None:
 
 def test_status_names_every_program(platform: Platform) -> None:
     said = platform.run("manage.sh", "status").stdout
-    for program in ("nginx", "api", "wsd", "database", "watchdog"):
+    for program in ("nginx", "api", "wsd", "worker", "database", "watchdog"):
         assert program in said
 
 

@@ -1,0 +1,1 @@
+"""What manage.sh installs and starts, and what keeps it running."""

@@ -1,0 +1,124 @@
+"""Purges and sweeps, on a real database."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.event import Event, node_changed, worker_subject
+from shared.domain.ids import NodeId, SessionId
+from shared.domain.node_command import CommandKind, NodeCommand
+from shared.store import Store
+from tests.support.builders import NODE
+from tests.support.registry import Registry
+from worker.housekeeping import Housekeeping
+from worker.trusted_clock import Reading, TrustedClock
+
+WORKER = worker_subject("host-a", 10083)
+MONTH = timedelta(days=31)
+
+
+class Clock:
+    """This machine's clock; `jump` sets it, and with it that of a database on this machine."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.ahead = timedelta(0)
+
+    def __call__(self, _store: Store) -> Reading:
+        wall = self.now + self.ahead
+        return Reading(wall=wall, steady_seconds=1000.0, server=wall)
+
+
+@pytest.fixture
+def clock(now: datetime) -> Clock:
+    return Clock(now)
+
+
+@pytest.fixture
+def keeping(store: Store, clock: Clock) -> Housekeeping:
+    return Housekeeping(store, TrustedClock(store, WORKER, clock), event_retention_days=30)
+
+
+@pytest.fixture
+def registry(store: Store, now: datetime) -> Registry:
+    return Registry(store=store, now=now)
+
+
+def record_events(store: Store, at: datetime, count: int = 3) -> list[Event]:
+    nodes = [NodeId(f"host:{at.isoformat()}:{number}") for number in range(count)]
+    events = [node_changed(node, "enrolled", at) for node in nodes]
+    store.events.record(events)
+    return events
+
+
+def test_events_go_when_they_are_too_old(
+    store: Store, keeping: Housekeeping, now: datetime
+) -> None:
+    record_events(store, now - MONTH)
+    kept = record_events(store, now - timedelta(days=29))
+    assert keeping.purge() is True
+    assert keeping.purge() is False
+    assert {event.id for event in store.events.find()} == {event.id for event in kept}
+
+
+def test_a_clock_that_jumps_a_month_ahead_purges_nothing(
+    store: Store, keeping: Housekeeping, clock: Clock, now: datetime
+) -> None:
+    history = record_events(store, now, count=800)
+    keeping.check_clock()
+    clock.ahead = MONTH
+    assert keeping.purge() is False
+    clock.ahead = timedelta(0)
+    assert keeping.purge() is False
+    assert {event.id for event in history} <= {event.id for event in store.events.find()}
+
+
+def test_node_commands_go_when_no_node_reads_them(
+    store: Store, keeping: Housekeeping, now: datetime, registry: Registry
+) -> None:
+    module = registry.register()
+
+    def command(session: str, age: timedelta) -> NodeCommand:
+        return NodeCommand(
+            session=SessionId(session),
+            node=NODE,
+            module_hash=module.module_hash,
+            created_at=now - age,
+            kind=CommandKind.PROBE,
+        )
+
+    store.node_commands.insert([command("old", timedelta(hours=2)), command("new", timedelta(0))])
+    keeping.purge()
+    assert [left.session for left in store.node_commands.read(NODE)] == ["new"]
+
+
+def test_the_heartbeat_of_a_deleted_module_goes(
+    store: Store, keeping: Housekeeping, registry: Registry, now: datetime
+) -> None:
+    kept, deleted = registry.register("kept"), registry.register("deleted")
+    store.modules.delete(deleted.module_hash)
+    store.heartbeats.record({now: [kept.module_hash, deleted.module_hash]})
+    keeping.remove_orphaned_heartbeats()
+    assert store.heartbeats.hashes() == [kept.module_hash]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), MONTH])
+def test_sessions_without_a_node_end_whatever_the_clock_shows(
+    store: Store,
+    keeping: Housekeeping,
+    registry: Registry,
+    clock: Clock,
+    now: datetime,
+    ahead: timedelta,
+) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    keeping.check_clock()
+    store.nodes.remove(NODE)
+    clock.ahead = ahead
+    work_left: Callable[[], bool] = keeping.sweep_orphans
+    while work_left():
+        pass
+    assert registry.read(module).session is None
+    assert registry.read(module).state_since == now

@@ -1,0 +1,84 @@
+"""A real worker process: it answers probes, waits for a database, and ends when told to."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.clock import utc_now
+from shared.domain.event import node_changed
+from shared.domain.ids import NodeId
+from shared.settings import Settings
+from shared.store import Store
+from tests.conftest import free_port
+from tests.support.asking import answers
+from tests.support.eventually import eventually
+from tests.support.processes import RealProcess
+
+
+class Worker(RealProcess):
+    """`python -m worker` on a port of its own."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        self.port = free_port()
+        env = {
+            "DEBUG": "True",
+            "WORKER_PORT": str(self.port),
+            "MONGODB_HOST": settings.mongodb_host,
+            "MONGODB_NAME": settings.mongodb_name,
+            "VAR_DIR": str(directory),
+        }
+        super().__init__("worker", [sys.executable, "-m", "worker"], env, directory)
+
+    def is_healthy(self) -> bool:
+        """Return whether its page says that all its loops work."""
+        return answers(self.port, "/healthz")
+
+
+@pytest.fixture
+def worker(settings: Settings, tmp_path: Path) -> Iterator[Worker]:
+    process = Worker(settings, tmp_path)
+    yield process
+    process.kill()
+
+
+def test_purges_and_ends_when_told_to(worker: Worker, store: Store) -> None:
+    long_ago = utc_now() - timedelta(days=31)
+    store.events.record([node_changed(NodeId("host:1:1"), "enrolled", long_ago)])
+    worker.start()
+    eventually(worker.is_healthy)
+    eventually(lambda: store.events.find() == [])
+    told_at = time.monotonic()
+    worker.terminate()
+    assert worker.wait() == 0
+    assert time.monotonic() - told_at < 5
+
+
+def test_lives_on_without_a_database(settings: Settings, tmp_path: Path) -> None:
+    away = replace(settings, mongodb_host=f"127.0.0.1:{free_port()}")
+    worker = Worker(away, tmp_path)
+    worker.start()
+    try:
+        eventually(worker.is_healthy)
+        eventually(lambda: "a loop found no database" in worker.read_log())
+        assert worker.is_healthy()
+        worker.terminate()
+        assert worker.wait(5) == 0
+    finally:
+        worker.kill()
+
+
+def test_a_second_worker_on_one_port_ends_with_a_sentence(
+    worker: Worker, settings: Settings, tmp_path: Path
+) -> None:
+    worker.start()
+    eventually(worker.is_healthy)
+    second = Worker(settings, tmp_path)
+    second._env["WORKER_PORT"] = str(worker.port)
+    second.start()
+    assert second.wait() == 1
+    assert "WORKER_PORT" in second.read_log()

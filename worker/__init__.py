@@ -1,0 +1,1 @@
+"""The worker: what is due by time, in plain threads over the synchronous store."""

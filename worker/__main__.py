@@ -1,0 +1,78 @@
+"""Run a worker process: python -m worker."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from shared.domain.event import worker_subject
+from shared.errors import SettingsError
+from shared.logs import configure_logging
+from shared.settings import Settings
+from shared.store import Store, connect
+from worker.health import HealthPage
+from worker.housekeeping import Housekeeping
+from worker.runner import Loop, stop_loops
+from worker.trusted_clock import TrustedClock
+
+CLOCK_SECONDS = 10.0
+SWEEP_SECONDS = 10.0
+PURGE_SECONDS = 60.0
+HEARTBEATS_SECONDS = 600.0
+STOP_SECONDS = 4.0
+
+log = logging.getLogger("worker")
+
+
+def main() -> int:
+    """Run until SIGTERM; return the exit code."""
+    try:
+        settings = Settings.from_env()
+        store = connect(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    configure_logging(settings, "worker")
+    loops = make_loops(settings, store)
+    try:
+        page = HealthPage(settings.worker_port, loops)
+    except OSError as error:
+        log.error("cannot listen: %s (the setting WORKER_PORT moves it)", error)
+        return 1
+    _run(page, loops)
+    return 0
+
+
+def make_loops(settings: Settings, store: Store) -> list[Loop]:
+    """Return what a worker does, not started yet."""
+    clock = TrustedClock(store, worker_subject(settings.node_name, settings.worker_port))
+    keeping = Housekeeping(store, clock, event_retention_days=settings.event_retention_days)
+    return [
+        Loop("clock", CLOCK_SECONDS, keeping.check_clock),
+        Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
+        Loop("purge", PURGE_SECONDS, keeping.purge),
+        Loop("heartbeat purge", HEARTBEATS_SECONDS, keeping.remove_orphaned_heartbeats),
+    ]
+
+
+def _run(page: HealthPage, loops: list[Loop]) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    for loop in loops:
+        loop.start()
+    page.serve_in_background()
+    log.info("working", extra={"loops": [loop.name for loop in loops], "port": page.server_port})
+    stop.wait()
+    log.info("stopping")
+    late = stop_loops(loops, STOP_SECONDS)
+    if late:
+        log.warning("stopped in the middle of a tick", extra={"loops": late})
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    # A thread that waits for a stalled database would hold up the exit for its whole time-out.
+    os._exit(code)

@@ -1,0 +1,52 @@
+"""The worker's own page for probes: /healthz, on loopback."""
+
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from worker.runner import Loop
+
+READ_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class HealthPage(ThreadingHTTPServer):
+    """Answers 200 while all loops work, else 503 with the names of those that do not."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port: int, loops: Sequence[Loop]) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.loops = loops
+
+    def serve_in_background(self) -> None:
+        """Answer from now on, in a thread."""
+        threading.Thread(target=self.serve_forever, name="health", daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: HealthPage
+    timeout = READ_SECONDS
+
+    def do_GET(self) -> None:
+        if self.path != "/healthz":
+            return self._answer(404, "3003", "There is nothing here.")
+        hung = [loop.name for loop in self.server.loops if not loop.is_working()]
+        if hung:
+            return self._answer(503, "3001", f"These loops hang: {', '.join(hung)}.")
+        return self._answer(200, "2000", "成功!")
+
+    def _answer(self, status: int, code: str, message: str) -> None:
+        body = json.dumps({"code": code, "message": message, "result": None}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        log.debug("probed", extra={"path": self.path})

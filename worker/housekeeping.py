@@ -1,0 +1,54 @@
+"""What keeps the database small and the list true: purges, and the sweep of orphaned sessions."""
+
+import logging
+from datetime import timedelta
+
+from shared.services.nodes import sweep_orphans
+from shared.store import Store, batch_timeout
+from worker.trusted_clock import TrustedClock
+
+# A node reads its commands every second: one this old was left to a node that is gone.
+COMMAND_LIFE = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """The worker's ticks; each is one restartable step, safe in any number of processes."""
+
+    def __init__(self, store: Store, clock: TrustedClock, *, event_retention_days: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._event_retention = timedelta(days=event_retention_days)
+
+    def check_clock(self) -> bool:
+        """Look whether the clocks agree, so that a jump is told soon."""
+        self._clock.judge()
+        return False
+
+    def purge(self) -> bool:
+        """Delete old node commands and a slice of old events; True while work is left."""
+        judgement = self._clock.judge()
+        if judgement.doubt:
+            return False
+        with batch_timeout():
+            self._store.node_commands.purge(judgement.likely - COMMAND_LIFE)
+            count = self._store.events.purge(judgement.likely - self._event_retention)
+        if count:
+            log.info("purged old events", extra={"count": count})
+        return count > 0
+
+    def remove_orphaned_heartbeats(self) -> bool:
+        """Remove the heartbeats of modules that were deleted while a node still had them."""
+        with batch_timeout():
+            # In this order: a module that registers in between is in the second answer.
+            hashes = self._store.heartbeats.hashes()
+            orphans = set(hashes) - self._store.modules.names(hashes).keys()
+            self._store.heartbeats.remove_many(orphans)
+        if orphans:
+            log.info("removed orphaned heartbeats", extra={"count": len(orphans)})
+        return False
+
+    def sweep_orphans(self) -> bool:
+        """Take modules offline whose node has no document any more; True while work is left."""
+        return sweep_orphans(self._store, self._clock.judge().likely)
