@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.background import BackgroundLoop
+from tests.support.registry import Registry
 from tests.support.wire_proxy import WireProxy
 
 TESTS_DIR = Path(__file__).resolve().parent
@@ -145,6 +146,12 @@ def wire_proxy(network: BackgroundLoop, database_uri: str) -> Iterator[WireProxy
     opened = WireProxy(network, urlsplit(database_uri).port or 27017)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def registry(store: Store, now: datetime) -> Registry:
+    """A registry at noon."""
+    return Registry(store=store, now=now)
 
 
 @pytest.fixture

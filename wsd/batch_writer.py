@@ -9,12 +9,15 @@ from wsd.database import Database
 from wsd.metrics import Metrics
 
 MAX_OPERATIONS = 500
-FIRST_OPERATIONS = 125
-MIN_OPERATIONS = 5
+# A batch this small ends in time on any disk; a fast one is found out within five more batches.
+FIRST_OPERATIONS = 16
+MIN_OPERATIONS = 4
 BATCH_WAIT_SECONDS = 0.010
-# A batch that takes longer is halved; while they take less than the other, they are doubled.
+# After a slower batch the limit is halved; while full batches are faster, it is doubled.
 SLOW_SECONDS = 2.0
 FAST_SECONDS = 1.0
+# What full batches proved about the disk holds for so long.
+PROVEN_SECONDS = 30.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 
 B = TypeVar("B")
@@ -60,6 +63,7 @@ class BatchWriter(Generic[B, R]):
         self._metrics = metrics
         self._work = asyncio.Event()
         self._limit = FIRST_OPERATIONS
+        self._proven_at = 0.0
         self._is_stopping = False
         self._is_failing = False
         self._is_writing = False
@@ -93,11 +97,13 @@ class BatchWriter(Generic[B, R]):
 
     async def write_one_batch(self) -> None:
         """Write what waits, up to the limit."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        if started - self._proven_at > PROVEN_SECONDS:
+            self._limit = min(self._limit, FIRST_OPERATIONS)
         batch = self._source.take(self._limit)
         if batch is None:
             return
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         self._is_writing = True
         try:
             result = await self._database.run(self._source.write, batch)
@@ -127,8 +133,10 @@ class BatchWriter(Generic[B, R]):
         size = self._source.size_of(batch)
         if seconds > SLOW_SECONDS:
             self._limit = max(MIN_OPERATIONS, min(self._limit, size) // 2)
-        elif seconds < FAST_SECONDS and size >= self._limit:
-            self._limit = min(MAX_OPERATIONS, self._limit * 2)
+        elif size >= self._limit:
+            self._proven_at = asyncio.get_running_loop().time()
+            if seconds < FAST_SECONDS:
+                self._limit = min(MAX_OPERATIONS, self._limit * 2)
         self._metrics.batch_size = size
         self._metrics.batch_limit = self._limit
         self._metrics.batch_seconds = seconds

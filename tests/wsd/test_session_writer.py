@@ -1,40 +1,61 @@
-"""The batches: one operation per module, ends that are not needed, failures that are undone."""
+"""The queue of claims and ends: one operation per module, and failures that are undone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import pytest_asyncio
+from pymongo.errors import AutoReconnect
 
+from shared.clock import utc_now
+from shared.domain.actor import Actor
 from shared.domain.closing import OfflineReason
-from shared.domain.ids import SessionId
+from shared.domain.ids import NodeId, SessionId
 from shared.domain.module import Module
-from shared.domain.session import Decision, SessionEnd
+from shared.domain.session import ClaimOutcome, Decision, SessionEnd
 from shared.errors import DatabaseUnavailable
+from shared.services.module_admin import expire_modules, set_enabled
 from shared.services.sessions import NodeView
-from shared.store import Store
-from tests.support.builders import NODE, NOON, make_claim, make_module, make_node
+from tests.support.builders import NODE, NOON, make_claim
+from tests.support.registry import Registry
+from wsd import batch_writer
 from wsd.database import Database
+from wsd.metrics import Metrics
 from wsd.session_writer import SessionWriter
 
+OPERATOR = Actor("cli:test")
+OTHER = NodeId("host-b:10090:1")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_writer, "PAUSE_AFTER_FAILURE_SECONDS", 0)
+
 
 @pytest.fixture
-def module(store: Store) -> Module:
-    made = make_module()
-    store.modules.insert(made)
-    store.nodes.enrol(make_node())
-    return made
+def module(registry: Registry) -> Module:
+    registry.now = utc_now()  # the writer takes the time from the clock
+    registry.enrol()
+    registry.enrol(OTHER)
+    return registry.register()
 
 
 @pytest.fixture
-async def writer(store: Store) -> AsyncIterator[SessionWriter]:
-    bridge = Database()
-    view = NodeView(node=NODE, holds=lambda _: False, takeover_window=timedelta(seconds=60))
-    yield SessionWriter(bridge, store, lambda: view)
-    bridge.close()
+def held() -> set[SessionId]:
+    return set()
 
 
-def make_end(module: Module, session: str = "session-1", **overrides: object) -> SessionEnd:
+@pytest_asyncio.fixture
+async def writer(registry: Registry, held: set[SessionId]) -> AsyncIterator[SessionWriter]:
+    database = Database(registry.store, threads=1, name="batches")
+    view = NodeView(node=NODE, holds=held.__contains__, takeover_window=timedelta(seconds=60))
+    yield SessionWriter(database, lambda: view, Metrics())
+    database.close()
+
+
+def make_end(module: Module, session: str = "session-1", **overrides: Any) -> SessionEnd:
     values = {
         "module_hash": module.module_hash,
         "session_id": SessionId(session),
@@ -45,86 +66,112 @@ def make_end(module: Module, session: str = "session-1", **overrides: object) ->
     return SessionEnd(**values | overrides)
 
 
-def wanted() -> bool:
-    return True
-
-
-async def claim_in_background(
-    writer: SessionWriter, module: Module, session: str, is_wanted=wanted
-):
-    claim = make_claim(module.module_hash, id=SessionId(session))
+async def queue(
+    writer: SessionWriter,
+    module: Module,
+    session: str = "session-1",
+    *,
+    is_wanted: Callable[[], bool] = lambda: True,
+    **overrides: Any,
+) -> "asyncio.Task[ClaimOutcome]":
+    """Queue a claim; its outcome comes with a batch."""
+    claim = make_claim(module.module_hash, id=SessionId(session), **overrides)
     task = asyncio.create_task(writer.claim(claim, is_wanted))
     await asyncio.sleep(0)
     return task
 
 
-async def test_a_claim_binds_its_session(
-    writer: SessionWriter, module: Module, store: Store
-) -> None:
-    waiting = await claim_in_background(writer, module, "session-1")
+async def connect(writer: SessionWriter, module: Module, session: str = "session-1") -> None:
+    waiting = await queue(writer, module, session)
     await writer.write_one_batch()
     assert (await waiting).decision is Decision.ACCEPTED
-    assert store.modules.get(module.module_hash).session.id == "session-1"
 
 
-async def test_an_end_before_its_claim_waits_for_the_next_batch(
-    writer: SessionWriter, module: Module, store: Store
+async def settle(writer: SessionWriter) -> None:
+    """Write batches until nothing waits."""
+    while writer.count_waiting():
+        await writer.write_one_batch()
+
+
+def fail(*_args: object) -> None:
+    raise AutoReconnect("the network failed")
+
+
+def history(registry: Registry, module: Module) -> list[str]:
+    """Return how the module came and went."""
+    return [what for what, _ in registry.happened(module) if what in ("online", "offline")]
+
+
+async def test_a_claim_starts_its_session(
+    writer: SessionWriter, registry: Registry, module: Module
 ) -> None:
-    waiting = await claim_in_background(writer, module, "session-1")
+    await connect(writer, module)
+    assert registry.read(module).session.id == "session-1"
+
+
+async def test_an_end_that_comes_while_its_claim_is_in_flight_waits_for_the_next_batch(
+    writer: SessionWriter, registry: Registry, module: Module
+) -> None:
+    waiting = await queue(writer, module)
     batch = asyncio.create_task(writer.write_one_batch())
-    await asyncio.sleep(0)  # the claim is in flight
+    await asyncio.sleep(0)
     writer.end(make_end(module))
     await batch
     assert (await waiting).decision is Decision.ACCEPTED
     await writer.write_one_batch()
-    assert store.modules.get(module.module_hash).session is None
+    assert registry.read(module).session is None
 
 
-async def test_an_end_is_not_written_when_a_newer_claim_waits_but_is_recorded(
-    writer: SessionWriter, module: Module, store: Store
+async def test_an_end_is_recorded_and_not_written_when_a_newer_claim_waits(
+    writer: SessionWriter, registry: Registry, module: Module
 ) -> None:
-    first = await claim_in_background(writer, module, "session-1")
-    await writer.write_one_batch()
-    await first
-    second = await claim_in_background(writer, module, "session-2")
-    writer.end(make_end(module, "session-1"))
+    await connect(writer, module)
+    second = await queue(writer, module, "session-2")
+    writer.end(make_end(module))
     await writer.write_one_batch()
     assert (await second).decision is Decision.ACCEPTED
-    assert not writer.is_busy_with(module.module_hash)
-    (left,) = [event for event in store.events.find() if event.what == "offline"]
-    assert left.reason == "bye"
+    assert not writer.is_changing(module.module_hash)
+    assert ("offline", "bye") in registry.happened(module)
 
 
 async def test_an_end_is_written_after_all_when_the_newer_claim_is_refused(
-    writer: SessionWriter, module: Module, store: Store
+    writer: SessionWriter, registry: Registry, module: Module
 ) -> None:
-    first = await claim_in_background(writer, module, "session-1")
-    await writer.write_one_batch()
-    await first
-    store.modules.set_enabled(module.module_hash, NOON, enabled=False)
-    second = await claim_in_background(writer, module, "session-2")
-    writer.end(make_end(module, "session-1"))
-    await writer.write_one_batch()
+    await connect(writer, module)
+    set_enabled(registry.store, module.module_hash, NOON, OPERATOR, enabled=False)
+    second = await queue(writer, module, "session-2")
+    writer.end(make_end(module))
+    await settle(writer)
     assert (await second).decision is Decision.DISABLED
-    await writer.write_one_batch()
-    assert store.modules.get(module.module_hash).session is None
+    assert registry.read(module).session is None
+
+
+async def test_the_end_of_a_replaced_socket_is_recorded_and_makes_no_claim_be_read_back(
+    writer: SessionWriter, registry: Registry, module: Module, held: set[SessionId]
+) -> None:
+    await connect(writer, module)
+    await connect(writer, module, "session-2")
+    newest = registry.read(module)
+    writer.end(make_end(module, reason=OfflineReason.REPLACED))
+    await settle(writer)
+    assert registry.read(module) == newest
+    assert history(registry, module) == ["online", "offline", "online"]
 
 
 async def test_a_claim_whose_client_has_gone_is_never_written(
-    writer: SessionWriter, module: Module, store: Store
+    writer: SessionWriter, registry: Registry, module: Module
 ) -> None:
-    waiting = await claim_in_background(writer, module, "session-1", is_wanted=lambda: False)
+    waiting = await queue(writer, module, is_wanted=lambda: False)
     await writer.write_one_batch()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert store.modules.get(module.module_hash).epoch == 0
+    assert registry.read(module).epoch == 0
 
 
 async def test_two_claims_of_one_module_are_written_one_after_the_other(
-    writer: SessionWriter, module: Module, store: Store
+    writer: SessionWriter, module: Module
 ) -> None:
-    first = await claim_in_background(writer, module, "session-1")
-    second = await claim_in_background(writer, module, "session-2")
+    first, second = await queue(writer, module), await queue(writer, module, "session-2")
     await writer.write_one_batch()
     assert (await first).epoch == 1
     assert not second.done()
@@ -132,60 +179,199 @@ async def test_two_claims_of_one_module_are_written_one_after_the_other(
     assert (await second).epoch == 2
 
 
-async def test_a_batch_that_failed_refuses_its_claims_and_ends_what_landed(
-    writer: SessionWriter, module: Module, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lost_after", ["reading", "ends", "writing", "events", "everything"])
+async def test_a_failed_batch_refuses_its_claims_and_leaves_a_whole_history(
+    writer: SessionWriter,
+    registry: Registry,
+    module: Module,
+    monkeypatch: pytest.MonkeyPatch,
+    lost_after: str,
 ) -> None:
-    from pymongo.errors import AutoReconnect
-
-    monkeypatch.setattr("wsd.session_writer.PAUSE_AFTER_FAILURE_SECONDS", 0)
+    registry.connect(module, node=OTHER, id="incumbent")
     with monkeypatch.context() as broken:
-        # The answer is cut off after the server applied the batch.
-        def cut_off(*args: object) -> None:
-            raise AutoReconnect("cut off")
-
-        broken.setattr(store.node_commands, "give", cut_off)
-        waiting = await claim_in_background(writer, module, "session-1")
+        break_after(broken, registry, lost_after)
+        waiting = await queue(writer, module)
         await writer.write_one_batch()
     with pytest.raises(DatabaseUnavailable):
         await waiting
-    assert store.modules.get(module.module_hash).session is not None
-    await writer.write_one_batch()
-    assert store.modules.get(module.module_hash).session is None
+    await settle(writer)
+    if registry.read(module).session is not None:  # the incumbent, whom nothing happened to
+        assert registry.read(module).session.id == "incumbent"
+        registry.write(ends=(make_end(module, "incumbent"),), node=OTHER)
+    assert history(registry, module) in (
+        ["online", "offline"],
+        ["online", "offline", "online", "offline"],
+    )
+
+
+def break_after(broken: pytest.MonkeyPatch, registry: Registry, step: str) -> None:
+    """Have the network fail after this step of a batch was done, or before the first write."""
+    store = registry.store
+    write, record = store.sessions.write, store.events.record
+
+    def write_and_fail(*args: Any) -> None:
+        write(*args)
+        fail()
+
+    def record_and_fail(events: Any) -> None:
+        record(events)
+        if events:
+            fail()
+
+    match step:
+        case "reading":
+            broken.setattr(store.events, "record", fail)
+        case "ends":
+            broken.setattr(store.sessions, "write", fail)
+        case "writing":
+            broken.setattr(store.sessions, "write", write_and_fail)
+        case "events":
+            broken.setattr(store.events, "record", record_and_fail)
+        case "everything":
+            broken.setattr(store.counters, "note_registry_change", fail)
+
+
+async def test_a_claim_after_a_failed_batch_waits_until_that_is_cleared_up(
+    writer: SessionWriter, registry: Registry, module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        break_after(broken, registry, "writing")
+        lost = await queue(writer, module)
+        await writer.write_one_batch()
+    with pytest.raises(DatabaseUnavailable):
+        await lost
+    again = await queue(writer, module, "session-2")
+    await settle(writer)
+    assert (await again).decision is Decision.ACCEPTED
+    assert history(registry, module) == ["online", "offline", "online"]
 
 
 async def test_ends_survive_an_outage(
-    writer: SessionWriter, module: Module, store: Store, monkeypatch: pytest.MonkeyPatch
+    writer: SessionWriter, registry: Registry, module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pymongo.errors import AutoReconnect
-
-    first = await claim_in_background(writer, module, "session-1")
-    await writer.write_one_batch()
-    await first
-    monkeypatch.setattr("wsd.session_writer.PAUSE_AFTER_FAILURE_SECONDS", 0)
+    await connect(writer, module)
     with monkeypatch.context() as broken:
-
-        def unreachable(*args: object) -> None:
-            raise AutoReconnect("unreachable")
-
-        broken.setattr(store.events, "record", unreachable)
+        broken.setattr(registry.store.events, "record", fail)
         writer.end(make_end(module))
         await writer.write_one_batch()
-    assert store.modules.get(module.module_hash).session is not None
-    await writer.write_one_batch()
-    assert store.modules.get(module.module_hash).session is None
+    assert registry.read(module).session is not None
+    await settle(writer)
+    assert registry.read(module).session is None
+    assert history(registry, module) == ["online", "offline"]
 
 
-async def test_a_claim_that_waits_behind_a_failed_batch_is_refused_with_it(
-    writer: SessionWriter, module: Module, store: Store, monkeypatch: pytest.MonkeyPatch
+async def test_claims_behind_a_failed_batch_are_refused_with_it(
+    writer: SessionWriter, registry: Registry, module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pymongo.errors import AutoReconnect
-
-    def unreachable(*args: object) -> None:
-        raise AutoReconnect("unreachable")
-
-    monkeypatch.setattr("wsd.session_writer.PAUSE_AFTER_FAILURE_SECONDS", 0)
-    monkeypatch.setattr(store.modules, "read_sessions", unreachable)
-    waiting = [await claim_in_background(writer, module, f"session-{n}") for n in range(3)]
+    monkeypatch.setattr(registry.store.sessions, "read", fail)
+    waiting = [await queue(writer, module, f"session-{n}") for n in range(3)]
     await writer.write_one_batch()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 3
+
+
+@pytest.mark.parametrize("lost_after", ["ends", "writing", "events", "everything"])
+async def test_a_rebind_is_tried_again_until_it_is_written_once(
+    writer: SessionWriter,
+    registry: Registry,
+    module: Module,
+    held: set[SessionId],
+    monkeypatch: pytest.MonkeyPatch,
+    lost_after: str,
+) -> None:
+    await connect(writer, module)
+    held.add(SessionId("session-1"))
+    registry.write(ends=(make_end(module, reason=OfflineReason.NODE_LOST),))
+    with monkeypatch.context() as broken:
+        break_after(broken, registry, lost_after)
+        waiting = await queue(writer, module, held_epoch=1)
+        await writer.write_one_batch()
+    await settle(writer)
+    outcome = await waiting
+    assert (outcome.decision, outcome.epoch) == (Decision.ACCEPTED, 2)
+    assert registry.read(module).epoch == 2
+    assert history(registry, module) == ["online", "offline", "online"]
+
+
+async def test_a_rebind_whose_socket_closed_before_its_answer_came_is_ended_and_recorded(
+    writer: SessionWriter,
+    registry: Registry,
+    module: Module,
+    held: set[SessionId],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await connect(writer, module)
+    held.add(SessionId("session-1"))
+    registry.write(ends=(make_end(module, reason=OfflineReason.NODE_LOST),))
+    with monkeypatch.context() as broken:
+        break_after(broken, registry, "writing")
+        waiting = await queue(writer, module, held_epoch=1, is_wanted=lambda: bool(held))
+        await writer.write_one_batch()
+    held.clear()
+    writer.end(make_end(module))
+    await settle(writer)
+    assert waiting.cancelled()
+    assert registry.read(module).session is None
+    assert history(registry, module) == ["online", "offline", "online", "offline"]
+
+
+async def test_a_session_that_moves_to_the_nodes_new_id_ends_under_the_old_one(
+    writer: SessionWriter, registry: Registry, module: Module, held: set[SessionId]
+) -> None:
+    registry.connect(module, node=NodeId("host-a:10090:0"), id="session-1")
+    held.add(SessionId("session-1"))
+    waiting = await queue(writer, module, held_epoch=1)
+    await writer.write_one_batch()
+    assert (await waiting).epoch == 2
+    assert registry.happened(module)[1:] == [
+        ("online", None),
+        ("offline", "node_lost"),
+        ("online", None),
+    ]
+
+
+async def test_newcomers_of_two_nodes_that_race_end_with_one_open_socket(
+    writer: SessionWriter, registry: Registry, module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The neighbour takes over between this batch's write and its reading back."""
+    late = registry.connect(registry.register("late"), node=OTHER)
+    read = registry.store.sessions.read
+
+    def interfere(hashes: Any) -> Any:
+        if registry.read(module).session is not None:
+            monkeypatch.undo()
+            registry.connect(module, node=OTHER, id="rival")
+        return read(hashes)
+
+    monkeypatch.setattr(registry.store.sessions, "read", interfere)
+    waiting = await queue(writer, module)
+    writer.end(make_end(late, "somebody-else", epoch=7))  # its guard fails
+    await settle(writer)
+    outcome = await waiting
+    winner = registry.read(module).session
+    assert winner == outcome.claim.session
+    ours = {command.session for command in registry.store.node_commands.read(NODE)}
+    theirs = {command.session for command in registry.store.node_commands.read(OTHER)}
+    assert (ours, theirs) == ({"session-1"}, {"rival"})
+    assert winner.id not in ours
+    assert history(registry, module) == ["online", "offline", "online", "offline", "online"]
+
+
+async def test_an_expired_socket_is_not_rebound_after_a_failed_batch(
+    writer: SessionWriter,
+    registry: Registry,
+    module: Module,
+    held: set[SessionId],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await connect(writer, module)
+    held.add(SessionId("session-1"))
+    registry.write(ends=(make_end(module, reason=OfflineReason.NODE_LOST),))
+    with monkeypatch.context() as broken:
+        break_after(broken, registry, "writing")
+        waiting = await queue(writer, module, held_epoch=1)
+        await writer.write_one_batch()
+    expire_modules(registry.store, [registry.read(module)], NOON, OPERATOR)
+    await settle(writer)
+    assert (await waiting).decision is Decision.SUPERSEDED
+    assert registry.read(module).session is None
