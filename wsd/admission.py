@@ -91,11 +91,12 @@ class Admission:
         with self._claim_under_way(claim.module_hash):
             outcome = await self._writer.claim(claim, lambda: not connection.is_lost)
             if outcome.decision is Decision.ACCEPTED:
+                started = outcome.claim.session
                 session = SocketSession(
                     claim.module_hash,
-                    claim.session.id,
-                    claim.session.peer,
-                    claim.session.connected_at,
+                    started.id,
+                    started.peer,
+                    started.connected_at,
                     self._clock.now(),
                 )
                 connection.start_session(session, outcome.epoch)

@@ -1,12 +1,13 @@
 """The starts and ends of sessions, queued per module and written in batches."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.clock import utc_now
 from shared.domain.closing import OfflineReason
-from shared.domain.ids import ModuleHash
+from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.session import Claim, ClaimOutcome, Decision, SessionEnd
 from shared.errors import DatabaseUnavailable
 from shared.services.sessions import NodeView, write_batch
@@ -26,6 +27,7 @@ class WaitingClaim:
     answer: asyncio.Future[ClaimOutcome]
     replaces: list[SessionEnd] = field(default_factory=list)
     retries_left: int = OUTRUN_RETRIES
+    was_tried: bool = False
 
 
 @dataclass(eq=False, kw_only=True)
@@ -71,7 +73,9 @@ class SessionWriter:
         answer = asyncio.get_running_loop().create_future()
         waiting = WaitingClaim(claim=claim, is_wanted=is_wanted, answer=answer)
         queue = self._queues.setdefault(claim.module_hash, ModuleQueue())
-        waiting.replaces, queue.ends = queue.ends, []
+        # What a failed batch left behind is cleared up before something is built on it.
+        waiting.replaces = [end for end in queue.ends if not end.is_doubtful]
+        queue.ends = [end for end in queue.ends if end.is_doubtful]
         queue.claims.append(waiting)
         self._batches.notify()
         return await waiting.answer
@@ -79,7 +83,7 @@ class SessionWriter:
     def end(self, end: SessionEnd) -> None:
         """End a session, now or as soon as the database is back."""
         queue = self._queues.setdefault(end.module_hash, ModuleQueue())
-        if queue.claims:
+        if queue.claims and not end.is_doubtful:
             queue.claims[0].replaces.append(end)
         else:
             queue.ends.append(end)
@@ -117,11 +121,12 @@ class SessionWriter:
 
     def write(self, batch: Batch) -> list[ClaimOutcome]:
         """Write a batch; runs in a thread."""
-        replaced = [end for waiting in batch.claims for end in waiting.replaces]
         claims = [waiting.claim for waiting in batch.claims]
-        return write_batch(
-            self._store, self._view(), claims, batch.ends, utc_now(), replaced=replaced
-        )
+        # A replaced session was overwritten already: its end is recorded, and nothing to write.
+        replaced = [end for end in batch.ends if end.reason is OfflineReason.REPLACED]
+        ends = [end for end in batch.ends if end.reason is not OfflineReason.REPLACED]
+        replaced += [end for waiting in batch.claims for end in waiting.replaces]
+        return write_batch(self._store, self._view(), claims, ends, utc_now(), replaced=replaced)
 
     def settle(self, batch: Batch, result: list[ClaimOutcome]) -> None:
         """Give every claim its outcome."""
@@ -130,37 +135,45 @@ class SessionWriter:
             self._settle_one(waiting, outcome)
 
     def fail(self, batch: Batch) -> None:
-        """Refuse all claims, and queue what repairs the batch.
+        """Refuse the newcomers, and queue what repairs the batch.
 
-        A claim of it may have been written all the same: its end is doubtful, which means that the
-        database is asked first.
+        A claim of it may have been written all the same. The end of a refused one is doubtful: the
+        database is asked first. A rebind is tried again; it is accepted if it was written.
         """
         self._in_flight.clear()
         self._refuse_waiting()
-        ends = list(batch.ends)
-        for waiting in batch.claims:
-            ends += waiting.replaces
-            # A rebound socket still stands: the next reconciliation looks after it.
-            if waiting.claim.held_epoch is None:
-                ends.append(_doubtful_end(waiting.claim))
-            _refuse(waiting)
-        for end in ends:
+        for end in batch.ends:
             # A repeated end finds nothing if it was written; the event is recorded again anyway.
             self.end(end)
+        for waiting in batch.claims:
+            if waiting.claim.is_rebind:
+                waiting.was_tried = True
+                self._try_again(waiting)
+                continue
+            for end in [_doubtful_end(waiting.claim), *waiting.replaces]:
+                self.end(end)
+            _refuse(waiting)
+
+    def _try_again(self, waiting: WaitingClaim) -> None:
+        queue = self._queues.setdefault(waiting.claim.module_hash, ModuleQueue())
+        queue.claims.insert(0, waiting)
+        self._batches.notify()
 
     @staticmethod
     def _drop(queue: ModuleQueue) -> None:
         """Drop a claim whose client has gone before it was written."""
         waiting = queue.claims.pop(0)
         waiting.answer.cancel()
+        if waiting.was_tried:
+            queue.ends.append(_doubtful_end(waiting.claim))
         queue.ends.extend(waiting.replaces)
 
     def _settle_one(self, waiting: WaitingClaim, outcome: ClaimOutcome) -> None:
         if outcome.decision is Decision.OUTRUN and waiting.retries_left > 0:
             waiting.retries_left -= 1
-            queue = self._queues.setdefault(outcome.claim.module_hash, ModuleQueue())
-            queue.claims.insert(0, waiting)
-            self._batches.notify()
+            if not waiting.claim.is_rebind:
+                waiting.claim = _with_new_session(waiting.claim)
+            self._try_again(waiting)
             return
         if outcome.decision is not Decision.ACCEPTED:
             for end in waiting.replaces:
@@ -169,19 +182,30 @@ class SessionWriter:
             waiting.answer.set_result(outcome)
 
     def _refuse_waiting(self) -> None:
-        """Refuse the claims that wait behind a failed batch: their clients shall not wait on."""
+        """Refuse the newcomers behind a failed batch: their clients shall not wait on."""
         for module_hash, queue in list(self._queues.items()):
             for waiting in queue.claims:
-                queue.ends += waiting.replaces
-                _refuse(waiting)
-            queue.claims.clear()
-            if not queue.ends:
+                if not waiting.claim.is_rebind:
+                    queue.ends += waiting.replaces
+                    _refuse(waiting)
+            queue.claims = [waiting for waiting in queue.claims if waiting.claim.is_rebind]
+            if not queue.ends and not queue.claims:
                 del self._queues[module_hash]
 
 
 def _refuse(waiting: WaitingClaim) -> None:
     if not waiting.answer.done():
         waiting.answer.set_exception(DatabaseUnavailable())
+
+
+def _with_new_session(claim: Claim) -> Claim:
+    """Return a claim under an id that no node command can name.
+
+    The old one may have been written and replaced within the same moment, by a node that has
+    commanded its socket closed.
+    """
+    session = replace(claim.session, id=SessionId(uuid.uuid4().hex))
+    return replace(claim, session=session)
 
 
 def _doubtful_end(claim: Claim) -> SessionEnd:

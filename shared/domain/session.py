@@ -47,12 +47,14 @@ class SessionStart:
     """A claim that was decided: write it unless the epoch moved since it was read.
 
     `rebound_at` is set for a rebind: its socket was connected, and logged in, long before.
+    `replaced_epoch` is that of the session that it overwrites; None if there is none.
     """
 
     module_hash: ModuleHash
     session: Session
     epoch_before: int
     epoch: int
+    replaced_epoch: int | None = None
     is_takeover: bool = False
     rebound_at: datetime | None = None
 
@@ -87,7 +89,13 @@ class SessionRecord:
     enabled: bool
     session: Session | None
     state_since: datetime
+    replaced_epoch: int | None = None
     takeovers: tuple[datetime, ...] = ()
+
+    def is_session_of(self, claim: Claim) -> bool:
+        """Return whether the stored session is what this claim asks for."""
+        ours, stored = claim.session, self.session
+        return stored is not None and (stored.id, stored.node) == (ours.id, ours.node)
 
 
 class Decision(StrEnum):

@@ -7,7 +7,7 @@ from shared.domain.closing import OfflineReason
 from shared.domain.event import Event, node_changed
 from shared.domain.node import Node
 from shared.domain.session import Session, SessionEnd, SessionRecord
-from shared.services.sessions import end_event, start_event
+from shared.services.sessions import end_event, start_events
 from shared.store import Store, batch_timeout
 
 SWEEP_SLICE = 50
@@ -100,7 +100,7 @@ def _end_in_slices(
         part = records[start : start + SWEEP_SLICE]
         ends = [_end_of(record, record.session, reason, at) for record in part if record.session]
         with batch_timeout():
-            store.events.record([*map(start_event, part), *map(end_event, ends)])
+            store.events.record(start_events(part) + [end_event(end) for end in ends])
             store.sessions.write([], ends)
             store.counters.note_registry_change()
 

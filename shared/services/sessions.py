@@ -1,6 +1,6 @@
 """Sessions start and end: the claims and ends of a node, written in batches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -58,9 +58,13 @@ def write_batch(
         outcomes = [_decide(claim, records.get(claim.module_hash), context) for claim in claims]
         accepted = [outcome for outcome in outcomes if outcome.decision is Decision.ACCEPTED]
         certain = [*ends, *(end for end in replaced if not end.is_doubtful)]
-        starts_unknown = [start_event(records[end.module_hash]) for end in ends if end.is_doubtful]
-        store.events.record(starts_unknown + [end_event(end) for end in certain])
-        starts = [_start(outcome, records, context) for outcome in accepted]
+        unknown = [records[end.module_hash] for end in ends if end.is_doubtful]
+        store.events.record(start_events(unknown) + [end_event(end) for end in certain])
+        starts = [
+            _start(outcome, records[outcome.claim.module_hash], context)
+            for outcome in accepted
+            if not records[outcome.claim.module_hash].is_session_of(outcome.claim)
+        ]
         held = store.sessions.write(starts, ends)
         if held < len(starts) + len(ends) and starts:
             outcomes = _check_landed(store, outcomes)
@@ -83,17 +87,25 @@ def _find_written(
     return written
 
 
-def start_event(record: SessionRecord) -> Event:
-    """Return the event of a stored session's start, which its writer may not have recorded."""
-    session = record.session
-    assert session is not None
-    return came_online(
-        record.module_hash,
-        record.epoch,
-        record.state_since,
-        node=session.node,
-        peer=session.peer,
-    )
+def start_events(records: Iterable[SessionRecord]) -> list[Event]:
+    """Return the events of stored sessions' starts, which their writers may not have recorded.
+
+    Each is preceded by the end of the session that it overwrote.
+    """
+    events = []
+    for record in records:
+        if record.session is None:
+            continue
+        module_hash, since = record.module_hash, record.state_since
+        if record.replaced_epoch is not None:
+            replaced = OfflineReason.REPLACED
+            events.append(went_offline(module_hash, record.replaced_epoch, since, replaced))
+        events.append(_online_event(module_hash, record.epoch, record.session, since))
+    return events
+
+
+def _online_event(module_hash: ModuleHash, epoch: int, session: Session, at: datetime) -> Event:
+    return came_online(module_hash, epoch, at, node=session.node, peer=session.peer)
 
 
 def end_event(end: SessionEnd) -> Event:
@@ -135,10 +147,11 @@ class ClaimContext:
         return self.now if claim.is_rebind else claim.session.connected_at
 
     def end_of(
-        self, previous: Session, online_since: datetime, begin: datetime
+        self, previous: Session, online_since: datetime, claim: Claim
     ) -> tuple[OfflineReason, datetime]:
-        """Return why and when a session ended that a newer one has just overwritten."""
-        if self.is_live(previous):
+        """Return why and when a session ended that this claim has just overwritten."""
+        begin = self.begin_of(claim)
+        if self.is_takeover(claim, previous):
             return OfflineReason.REPLACED, begin
         if previous.node == self.view.node:
             return OfflineReason.CONNECTION_LOST, begin
@@ -163,6 +176,8 @@ def _decide(claim: Claim, record: SessionRecord | None, context: ClaimContext) -
     decision, epoch = Decision.ACCEPTED, record.epoch + 1
     if not record.enabled:
         decision = Decision.DISABLED
+    elif record.is_session_of(claim):
+        epoch = record.epoch  # an earlier attempt wrote it, and its answer was lost
     elif claim.held_epoch is not None and record.epoch > claim.held_epoch:
         decision = Decision.SUPERSEDED
     elif claim.held_epoch is not None:
@@ -180,15 +195,14 @@ def _count_takeovers(record: SessionRecord, context: ClaimContext) -> int:
     return count_recent_takeovers(record.takeovers, context.now, context.view.takeover_window)
 
 
-def _start(
-    outcome: ClaimOutcome, records: Mapping[ModuleHash, SessionRecord], context: ClaimContext
-) -> SessionStart:
+def _start(outcome: ClaimOutcome, record: SessionRecord, context: ClaimContext) -> SessionStart:
     claim = outcome.claim
     return SessionStart(
         module_hash=claim.module_hash,
         session=claim.session,
-        epoch_before=records[claim.module_hash].epoch,
+        epoch_before=record.epoch,
         epoch=outcome.epoch,
+        replaced_epoch=record.epoch if record.session else None,
         is_takeover=context.is_takeover(claim, outcome.previous),
         rebound_at=context.now if claim.is_rebind else None,
     )
@@ -226,43 +240,39 @@ def _follow_up(
     events: list[Event] = []
     commands: list[NodeCommand] = []
     for outcome in accepted:
-        claim, previous = outcome.claim, outcome.previous
-        session = claim.session
-        if previous is not None and previous.id != session.id:
-            if not context.is_live(previous):
-                events.append(start_event(records[claim.module_hash]))
-            events.append(_replaced_event(outcome, records[claim.module_hash], context))
-            if context.is_neighbour(previous.node):
-                commands.append(
-                    NodeCommand(
-                        session=previous.id,
-                        node=previous.node,
-                        module_hash=claim.module_hash,
-                        created_at=context.now,
-                        closing=REPLACED,
-                    )
-                )
-        events.append(
-            came_online(
-                claim.module_hash,
-                outcome.epoch,
-                context.begin_of(claim),
-                node=session.node,
-                peer=session.peer,
-            )
-        )
+        claim, record = outcome.claim, records[outcome.claim.module_hash]
+        if record.is_session_of(claim):
+            events += start_events([record])
+            continue
+        if record.session is not None:
+            # What another process wrote, it may not have lived to record.
+            if not context.view.holds(record.session.id):
+                events += start_events([record])
+            events.append(_replaced_event(claim, record, record.session, context))
+            commands += _commands_to_close(claim, record.session, context)
+        begin = context.begin_of(claim)
+        events.append(_online_event(claim.module_hash, outcome.epoch, claim.session, begin))
     store.events.record(events)
     store.node_commands.insert(commands)
 
 
-def _replaced_event(outcome: ClaimOutcome, record: SessionRecord, context: ClaimContext) -> Event:
-    claim, previous = outcome.claim, record.session
-    assert previous is not None
-    reason, at = context.end_of(previous, record.state_since, context.begin_of(claim))
-    return went_offline(
-        claim.module_hash,
-        outcome.epoch - 1,
-        at,
-        reason,
-        detail={"peer": previous.peer, "replaced_by": claim.session.peer},
+def _commands_to_close(claim: Claim, previous: Session, context: ClaimContext) -> list[NodeCommand]:
+    """Return what has another node close the socket that was replaced; the own one knows."""
+    if previous.id == claim.session.id or not context.is_neighbour(previous.node):
+        return []
+    command = NodeCommand(
+        session=previous.id,
+        node=previous.node,
+        module_hash=claim.module_hash,
+        created_at=context.now,
+        closing=REPLACED,
     )
+    return [command]
+
+
+def _replaced_event(
+    claim: Claim, record: SessionRecord, previous: Session, context: ClaimContext
+) -> Event:
+    reason, at = context.end_of(previous, record.state_since, claim)
+    detail = {"peer": previous.peer, "replaced_by": claim.session.peer}
+    return went_offline(claim.module_hash, record.epoch, at, reason, detail=detail)

@@ -62,17 +62,16 @@ class Sessions:
 def _start_update(start: SessionStart) -> UpdateOne:
     session = start.session
     begins_at = start.rebound_at or session.connected_at
+    stored: dict[str, Any] = {
+        "id": session.id,
+        "node": session.node,
+        "peer": session.peer,
+        "connected_at": session.connected_at,
+    }
+    if start.replaced_epoch is not None:
+        stored["replaced_epoch"] = start.replaced_epoch
     update: dict[str, Any] = {
-        "$set": {
-            "session": {
-                "id": session.id,
-                "node": session.node,
-                "peer": session.peer,
-                "connected_at": session.connected_at,
-            },
-            "epoch": start.epoch,
-            "state_since": begins_at,
-        }
+        "$set": {"session": stored, "epoch": start.epoch, "state_since": begins_at}
     }
     if start.rebound_at is None:
         update["$set"]["last_login_time"] = session.connected_at
@@ -109,6 +108,7 @@ def _to_record(document: Mapping[str, Any]) -> SessionRecord:
         enabled=document["enabled"],
         session=to_session(session) if session else None,
         state_since=document["state_since"],
+        replaced_epoch=session.get("replaced_epoch") if session else None,
         takeovers=tuple(document.get("takeovers", ())),
     )
 
