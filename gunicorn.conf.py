@@ -7,6 +7,7 @@ So the settings come from a process of their own, and what we change in gunicorn
 import json
 import logging
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -21,6 +22,10 @@ from gunicorn.workers.gthread import ThreadWorker
 BODY_BYTES = 16 * 2**20
 DRAIN_SECONDS = 5.0
 UNENCODED = "The address may hold printable ASCII only: encode the rest (curl -G --data-urlencode)."
+
+
+# Run, not imported: the workers import this code anew.
+QueuedHandler = runpy.run_path("shared/log_queue.py")["QueuedHandler"]
 
 
 def read_settings():
@@ -70,6 +75,9 @@ class EnvelopeWorker(ThreadWorker):
             self.log.debug("The client was gone before its refusal")
 
 
+STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "taskName"}
+
+
 class JsonLines(logging.Formatter):
     """The form of the application's own log (shared/logs.py), without its library."""
 
@@ -78,6 +86,7 @@ class JsonLines(logging.Formatter):
         line = {"event": record.getMessage(), "level": record.levelname.lower()}
         line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat()
         line |= {"logger": record.name, "process": record.process, "program": "api"}
+        line |= {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -86,11 +95,15 @@ class JsonLines(logging.Formatter):
 class PlatformLogger(Logger):
     """Workers come and go: said among the application's lines, in the same form."""
 
+    queued = None
+
     def setup(self, cfg):
-        """Set the form of the error log."""
+        """Send the error log's lines, in that form, where no caller waits for their reader."""
         super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(JsonLines())
+        if self.queued is None:  # a reload calls this again
+            self.queued = QueuedHandler(sys.stderr.fileno())
+            self.queued.setFormatter(JsonLines())
+        self.error_log.handlers[:] = [self.queued]
 
 
 _settings = read_settings()

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Become the database server that the settings chose; started by supervisord, never by hand.
 set -euo pipefail
+# Into a file, not into a pipe to supervisord, which may stand still; the watchdog keeps it short.
+exec >>"$VAR_DIR/logs/database.log" 2>&1
 data=$VAR_DIR/db
 mkdir -p -- "$data"
 chmod 700 -- "$data"

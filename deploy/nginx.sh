@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Become nginx; started by supervisord, never by hand.
 set -euo pipefail
+# What it says before it has read its configuration lands where its later errors do.
+exec >>"$VAR_DIR/logs/nginx-error.log" 2>&1
 
 # Workers of a master that was killed do not notice: they would hold the port for ever. When we are
 # started, no nginx of this platform is meant to run, and all that are lie in supervisord's session.

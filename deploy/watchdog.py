@@ -18,6 +18,7 @@ from typing import Any
 
 from supervisor import childutils  # type: ignore[import-untyped]
 
+from deploy.log_files import shorten_logs
 from deploy.process_environment import loopback_of, probe_host
 from shared.settings import Settings
 
@@ -142,6 +143,7 @@ def main(supervisor_url: str) -> None:
         except KeyError:  # the end of the input: no header line
             return
         tick(watchdog, settings, supervisor)
+        shorten_logs(settings.var_dir / "logs")
         childutils.listener.ok(sys.stdout)
 
 

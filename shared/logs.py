@@ -5,6 +5,7 @@ import sys
 
 import structlog
 
+from shared.log_queue import QueuedHandler
 from shared.settings import Settings
 
 
@@ -26,7 +27,7 @@ def configure_logging(settings: Settings, program: str) -> None:
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()],
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = QueuedHandler(sys.stdout.fileno())
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

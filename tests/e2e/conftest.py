@@ -79,6 +79,15 @@ class Platform:
         """Return the listed modules by name."""
         return {item["name"]: item for item in self.ask("/module/online").envelope["result"]}
 
+    def setting(self, name: str) -> int:
+        """Return a number of its `.env`."""
+        lines = (self.directory / ".env").read_text().splitlines()
+        return int(dict(line.split("=", 1) for line in lines)[name])
+
+    def log(self, name: str) -> str:
+        """Return one of its log files."""
+        return (self.directory / "var" / "logs" / f"{name}.log").read_text()
+
     def url(self, path: str, scheme: str = "http") -> str:
         return f"{scheme}://127.0.0.1:{self.port}{path}"
 

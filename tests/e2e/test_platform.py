@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -215,6 +216,46 @@ def test_a_hung_process_is_killed_and_started_again(platform: Platform) -> None:
     os.kill(wsd, signal.SIGSTOP)
     eventually(lambda: platform.pids().get("wsd:wsd_0", wsd) != wsd, timeout_seconds=60)
     eventually(lambda: platform.ask("/readyz").status == 200)
+
+
+@contextmanager
+def stalled_supervisord(platform: Platform) -> Iterator[None]:
+    """Stop supervisord where it stands: from now on nobody reads the processes' output."""
+    pid = int((platform.directory / "var/run/supervisord.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def refuse_bad_request(port: int) -> None:
+    """Have gunicorn log a line."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/9.9\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def assert_is_confirmed(program: ClientConnection) -> None:
+    """Send a heartbeat, and read until it is confirmed (questions may come first)."""
+    program.send("heartbeat")
+    while program.recv(2) != "heartbeat confirm":
+        pass
+
+
+def test_processes_whose_output_is_not_read_go_on(platform: Platform) -> None:
+    """A pipe holds 64 KiB; every process writes more than that, and none may wait."""
+    steady, restless = platform.register("steady"), platform.register("restless")
+    with stalled_supervisord(platform), module_socket(platform, steady) as program:
+        for _ in range(300):
+            with module_socket(platform, restless):
+                assert_is_confirmed(program)
+            refuse_bad_request(platform.setting("API_PORT"))
+            refuse_bad_request(platform.setting("API_PORT"))
+            assert platform.ask("/healthz").status == 200
+        assert "steady" in platform.online()
+        eventually(lambda: "restless" not in platform.online(), timeout_seconds=5)
+    eventually(lambda: "/healthz" in platform.log("nginx-access"))
 
 
 def test_down_stops_everything(platform: Platform) -> None:

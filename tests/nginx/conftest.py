@@ -123,13 +123,14 @@ class Nginx:
         """Start nginx as supervisord does, and wait until it listens."""
         prefix = self.directory / "run" / "nginx"
         prefix.mkdir(parents=True)
+        (self.directory / "logs").mkdir()
         files = process_environment.open_files(200, 1024)
         (prefix / "nginx.conf").write_text(process_environment.nginx_conf(self.settings, files))
         # The workers of a root's nginx could not reach pytest's directories, which are 0700.
         command = [NGINX, "-p", f"{prefix}/", "-c", "nginx.conf", "-e", "stderr"]
         command += ["-g", "daemon off; master_process off;"]
-        with (self.directory / "out").open("wb") as out, (self.directory / "err").open("wb") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err)
+        with (self.directory / "logs" / "nginx-error.log").open("ab") as errors:
+            self.process = subprocess.Popen(command, stdout=errors, stderr=errors)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             try:
@@ -175,11 +176,11 @@ class Nginx:
 
     def errors(self) -> str:
         """Return what it wrote to its error log."""
-        return (self.directory / "err").read_text()
+        return (self.directory / "logs" / "nginx-error.log").read_text()
 
     def access_lines(self) -> list[str]:
         """Return its access log; complete after `stop`."""
-        return (self.directory / "out").read_text().splitlines()
+        return (self.directory / "logs" / "nginx-access.log").read_text().splitlines()
 
 
 def _send_all(connection: socket.socket, request: bytes) -> None:
