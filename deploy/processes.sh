@@ -141,7 +141,7 @@ not_ready() {
   }
   answers_well 127.0.0.1 "$WORKER_PORT" /healthz || say 'worker'
   for ((index = 0; index < WSD_PROCESSES; index++)); do
-    answers_well "$(wsd_address)" $((WSD_PORT + index)) /healthz || say "wsd:wsd_$index"
+    answers_well "$(wsd_address)" $((WSD_PORT + index)) /readyz || say "wsd:wsd_$index"
   done
   # Asked too early, nginx would log an error for each time.
   if ((NGINX_PROCESSES)) && [[ $api_ready == yes ]]; then
@@ -185,7 +185,7 @@ restart_wsd() {
   for ((index = 0; index < WSD_PROCESSES; index++)); do
     ctl restart "wsd:wsd_$index" >/dev/null
     deadline=$((SECONDS + READY_SECONDS))
-    until answers_well "$(wsd_address)" $((WSD_PORT + index)) /healthz; do
+    until answers_well "$(wsd_address)" $((WSD_PORT + index)) /readyz; do
       ((SECONDS < deadline)) || die "wsd_$index does not come back: see $VAR_DIR/logs/wsd_$index.log"
       sleep 0.1
     done

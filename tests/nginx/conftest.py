@@ -27,10 +27,11 @@ class Upstream:
         self.port = port
         self.name = name
         self.server: ThreadingHTTPServer | None = None
+        self.is_cut_off = False  # from its database: it says 503 to everything
 
     def start(self) -> None:
         """Listen, on the same port every time."""
-        handler = type("Handler", (EchoHandler,), {"upstream_name": self.name})
+        handler = type("Handler", (EchoHandler,), {"upstream": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -46,12 +47,15 @@ class EchoHandler(BaseHTTPRequestHandler):
     """200 with the request's head as JSON; a few paths do what a real upstream would."""
 
     protocol_version = "HTTP/1.1"
-    upstream_name = ""
+    upstream: Upstream
 
     def do_GET(self) -> None:
         """Answer by the path."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.close_connection = True
+        if self.upstream.is_cut_off:
+            words = {"code": "5003", "message": f"{self.upstream.name} is cut off", "result": None}
+            return self._answer(503, words, **{"Retry-After": "7"})
         if self.headers.get("Upgrade"):
             return self._switch_protocols()
         if self.path == "/not-modified":
@@ -61,16 +65,18 @@ class EchoHandler(BaseHTTPRequestHandler):
             return None
         if "refuse" in self.path:
             return self._answer(404, {"code": "3003", "message": "unknown", "result": None})
-        seen = {"path": self.path, "upstream": self.upstream_name}
+        seen = {"path": self.path, "upstream": self.upstream.name}
         return self._answer(200, seen | {"headers": dict(self.headers.items())})
 
     do_POST = do_PUT = do_GET  # noqa: N815
 
-    def _answer(self, status: int, value: object) -> None:
+    def _answer(self, status: int, value: object, **headers: str) -> None:
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        for name, text in headers.items():
+            self.send_header(name, text)
         self.end_headers()
         self.wfile.write(body)
 
@@ -80,7 +86,7 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.send_header("Connection", "Upgrade")
         self.end_headers()
         while data := self.connection.recv(100):
-            self.connection.sendall(self.upstream_name.encode() + b":" + data)
+            self.connection.sendall(self.upstream.name.encode() + b":" + data)
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
@@ -199,14 +205,8 @@ def start_nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     def start(**changes: int) -> Nginx:
         defaults = Settings.from_env(env_file=tmp_path / "no.env")
         first = free_port_pair()
-        settings = replace(
-            defaults,
-            server_port=free_port(),
-            api_port=free_port(),
-            wsd_port=first,
-            wsd_processes=2,
-            **changes,  # type: ignore[arg-type]
-        )
+        ports = {"server_port": free_port(), "api_port": free_port(), "wsd_port": first}
+        settings = replace(defaults, **ports | {"wsd_processes": 2} | changes)
         wsd = [Upstream(first, "wsd_0"), Upstream(first + 1, "wsd_1")]
         nginx = Nginx(settings, tmp_path, Upstream(settings.api_port, "api"), wsd)
         started.append(nginx)

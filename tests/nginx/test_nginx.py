@@ -125,6 +125,33 @@ def test_fails_over_to_another_wsd_at_once_and_comes_back(nginx: Any) -> None:
     assert talk(nginx, HASH) == home
 
 
+def test_hands_a_module_on_from_a_wsd_that_is_cut_off_from_the_database(nginx: Any) -> None:
+    home = talk(nginx, HASH)
+    mine = nginx.wsd[int(home[4:5])]
+    mine.is_cut_off = True
+    assert len({talk(nginx, HASH), home}) == 2
+    mine.is_cut_off = False
+    assert talk(nginx, HASH) == home
+
+
+@pytest.mark.parametrize("are_cut_off", [[True, True], [True, False]])
+def test_passes_the_last_refusal_on_in_its_own_words(nginx: Any, are_cut_off: list[bool]) -> None:
+    for wsd, is_cut_off in zip(nginx.wsd, are_cut_off, strict=True):
+        wsd.is_cut_off = is_cut_off
+        if not is_cut_off:
+            wsd.stop()
+    answer = nginx.get(f"/websocket?hash={HASH}", *UPGRADE)
+    assert answer.envelope == (503, "5003")
+
+
+def test_a_lone_wsd_refuses_in_its_own_words(start_nginx: Callable[..., Any]) -> None:
+    nginx = start_nginx(wsd_processes=1)
+    nginx.wsd[0].is_cut_off = True
+    answer = nginx.get(f"/websocket?hash={HASH}", *UPGRADE)
+    assert answer.json["message"] == "wsd_0 is cut off"
+    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+
+
 def test_asks_modules_to_come_back_when_no_wsd_is_up(nginx: Any) -> None:
     for wsd in nginx.wsd:
         wsd.stop()
