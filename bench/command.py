@@ -51,6 +51,7 @@ def main() -> None:
     with Stack() as stack:
         stack.register_modules(MODULES)
         connect_all(stack)
+        stack.start_worker()
         measure(stack)  # the first one compiles the code
         rounds = run_rounds(ROUNDS, lambda: measure(stack), ("bare",))
     table = [["", "seconds"]]

@@ -90,6 +90,7 @@ def main() -> None:
     as_json = begin(ABOUT)
     with Stack() as stack, Fleet() as modules, Fleet() as others:
         hashes: list[str] = [*stack.register_modules(MODULES)]
+        stack.start_worker()
         bare_program, bare_port = start_bare(stack)
         platform = Side(name=PLATFORM, program=stack.start_wsd(), fleet=modules)
         bare = Side(name=BARE, program=bare_program, fleet=others)

@@ -52,6 +52,7 @@ def main() -> None:
     """Measure, and say what it came to."""
     as_json = begin(ABOUT)
     with Stack() as stack, Fleet() as fleet:
+        stack.start_worker()
         wsd = stack.start_wsd()
         before = connect_all(stack, wsd, fleet)
         connected = wsd.resident_bytes()

@@ -69,6 +69,7 @@ def compare(online: int, connections: int) -> tuple[Rounds, int]:
     with Stack() as stack:
         stack.register_modules(online)
         connect_all(stack)
+        stack.start_worker()
         platform = Side(name=PLATFORM, port=stack.settings.api_port, program=stack.start_api())
         address = f"http://127.0.0.1:{platform.port}/module/online"
         with urllib.request.urlopen(address, timeout=10) as answer:

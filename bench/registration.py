@@ -128,6 +128,7 @@ def main() -> None:
     """Measure, and say what it came to."""
     as_json = begin(ABOUT)
     with Stack() as stack:
+        stack.start_worker()
         api, numbers = stack.start_api(), count()
         rounds = run_rounds(
             ROUNDS, lambda: measure(stack, api, next(numbers)), (BARE_NEW, BARE_READ)

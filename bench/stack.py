@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +26,7 @@ from shared.store.modules import _to_document
 
 PYTHON = sys.executable
 START_SECONDS = 20.0
-PORTS = ("SERVER_PORT", "WEB_PORT", "API_PORT", "WSD_PORT", "MONGODB_PORT")
+PORTS = tuple(f.name.upper() for f in fields(Settings) if f.name.endswith("_port"))
 
 
 class Program:
@@ -132,6 +133,12 @@ class Stack:
         wsd.wait_until(lambda: http_status(self.settings.wsd_port, "/healthz") == 200)
         wsd.wait_until(lambda: bool(self.store.nodes.all()))
         return wsd
+
+    def start_worker(self) -> Program:
+        """Start the worker; the bare servers of a bench run beside it, too."""
+        worker = self._start("worker", [PYTHON, "-m", "worker"])
+        worker.wait_until(lambda: http_status(self.settings.worker_port, "/healthz") == 200)
+        return worker
 
     def start_api(self) -> Program:
         """Start the api under gunicorn."""
