@@ -1,8 +1,6 @@
 """A real database server for every worker, a fresh database for every test."""
 
 import os
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -19,24 +17,12 @@ from pymongo.errors import PyMongoError
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.background import BackgroundLoop
+from tests.support.ports import free_port
 from tests.support.registry import Registry
 from tests.support.wire_proxy import WireProxy
 
 TESTS_DIR = Path(__file__).resolve().parent
 EMBEDDED_SERVER = Path(sys.executable).with_name("secantusd-py")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, below those that outgoing connections take."""
-    while True:
-        port = random.randrange(15_000, 32_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 class DatabaseServer:

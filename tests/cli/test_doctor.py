@@ -21,8 +21,8 @@ from shared.domain.node import node_address
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.server import ServerFacts
-from tests.conftest import free_port
 from tests.support.builders import NODE, NOON, make_node
+from tests.support.ports import free_port
 from tests.support.registry import Registry
 
 

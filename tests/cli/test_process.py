@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from shared.settings import PROJECT_DIR, Settings
-from tests.conftest import DatabaseServer, free_port
+from tests.conftest import DatabaseServer
+from tests.support.ports import free_port
 from tests.support.registry import Registry
 
 PLATFORMCTL = [sys.executable, "-P", "-m", "cli.main"]

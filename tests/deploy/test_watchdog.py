@@ -14,7 +14,7 @@ import pytest
 from deploy import watchdog
 from deploy.watchdog import Watchdog
 from shared.settings import Settings
-from tests.conftest import free_port
+from tests.support.ports import free_port
 
 
 def probe(dog: Watchdog, answers: bool, *, pid: int = 1, age_seconds: float = 100) -> bool:

@@ -1,12 +1,11 @@
 """The settings of the platform that the kill tests start: its times are short, its ports free."""
 
 import os
-import socket
 from pathlib import Path
 
 from deploy import process_environment
 from shared.settings import Settings
-from tests.conftest import free_port
+from tests.support.ports import free_port, free_ports_in_a_row
 
 NODES = 2
 LEASE_SECONDS = 1.3
@@ -43,7 +42,7 @@ def make_environment(directory: Path, database_port: int) -> dict[str, str]:
         "SERVER_PORT": str(free_port()),
         "API_PORT": str(free_port()),
         "WSD_HOST": "127.0.0.1",
-        "WSD_PORT": str(_free_ports_in_a_row(NODES)),
+        "WSD_PORT": str(free_ports_in_a_row(NODES)),
         "WSD_PROCESSES": str(NODES),
         "MAX_CONNECTIONS": "2000",
         "MONGODB_HOST": "",
@@ -75,15 +74,3 @@ def lay_out_nginx(env: dict[str, str], directory: Path) -> list[str]:
     values = process_environment.environment(settings, files)
     command = [values["NGINX_PATH"], "-p", f"{prefix}/", "-c", "nginx.conf", "-e", "stderr"]
     return [*command, "-g", values["NGINX_GLOBALS"]]
-
-
-def _free_ports_in_a_row(count: int) -> int:
-    while True:
-        first = free_port()
-        if all(_is_free(first + index) for index in range(1, count)):
-            return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -15,7 +15,7 @@ import pytest
 
 from deploy import process_environment
 from shared.settings import Settings
-from tests.conftest import free_port
+from tests.support.ports import free_port, free_ports_in_a_row
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
@@ -204,7 +204,7 @@ def start_nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 
     def start(**changes: int) -> Nginx:
         defaults = Settings.from_env(env_file=tmp_path / "no.env")
-        first = free_port_pair()
+        first = free_ports_in_a_row(2)
         ports = {"server_port": free_port(), "api_port": free_port(), "wsd_port": first}
         settings = replace(defaults, **ports | {"wsd_processes": 2} | changes)
         wsd = [Upstream(first, "wsd_0"), Upstream(first + 1, "wsd_1")]
@@ -226,13 +226,3 @@ def start_nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 def nginx(start_nginx: Callable[..., Nginx]) -> Nginx:
     """One nginx with the default limits."""
     return start_nginx()
-
-
-def free_port_pair() -> int:
-    """Return a free port whose successor is free, too."""
-    for _ in range(50):
-        port = free_port()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port + 1)):
-                return port
-    pytest.fail("no two free ports in a row")

@@ -11,7 +11,7 @@ from shared.services.database_setup import prepare_database
 from shared.services.export_import import export_registry
 from shared.settings import Settings
 from shared.store import Store, client_options, connect, unavailable_as_platform_error
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.registry import Registry
 
 # Commands of the Stable API, version 1: whatever is not among them would tie us to one server.

@@ -14,9 +14,9 @@ from shared.domain.event import node_changed
 from shared.domain.ids import NodeId
 from shared.settings import Settings
 from shared.store import Store
-from tests.conftest import free_port
 from tests.support.asking import answers
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.processes import RealProcess
 
 

@@ -17,7 +17,7 @@ from shared.services.module_listing import get_module, list_online, presence_rul
 from shared.services.registration import register_module
 from shared.settings import Settings
 from shared.store import Store
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from wsd.daemon import Daemon
 
 SCALE = 0.1  # one of the platform's seconds lasts this long here

@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 
 import wsd.connection
 import wsd.daemon
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.wsd.conftest import RunningDaemon, eventually
 
 

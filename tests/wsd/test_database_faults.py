@@ -13,7 +13,7 @@ from shared.domain.event import module_subject
 from shared.domain.module import Module
 from shared.settings import Settings
 from shared.store import Store
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.wire_proxy import (
     NOT_WRITABLE,
     Fault,
