@@ -54,6 +54,14 @@ class ModuleAnswer(Schema):
     offline_reason = fields.String(
         allow_none=True, validate=validate.OneOf([reason.value for reason in OfflineReason])
     )
+    offline_detail = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        metadata={
+            "description": "How the last session ended, as far as it is known: `close_code`, "
+            "`close_text`, and what the module's `bye` said: `bye_reason`, `back_by`."
+        },
+    )
     state_since = fields.DateTime()
     session_id = fields.String(allow_none=True)
     peer = fields.String(allow_none=True)

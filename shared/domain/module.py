@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,7 @@ class Module:
     epoch: int = 0
     session: Session | None = None
     offline_reason: OfflineReason = OfflineReason.NEVER_CONNECTED
+    offline_detail: Mapping[str, Any] | None = None  # how its last session ended; None while online
     takeovers: tuple[datetime, ...] = ()
     last_login_time: datetime | None = None
     last_execution_time: datetime | None = None

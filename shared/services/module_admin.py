@@ -155,4 +155,5 @@ def _end_of(
         raise_epoch=True,
         peer=session.peer,
         actor=actor,
+        detail={"close_code": closing.code, "close_text": closing.text},
     )

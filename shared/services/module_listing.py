@@ -154,6 +154,7 @@ def to_item(listed: ListedModule) -> dict[str, Any]:
         "alive": presence.is_alive,
         "state": presence.state.value,
         "offline_reason": presence.reason.value if presence.reason else None,
+        "offline_detail": module.offline_detail,
         "state_since": presence.since,
         "session_id": session.id if session else None,
         "peer": session.peer if session else None,

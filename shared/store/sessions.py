@@ -71,7 +71,12 @@ def _start_update(start: SessionStart) -> UpdateOne:
     if start.replaced_epoch is not None:
         stored["replaced_epoch"] = start.replaced_epoch
     update: dict[str, Any] = {
-        "$set": {"session": stored, "epoch": start.epoch, "state_since": begins_at}
+        "$set": {
+            "session": stored,
+            "epoch": start.epoch,
+            "state_since": begins_at,
+            "offline_detail": None,
+        }
     }
     if start.rebound_at is None:
         update["$set"]["last_login_time"] = session.connected_at
@@ -90,7 +95,12 @@ def _start_update(start: SessionStart) -> UpdateOne:
 
 def _end_update(end: SessionEnd) -> UpdateOne:
     update: dict[str, Any] = {
-        "$set": {"session": None, "state_since": end.at, "offline_reason": end.reason.value}
+        "$set": {
+            "session": None,
+            "state_since": end.at,
+            "offline_reason": end.reason.value,
+            "offline_detail": dict(end.detail) or None,
+        }
     }
     if end.raise_epoch:
         update["$inc"] = {"epoch": 1}

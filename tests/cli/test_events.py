@@ -9,6 +9,7 @@ import pytest
 from cli.parameters import SINCE
 from shared.clock import utc_now
 from shared.services.module_admin import delete_module, expire_modules
+from shared.services.nodes import declare_node_dead
 from tests.cli.conftest import Run
 from tests.support.builders import ACTOR
 from tests.support.registry import Registry
@@ -25,6 +26,33 @@ def test_events_tell_what_happened_to_whom_and_why(registry: Registry, run: Run)
     whats = [line.split()[4:6] for line in lines[1:]]
     assert whats == [["registered", "-"], ["online", "-"], ["offline", "expired_by_operator"]]
     assert all(module.module_hash[:12] in line for line in lines[1:])
+
+
+def test_events_name_the_person_who_did_it(registry: Registry, run_json: Json) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    expire_modules(registry.store, [module], registry.now + timedelta(seconds=1), ACTOR)
+    actors = [event["actor"] for event in run_json("events", "--module", module.module_hash)]
+    assert actors == ["module", "module", ACTOR]
+
+
+def test_events_tell_of_nodes(registry: Registry, run: Run, run_json: Json) -> None:
+    registry.now -= timedelta(minutes=1)
+    node = registry.enrol(started_at=registry.now)
+    declare_node_dead(registry.store, node, utc_now())
+    told = run_json("events")
+    assert [(event["what"], event["reason"]) for event in told] == [
+        ("enrolled", None),
+        ("lost", "node_lost"),
+    ]
+    assert {(e["subject"]["kind"], e["subject"]["id"], e["actor"]) for e in told} == {
+        ("node", node.id, "platform")
+    }
+    lines = run("events").stdout.splitlines()
+    assert [line.split()[2:] for line in lines[1:]] == [
+        ["node", node.id, "enrolled", "-", "platform"],
+        ["node", node.id, "lost", "node_lost", "platform"],
+    ]
 
 
 def test_events_of_one_module(registry: Registry, run_json: Json) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from cli.main import cli
+from shared.domain.closing import OfflineReason
+from shared.domain.session import SessionEnd
 from tests.cli.conftest import Run
 from tests.support.registry import Registry
 
@@ -135,6 +137,25 @@ def test_show_prints_every_field(registry: Registry, run: Run) -> None:
     assert module.module_hash in output
     assert '[{"table_kind":"power"}]' in output
     assert module.session.id in output
+
+
+def test_show_tells_how_the_last_session_ended(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    said = {"close_code": 1000, "bye_reason": "maintenance"}
+    end = SessionEnd(
+        module_hash=module.module_hash,
+        session_id=module.session.id,
+        epoch=module.epoch,
+        reason=OfflineReason.BYE,
+        at=registry.now,
+        detail=said,
+    )
+    registry.write(ends=(end,))
+    (line,) = [
+        line for line in run("show", module.module_hash).stdout.splitlines() if "_detail" in line
+    ]
+    assert line.split() == ["offline_detail", '{"close_code":1000,"bye_reason":"maintenance"}']
 
 
 def test_show_takes_the_beginning_of_a_hash(

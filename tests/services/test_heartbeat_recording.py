@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.domain.actor import user
 from shared.services.heartbeat_recording import record_heartbeats
 from shared.services.module_admin import delete_module
+from tests.support.builders import ACTOR
 from tests.support.registry import Registry
-
-ACTOR = user("ada")
 
 
 def delete(registry: Registry, module_hash: str) -> None:

@@ -1,9 +1,11 @@
 """What operators do to modules: the stored state, the command to the node, the event."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
+from shared.domain.actor import MODULE, user
 from shared.domain.closing import (
     CLOSED,
     DISABLED,
@@ -13,7 +15,9 @@ from shared.domain.closing import (
     Closing,
     OfflineReason,
 )
+from shared.domain.event import module_subject
 from shared.domain.ids import NodeId, SessionId
+from shared.domain.module import Module
 from shared.domain.node_command import NodeCommand
 from shared.errors import Conflict, NotFound
 from shared.services.module_admin import (
@@ -28,6 +32,7 @@ from tests.support.builders import ACTOR, NODE
 from tests.support.registry import Registry
 
 OTHER_NODE = NodeId("host-b:10090:1")
+BOB = user("bob")
 
 
 def commands_of(store: Store, node: NodeId = NODE) -> list[tuple[SessionId, Closing]]:
@@ -215,6 +220,40 @@ def test_the_history_of_a_module_goes_on_after_it_was_deleted_and_registered_aga
     registry.connect(registry.register())
     online = [what for what, _ in registry.happened(first)].count("online")
     assert online == 2
+
+
+def disable(store: Store, module: Module, now: datetime) -> None:
+    set_enabled(store, module.module_hash, now, ACTOR, enabled=False)
+
+
+def disable_and_enable(store: Store, module: Module, now: datetime) -> None:
+    disable(store, module, now)
+    set_enabled(store, module.module_hash, now, BOB, enabled=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda s, m, now: expire_modules(s, [m], now, ACTOR), {("offline", ACTOR)}),
+        (lambda s, m, now: close_module(s, m, now, ACTOR), {("offline", ACTOR)}),
+        (disable, {("disabled", ACTOR), ("offline", ACTOR)}),
+        (disable_and_enable, {("disabled", ACTOR), ("offline", ACTOR), ("enabled", BOB)}),
+        (
+            lambda s, m, now: delete_module(s, m.module_hash, now, ACTOR),
+            {("deleted", ACTOR), ("offline", ACTOR)},
+        ),
+    ],
+    ids=["expire", "close", "disable", "enable", "delete"],
+)
+def test_events_name_the_operator_who_made_the_change(
+    registry: Registry, change: Callable[..., object], told: set[tuple[str, str]]
+) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    change(registry.store, module, registry.now)
+    events = registry.store.events.find(subject=module_subject(module.module_hash))
+    assert {(e.what, e.actor) for e in events if e.actor in (ACTOR, BOB)} == told
+    assert {e.actor for e in events if e.what in ("registered", "online")} == {MODULE}
 
 
 @pytest.mark.parametrize("change", ["expire", "disable", "delete"])

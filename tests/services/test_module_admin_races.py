@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from shared.domain.actor import user
 from shared.domain.closing import CLOSED, EXPIRED, Closing, OfflineReason
 from shared.domain.module import Module
 from shared.domain.session import SessionEnd
 from shared.errors import NotFound
 from shared.services.module_admin import close_module, expire_modules
+from tests.support.builders import ACTOR
 from tests.support.registry import Registry
-
-ACTOR = user("ada")
 
 
 @pytest.fixture(autouse=True)

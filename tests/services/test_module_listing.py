@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.closing import OfflineReason
+from shared.domain.closing import CLOSED, OfflineReason
 from shared.domain.ids import NodeId
 from shared.domain.presence import State
 from shared.errors import NotFound
+from shared.services.module_admin import close_module
 from shared.services.module_listing import (
     Listing,
     get_module,
@@ -19,7 +20,7 @@ from shared.services.module_listing import (
 )
 from shared.services.nodes import declare_node_dead, sweep
 from shared.settings import Settings
-from tests.support.builders import NODE
+from tests.support.builders import ACTOR, NODE
 from tests.support.registry import Registry
 
 OTHER = NodeId("host-b:10090:1")
@@ -143,6 +144,16 @@ def test_a_module_that_was_lost_before_the_first_flush_was_alive_at_its_connect(
         pass
     listed = get_module(registry.store, module.module_hash, rules, registry.now)
     assert listed.last_alive_time == connected_at
+
+
+def test_a_listed_module_tells_how_its_session_ended(registry: Registry, rules) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    listed = get_module(registry.store, module.module_hash, rules, registry.now)
+    assert to_item(listed)["offline_detail"] is None
+    close_module(registry.store, module, registry.now, ACTOR)
+    (item,) = map(to_item, list_all(registry.store, rules, registry.now).modules)
+    assert item["offline_detail"] == {"close_code": CLOSED.code, "close_text": CLOSED.text}
 
 
 def test_one_module_is_found_with_its_state(registry: Registry, rules) -> None:

@@ -277,6 +277,20 @@ def test_an_end_takes_the_module_offline_for_its_reason(registry: Registry) -> N
     assert (event.reason, event.detail["peer"]) == ("bye", module.session.peer)
 
 
+def test_an_end_leaves_its_detail_until_the_next_start(registry: Registry) -> None:
+    module = registry.connect(registry.register())
+    said = {"close_code": 1000, "bye_reason": "maintenance", "back_by": "2026-03-01T13:00Z"}
+    assert module.offline_detail is None
+    registry.write(ends=(make_end(module, registry, detail=said),))
+    assert registry.read(module).offline_detail == said
+    event = registry.store.events.find(subject=module_subject(module.module_hash))[-1]
+    assert said.items() <= event.detail.items()
+    again = registry.connect(module)
+    assert again.offline_detail is None
+    registry.write(ends=(make_end(again, registry),))
+    assert registry.read(module).offline_detail is None
+
+
 def test_a_late_end_changes_nothing(registry: Registry) -> None:
     old = registry.connect(registry.register())
     new = registry.connect(old, node=OTHER)
