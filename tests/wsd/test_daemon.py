@@ -36,6 +36,7 @@ async def test_a_heartbeat_is_confirmed(running: RunningDaemon) -> None:
 
 async def test_heartbeats_are_flushed_to_the_database(running: RunningDaemon) -> None:
     module = running.register()
+    heartbeats = running.store.heartbeats
     async with await running.connect(module.module_hash) as socket:
 
         async def speak() -> None:
@@ -44,9 +45,9 @@ async def test_heartbeats_are_flushed_to_the_database(running: RunningDaemon) ->
                 await socket.recv()
 
         speaking = asyncio.create_task(speak())
-        await eventually(lambda: running.store.heartbeats.get(module.module_hash))
-        first = running.store.heartbeats.get(module.module_hash)
-        await eventually(lambda: running.store.heartbeats.get(module.module_hash) > first)
+        await eventually(lambda: heartbeats.get(module.module_hash) is not None)
+        first = heartbeats.get(module.module_hash)
+        await eventually(lambda: heartbeats.get(module.module_hash) > first)
         speaking.cancel()
 
 
