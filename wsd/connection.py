@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol, assert_never, cast
+from typing import Any, assert_never, cast
 
-from websockets.frames import Frame, Opcode
+from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import CLOSED, CLOSING, CONNECTING, OPEN, SEND_EOF
+from websockets.protocol import CLOSING, CONNECTING, OPEN, SEND_EOF
 
 from shared.clock import utc_now
 from shared.domain.closing import INTERNAL_ERROR, SLOW_READER, Closing, OfflineReason
@@ -35,65 +35,40 @@ BINARY_PROBLEM = "Binary frames are not understood: send text."
 log = logging.getLogger(__name__)
 
 
-class Release(Protocol):
-    """What ends a connection's session: the hub's `release`."""
-
-    def __call__(
-        self,
-        connection: "Connection",
-        reason: OfflineReason,
-        detail: Mapping[str, Any] | None = None,
-    ) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all sockets of a process share; `answer` decides their handshakes."""
+    """What all sockets of a process share: who answers their handshakes and ends their sessions."""
 
     answer: Callable[["Connection", Request], Awaitable[Response]]
-    release: Release
+    release: Callable[["Connection", OfflineReason, Mapping[str, Any]], None]
     clock: WorkingClock
     metrics: Metrics
     background: Background
     max_message_bytes: int
 
 
+@dataclass(eq=False, slots=True)
 class Connection(asyncio.BufferedProtocol):
     """A module's socket; frames are handled as they arrive, without a task to wake."""
 
-    __slots__ = (
-        "_around",
-        "_closing",
-        "_deadline",
-        "_fragments",
-        "_is_binary",
-        "_loop",
-        "_pong",
-        "_read_bytes",
-        "_transport",
-        "epoch",
-        "heard_at",
-        "is_lost",
-        "pinged_at",
-        "protocol",
-        "session",
-    )
-    _transport: asyncio.Transport
-    _loop: asyncio.AbstractEventLoop
+    _around: Surroundings
+    protocol: SocketProtocol = field(init=False)
+    session: SocketSession | None = None
+    epoch: int = 0
+    is_lost: bool = False
+    heard_at: float = 0.0
+    pinged_at: float = 0.0
+    _transport: asyncio.Transport = field(init=False)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
+    _deadline: asyncio.TimerHandle | None = None
+    _pong: asyncio.Future[bool] | None = None
+    _closing: Closing | None = None
+    _request_bytes: int = 0
+    _fragments: bytearray | None = None
+    _is_binary: bool = False
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self.protocol = SocketProtocol(around.max_message_bytes)
-        self.session: SocketSession | None = None
-        self.epoch = 0
-        self.is_lost = False
-        self.heard_at = self.pinged_at = 0.0
-        self._read_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
-        self._closing: Closing | None = None
-        self._pong: asyncio.Future[bool] | None = None
-        self._fragments: bytearray | None = None
-        self._is_binary = False
+    def __post_init__(self) -> None:
+        self.protocol = SocketProtocol(self._around.max_message_bytes)
 
     @property
     def peer(self) -> str:
@@ -106,8 +81,6 @@ class Connection(asyncio.BufferedProtocol):
         address = self._transport.get_extra_info("peername")
         return (address[0], address[1]) if address else None
 
-    # The handshake.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the peer its time to ask for a socket."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
@@ -118,11 +91,11 @@ class Connection(asyncio.BufferedProtocol):
     def _read_request(self, count: int) -> None:
         """Have the request answered once it is complete; refuse what becomes none."""
         protocol = self.protocol
-        self._read_bytes += count
+        self._request_bytes += count
         for event in protocol.events_received():
             if isinstance(event, Request):  # frames that come before their time are dropped
                 self._around.background.run(self._answer(event))
-        if self._read_bytes > HANDSHAKE_MAX_BYTES and not protocol.eof_sent:
+        if self._request_bytes > HANDSHAKE_MAX_BYTES and not protocol.eof_sent:
             protocol.send_response(protocol.reject(431, "The request is larger than 64 KiB."))
         elif protocol.writes == [SEND_EOF]:
             self._transport.write(refuse(InvalidData("This is no HTTP/1.1 request.")).serialize())
@@ -151,8 +124,6 @@ class Connection(asyncio.BufferedProtocol):
         """Learn that the session is stored with this epoch: a lost answer would have told."""
         self.epoch = max(self.epoch, epoch)
 
-    # What arrives.
-
     def get_buffer(self, sizehint: int) -> memoryview:
         """Have the next bytes read into the inbox."""
         return INBOX
@@ -168,40 +139,35 @@ class Connection(asyncio.BufferedProtocol):
             self._read_request(nbytes)
             return
         self.heard_at = self._around.clock.now()
-        for event in protocol.events_received():
-            assert isinstance(event, Frame)
-            self._take(self.session, event)
+        try:
+            for event in protocol.events_received():
+                assert isinstance(event, Frame)
+                self._take(self.session, event)
+        except Exception:
+            log.exception("a frame failed", extra={"session": self.session.session_id})
+            self.end(INTERNAL_ERROR)
         if protocol.writes:
             self._flush()
 
     def _take(self, session: SocketSession, frame: Frame) -> None:
-        self._around.metrics.frames += 1
-        try:
-            if frame.opcode is Opcode.TEXT and frame.fin:
-                self._write(session.receive(bytes(frame.data), self.heard_at))
-            elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._assemble(session, frame)
-            elif frame.opcode is Opcode.PONG and frame.data == PROBE:
-                self._settle_probe(is_answered=True)
-        except Exception:
-            log.exception("a frame failed", extra={"session": session.session_id})
-            self.end(INTERNAL_ERROR)
-
-    def _assemble(self, session: SocketSession, frame: Frame) -> None:
-        """Collect a fragmented message; websockets bounds its size."""
-        if frame.opcode is not Opcode.CONT:
-            self._fragments = bytearray()
-            self._is_binary = frame.opcode is Opcode.BINARY
-        assert self._fragments is not None
-        if not self._is_binary:
-            self._fragments += frame.data
-        if not frame.fin:
+        """Hand a whole message to the session; websockets bounds what fragments add up to."""
+        data, self._around.metrics.frames = frame.data, self._around.metrics.frames + 1
+        if frame.opcode is Opcode.PONG and data == PROBE:
+            self._settle_probe(is_answered=True)
+        if frame.opcode not in DATA_OPCODES:
             return
-        data, self._fragments = bytes(self._fragments), None
+        if frame.opcode is not Opcode.CONT:
+            self._is_binary = frame.opcode is Opcode.BINARY
+        if not frame.fin or self._fragments is not None:
+            self._fragments = self._fragments or bytearray()
+            self._fragments += data
+            if not frame.fin:
+                return
+            data, self._fragments = self._fragments, None
         if self._is_binary:
             self._write(session.receive_invalid(BINARY_PROBLEM, self.heard_at))
         else:
-            self._write(session.receive(data, self.heard_at))
+            self._write(session.receive(bytes(data), self.heard_at))
 
     def eof_received(self) -> None:
         """Let the transport close: a peer that cannot send any more is no module."""
@@ -216,8 +182,6 @@ class Connection(asyncio.BufferedProtocol):
             self._deadline.cancel()
         self._settle_probe(is_answered=False)
         self._let_go()
-
-    # What is sent.
 
     def check(self, now: float, rules: SilenceRules) -> None:
         """Have the session judge its module's silence."""
@@ -284,8 +248,6 @@ class Connection(asyncio.BufferedProtocol):
             if self._deadline is None:
                 self._deadline = self._loop.call_later(CLOSE_TIMEOUT_SECONDS, transport.abort)
 
-    # The end.
-
     def end(self, closing: Closing) -> None:
         """End the session now, and the socket as soon as the peer has heard of it."""
         if self.session is not None:
@@ -307,10 +269,6 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Cut the connection off: the other end does not answer any more."""
         self._transport.abort()
-
-    def is_closing(self) -> bool:
-        """Return whether the closing handshake has begun, from either side."""
-        return self.protocol.state in (CLOSING, CLOSED)
 
     def is_open(self) -> bool:
         """Return whether the handshake is done and no closing has begun."""
