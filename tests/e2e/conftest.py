@@ -4,9 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -15,9 +15,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.support import eventually as support
 from tests.support.ports import free_port
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
+# What starts and stops real processes takes longer than what other tests wait for.
+eventually = partial(support.eventually, seconds=30.0)
 LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv", "var", ".env", "__pycache__", ".*_cache")
 
 
@@ -99,15 +102,6 @@ class Platform:
         lines = self.run("manage.sh", "ctl", "status", check=False).stdout.splitlines()
         words = [line.replace(",", "").split() for line in lines if " RUNNING " in line]
         return {word[0]: int(word[3]) for word in words}
-
-
-def eventually(condition: Callable[[], Any], timeout_seconds: float = 30.0) -> None:
-    """Return when the condition holds; fail when it still does not after the time-out."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"still not so after {timeout_seconds:g} s")
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -214,7 +214,7 @@ def test_a_module_comes_back_after_a_deploy_and_no_request_fails(
 def test_a_hung_process_is_killed_and_started_again(platform: Platform) -> None:
     wsd = platform.pids()["wsd:wsd_0"]
     os.kill(wsd, signal.SIGSTOP)
-    eventually(lambda: platform.pids().get("wsd:wsd_0", wsd) != wsd, timeout_seconds=60)
+    eventually(lambda: platform.pids().get("wsd:wsd_0", wsd) != wsd, seconds=60)
     eventually(lambda: platform.ask("/readyz").status == 200)
 
 

@@ -1,5 +1,6 @@
 """Waits for what must become true, and watches what must stay true."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,6 +21,17 @@ def eventually(condition: Callable[[], R], seconds: float = DEFAULT_SECONDS) -> 
         if time.monotonic() > deadline:
             pytest.fail(f"did not come true within {seconds:g} s; the last answer was {value!r}")
         time.sleep(LOOK_AGAIN_SECONDS)
+    return value
+
+
+async def eventually_async(condition: Callable[[], R], seconds: float = DEFAULT_SECONDS) -> R:
+    """Do the same while the loop goes on; the condition is called in a thread, for it may block."""
+    __tracebackhide__ = True
+    deadline = time.monotonic() + seconds
+    while not (value := await asyncio.to_thread(condition)):
+        if time.monotonic() > deadline:
+            pytest.fail(f"did not come true within {seconds:g} s; the last answer was {value!r}")
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return value
 
 

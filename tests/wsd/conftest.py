@@ -17,6 +17,7 @@ from shared.services.module_listing import get_module, list_online, presence_rul
 from shared.services.registration import register_module
 from shared.settings import Settings
 from shared.store import Store
+from tests.support.eventually import eventually_async
 from tests.support.ports import free_port
 from wsd.daemon import Daemon
 
@@ -62,13 +63,6 @@ class RunningDaemon:
         return presence.state.value, presence.reason.value if presence.reason else None
 
 
-async def eventually(condition: Callable[[], object], timeout_seconds: float = 10.0) -> None:
-    """Return when the condition holds; fail when it still does not after the time-out."""
-    async with asyncio.timeout(timeout_seconds):
-        while not await asyncio.to_thread(condition):
-            await asyncio.sleep(0.02)
-
-
 @asynccontextmanager
 async def run_daemon(
     settings: Settings, store: Store, **overrides: object
@@ -79,7 +73,7 @@ async def run_daemon(
     fast = replace(settings, wsd_port=port, **FAST | overrides)
     daemon = Daemon(fast, index=0)
     server = await daemon.startup()
-    await eventually(lambda: daemon._lease.age_seconds() is not None and daemon._hub.node)
+    await eventually_async(lambda: daemon._lease.age_seconds() is not None and daemon._hub.node)
     yield RunningDaemon(daemon=daemon, port=port, settings=fast, store=store)
     await daemon.shutdown(server)
 

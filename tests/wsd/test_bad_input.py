@@ -12,8 +12,9 @@ from websockets.frames import Frame, Opcode
 
 import wsd.connection
 import wsd.daemon
+from tests.support.eventually import eventually_async
 from tests.support.ports import free_port
-from tests.wsd.conftest import RunningDaemon, eventually
+from tests.wsd.conftest import RunningDaemon
 
 
 async def heartbeat_is_confirmed(socket: ClientConnection) -> bool:
@@ -84,7 +85,7 @@ async def test_a_message_over_the_limit_closes_with_1009(
         await socket.send(message)
         await socket.recv()
     assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
-    await eventually(lambda: running.online() == ["neighbour"])
+    await eventually_async(lambda: running.online() == ["neighbour"])
 
 
 async def test_text_that_is_not_utf8_closes_with_1007(
@@ -102,7 +103,7 @@ async def test_a_thousand_garbage_frames_close_with_1008(
 ) -> None:
     socket = await running.connect(running.register().module_hash)
     assert await code_after(socket, 1000) in (1008, None)  # None: the reset was faster
-    await eventually(lambda: running.online() == ["neighbour"])
+    await eventually_async(lambda: running.online() == ["neighbour"])
 
 
 async def test_a_client_that_never_reads_is_closed(running: RunningDaemon, neighbour: None) -> None:
@@ -117,7 +118,7 @@ async def test_a_client_that_never_reads_is_closed(running: RunningDaemon, neigh
             await asyncio.sleep(0.001)
 
     flooding = asyncio.create_task(flood())
-    await eventually(lambda: running.online() == ["neighbour"], timeout_seconds=30)
+    await eventually_async(lambda: running.online() == ["neighbour"], seconds=30)
     flooding.cancel()
     socket.transport.abort()
 
@@ -127,7 +128,7 @@ async def test_a_client_that_connects_and_says_nothing_is_closed(
 ) -> None:
     module = running.register()
     await running.connect(module.module_hash)
-    await eventually(lambda: running.presence(module) == ("offline", "heartbeat_timeout"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "heartbeat_timeout"))
 
 
 async def test_a_slow_handshake_is_cut_off(

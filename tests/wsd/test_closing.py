@@ -14,7 +14,8 @@ from shared.services.module_admin import expire_modules
 from shared.settings import Settings
 from shared.store import Store
 from tests.support.builders import NOON
-from tests.wsd.conftest import RunningDaemon, eventually, run_daemon
+from tests.support.eventually import eventually_async
+from tests.wsd.conftest import RunningDaemon, run_daemon
 from wsd.session import Ask, SilenceRules, SocketSession
 
 
@@ -49,7 +50,7 @@ async def test_a_peer_that_says_close_and_stays_is_not_listed(running: RunningDa
     await reader.readuntil(b"\r\n\r\n")
     assert running.online() == [module.name]
     writer.write(Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=True))
-    await eventually(lambda: running.presence(module) == ("offline", "bye"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "bye"))
     async with asyncio.timeout(10):
         await reader.read()  # the platform hangs up in the end
     writer.close()
@@ -64,7 +65,7 @@ async def test_a_peer_that_does_not_read_loses_its_socket(running: RunningDaemon
     while running.daemon._hub.by_session:
         socket.transport.write(frame)
         await asyncio.sleep(0.001)
-    await eventually(lambda: held.is_lost)
+    await eventually_async(lambda: held.is_lost)
     socket.transport.abort()
 
 
@@ -93,7 +94,7 @@ async def test_an_incumbent_outlives_a_newcomer_that_was_refused(running: Runnin
     running.store.modules._collection.update_one(
         {"_id": module.module_hash}, {"$set": {"session": None}, "$inc": {"epoch": 1}}
     )
-    await eventually(lambda: running.online() == [module.name])
+    await eventually_async(lambda: running.online() == [module.name])
     assert incumbent.close_code is None
     speaking.cancel()
 
@@ -105,7 +106,7 @@ async def test_the_last_words_of_who_leaves_are_written_down(running: RunningDae
     await socket.send("heartbeat")
     await socket.recv()
     await socket.close()
-    await eventually(lambda: running.store.heartbeats.get(module.module_hash) is not None)
+    await eventually_async(lambda: running.store.heartbeats.get(module.module_hash) is not None)
 
 
 @pytest.mark.parametrize("gap", [0, 1000])

@@ -9,7 +9,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from shared.domain.actor import PLATFORM
 from shared.services.module_admin import close_module, expire_modules, set_enabled
 from tests.support.builders import NOON
-from tests.wsd.conftest import RunningDaemon, eventually
+from tests.support.eventually import eventually_async
+from tests.wsd.conftest import RunningDaemon
 
 
 async def code_of_closing(socket: object) -> int:
@@ -45,9 +46,9 @@ async def test_heartbeats_are_flushed_to_the_database(running: RunningDaemon) ->
                 await socket.recv()
 
         speaking = asyncio.create_task(speak())
-        await eventually(lambda: heartbeats.get(module.module_hash) is not None)
+        await eventually_async(lambda: heartbeats.get(module.module_hash) is not None)
         first = heartbeats.get(module.module_hash)
-        await eventually(lambda: heartbeats.get(module.module_hash) > first)
+        await eventually_async(lambda: heartbeats.get(module.module_hash) > first)
         speaking.cancel()
 
 
@@ -55,14 +56,14 @@ async def test_a_module_that_leaves_politely_said_bye(running: RunningDaemon) ->
     module = running.register()
     socket = await running.connect(module.module_hash)
     await socket.close()
-    await eventually(lambda: running.presence(module) == ("offline", "bye"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "bye"))
 
 
 async def test_a_module_whose_connection_breaks_is_lost(running: RunningDaemon) -> None:
     module = running.register()
     socket = await running.connect(module.module_hash)
     socket.transport.abort()
-    await eventually(lambda: running.presence(module) == ("offline", "connection_lost"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "connection_lost"))
 
 
 async def test_a_program_that_hangs_is_closed_with_4008(running: RunningDaemon) -> None:
@@ -70,7 +71,7 @@ async def test_a_program_that_hangs_is_closed_with_4008(running: RunningDaemon) 
     socket = await running.connect(module.module_hash)  # its library goes on answering pings
     await socket.send("heartbeat")
     assert await code_of_closing(socket) == 4008
-    await eventually(lambda: running.presence(module) == ("offline", "heartbeat_timeout"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "heartbeat_timeout"))
 
 
 async def test_a_module_without_heartbeats_stays_by_answering(running: RunningDaemon) -> None:
@@ -124,7 +125,7 @@ async def test_a_module_marked_offline_by_mistake_is_listed_again(running: Runni
                 await asyncio.sleep(0.05)
 
         speaking = asyncio.create_task(speak())
-        await eventually(lambda: running.online() == [module.name])
+        await eventually_async(lambda: running.online() == [module.name])
         speaking.cancel()
 
 

@@ -13,6 +13,7 @@ from shared.domain.event import module_subject
 from shared.domain.module import Module
 from shared.settings import Settings
 from shared.store import Store
+from tests.support.eventually import eventually_async
 from tests.support.ports import free_port
 from tests.support.wire_proxy import (
     NOT_WRITABLE,
@@ -23,7 +24,7 @@ from tests.support.wire_proxy import (
     refused,
     stepped_down,
 )
-from tests.wsd.conftest import FAST, RunningDaemon, eventually
+from tests.wsd.conftest import FAST, RunningDaemon
 from wsd.daemon import Daemon
 
 STEPDOWN_SECONDS = 10.0
@@ -37,7 +38,7 @@ async def far_daemon(
     far = replace(settings, mongodb_host=wire_proxy.uri, wsd_port=free_port(), **FAST)
     daemon = Daemon(far, index=0)
     server = await daemon.startup()
-    await eventually(lambda: daemon._hub.node is not None)
+    await eventually_async(lambda: daemon._hub.node is not None)
     yield RunningDaemon(daemon=daemon, port=far.wsd_port, settings=far, store=store)
     await daemon.shutdown(server)
 
@@ -97,14 +98,14 @@ async def test_no_claim_is_lost_and_the_history_is_complete(
         connecting = (connect_at_last(far_daemon, module) for module in modules)
         sockets = await asyncio.gather(*connecting)
     names = sorted(module.name for module in modules)
-    await eventually(lambda: sorted(far_daemon.online()) == names)
+    await eventually_async(lambda: sorted(far_daemon.online()) == names)
     for module in modules:
         assert_complete(read_history(far_daemon, module))
     for socket in sockets:
         await socket.close()
-    await eventually(lambda: far_daemon.online() == [])
+    await eventually_async(lambda: far_daemon.online() == [])
     for module in modules:
-        await eventually(lambda m=module: read_history(far_daemon, m)[-1][0] == "offline")
+        await eventually_async(lambda m=module: read_history(far_daemon, m)[-1][0] == "offline")
 
 
 async def test_sockets_outlive_a_stepdown(far_daemon: RunningDaemon, wire_proxy: WireProxy) -> None:
@@ -122,7 +123,7 @@ async def test_sockets_outlive_a_stepdown(far_daemon: RunningDaemon, wire_proxy:
         knocking = asyncio.create_task(connect_at_last(far_daemon, newcomer))
         await asyncio.sleep(STEPDOWN_SECONDS)
     other_socket = await knocking
-    await eventually(lambda: sorted(far_daemon.online()) == ["newcomer", "stayed"])
+    await eventually_async(lambda: sorted(far_daemon.online()) == ["newcomer", "stayed"])
     assert read_history(far_daemon, stayed) == [("online", 1)]
     assert_complete(read_history(far_daemon, newcomer))
     assert not speaking.done()

@@ -9,7 +9,8 @@ from shared.domain.event import module_subject
 from shared.domain.module import Module
 from shared.services.module_admin import close_module, delete_module
 from tests.support.builders import ACTOR
-from tests.wsd.conftest import RunningDaemon, eventually
+from tests.support.eventually import eventually_async
+from tests.wsd.conftest import RunningDaemon
 
 
 def read(running: RunningDaemon, module: Module) -> Module:
@@ -29,7 +30,7 @@ async def test_a_bye_says_why_and_until_when(running: RunningDaemon) -> None:
     said = {"type": "bye", "reason": "maintenance", "back_by": "2026-11-22T06:00Z"}
     await socket.send(json.dumps(said))
     await socket.wait_closed()
-    await eventually(lambda: running.presence(module) == ("offline", "bye"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "bye"))
     kept = {
         "bye_reason": "maintenance",
         "back_by": "2026-11-22T06:00Z",
@@ -46,7 +47,7 @@ async def test_a_socket_closed_by_its_module_keeps_code_and_text(running: Runnin
     module = running.register()
     socket = await running.connect(module.module_hash)
     await socket.close(3001, "out of memory")
-    await eventually(lambda: running.presence(module) == ("offline", "connection_lost"))
+    await eventually_async(lambda: running.presence(module) == ("offline", "connection_lost"))
     kept = {"close_code": 3001, "close_text": "out of memory"}
     assert read(running, module).offline_detail == kept
 
@@ -119,7 +120,9 @@ async def test_nothing_is_left_of_a_module_that_was_deleted_while_it_was_connect
         await socket.wait_closed()
         assert socket.close_code == 4501
         # A flush that began after the deleted module's end has written its last heartbeat, too.
-        await eventually(lambda: not running.daemon._flush._departed)
+        await eventually_async(lambda: not running.daemon._flush._departed)
         await other.send("heartbeat")
-        await eventually(lambda: running.store.heartbeats.get(charlie.module_hash) is not None)
-        await eventually(lambda: running.store.heartbeats.get(module.module_hash) is None)
+        await eventually_async(
+            lambda: running.store.heartbeats.get(charlie.module_hash) is not None
+        )
+        await eventually_async(lambda: running.store.heartbeats.get(module.module_hash) is None)
