@@ -1,9 +1,6 @@
 """A real database server for every worker, a fresh database for every test."""
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,62 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
 
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.background import BackgroundLoop
-from tests.support.ports import free_port
+from tests.support.database_server import DatabaseServer
 from tests.support.registry import Registry
 from tests.support.wire_proxy import WireProxy
-
-TESTS_DIR = Path(__file__).resolve().parent
-EMBEDDED_SERVER = Path(sys.executable).with_name("secantusd-py")
-
-
-class DatabaseServer:
-    """An embedded database server of the tests' own, which a test may kill, freeze and restart."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def uri(self) -> str:
-        """Return the address that plain clients use."""
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&retryWrites=false"
-
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
-        if not EMBEDDED_SERVER.exists():
-            pytest.fail("No database server for the tests: run ./manage.sh test once.")
-        config = self.directory / "secantusd.toml"
-        config.touch()
-        command = [str(EMBEDDED_SERVER), "--config", str(config), "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--storage-path", str(self.directory / "db")]
-        command += ["--cache-size", "256M", "--session-max", "2000", "--sync-on-commit"]
-        with (self.directory / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.wait_until_ready()
-
-    def wait_until_ready(self, timeout_seconds: float = 20.0) -> None:
-        """Return when the server answers a ping; fail with its log when it does not."""
-        deadline = time.monotonic() + timeout_seconds
-        with MongoClient(self.uri, serverSelectionTimeoutMS=200) as client:
-            while True:
-                try:
-                    client.admin.command("ping")
-                    return
-                except PyMongoError:
-                    if time.monotonic() > deadline:
-                        pytest.fail((self.directory / "server.log").read_text()[-2000:])
-
-    def kill(self) -> None:
-        """Kill the server with SIGKILL, as a power cut would."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The database dies or hangs: the API says so at once, and works again by itself."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +13,7 @@ from api import create_app
 from api.circuit_breaker import CALL_TIMEOUT_MS
 from shared.settings import Settings
 from shared.store import connect
-from tests.conftest import DatabaseServer
+from tests.support.database_server import DatabaseServer
 
 pytestmark = pytest.mark.kill
 
@@ -82,11 +80,10 @@ def test_a_dead_database_is_reported_within_two_seconds(
 def test_a_frozen_database_is_reported_within_two_seconds(
     client: FlaskClient, server: DatabaseServer, method: str, path: str
 ) -> None:
-    assert server.process is not None
-    os.kill(server.process.pid, signal.SIGSTOP)
+    server.freeze()
     time.sleep(0.3)
     seconds, answer = timed(client, method, path)
-    os.kill(server.process.pid, signal.SIGCONT)
+    server.thaw()
     assert_unavailable(answer)
     assert seconds < 2.0
     wait_until_ready(client)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import PROJECT_DIR, Settings
-from tests.conftest import DatabaseServer
+from tests.support.database_server import DatabaseServer
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -91,8 +91,7 @@ def frozen_server(tmp_path: Path) -> Iterator[DatabaseServer]:
     """A database server that takes connections and never answers."""
     server = DatabaseServer(tmp_path)
     server.start()
-    assert server.process is not None
-    server.process.send_signal(signal.SIGSTOP)
+    server.freeze()
     yield server
     server.kill()
 

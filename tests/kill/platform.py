@@ -20,8 +20,8 @@ from tests.kill.environment import NODES, lay_out_nginx, make_environment, setti
 from tests.support.asking import Answer, answers, ask
 from tests.support.background import BackgroundLoop
 from tests.support.builders import make_module
+from tests.support.database_server import DatabaseServer
 from tests.support.eventually import eventually
-from tests.support.killable_database import KillableDatabase
 from tests.support.processes import RealProcess
 from tests.support.proxy import Proxy
 
@@ -69,7 +69,7 @@ class RunningPlatform:
     def __init__(self, directory: Path) -> None:
         self.background = BackgroundLoop("programs")
         self.network = BackgroundLoop("network")
-        self.database = KillableDatabase(directory)
+        self.database = DatabaseServer(directory)
         env = make_environment(directory, self.database.port)
         proxies = [Proxy(self.network, self.database.port) for _ in range(NODES)]
         self.nodes = [WsdNode(i, proxy, env, directory) for i, proxy in enumerate(proxies)]
