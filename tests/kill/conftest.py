@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.module_programs import ModulePrograms
 from tests.support.proxy import Proxy
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 
 @pytest.fixture(scope="session")

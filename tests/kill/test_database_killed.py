@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.asking import answers
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms, Refusal
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.kill.environment import GRACE_SECONDS, LONG_ENOUGH_SECONDS
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.eventually import eventually, eventually_equal, throughout
 from tests.support.module_programs import ModulePrograms
+from tests.support.platform_environment import GRACE_SECONDS, LONG_ENOUGH_SECONDS
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 

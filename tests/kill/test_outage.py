@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.domain.ids import ModuleHash
-from tests.kill.environment import LONG_ENOUGH_SECONDS
-from tests.kill.platform import RunningPlatform
 from tests.support.asking import Answer
 from tests.support.eventually import eventually, eventually_equal, throughout
 from tests.support.module_programs import ModuleProgram, ModulePrograms, Refusal
+from tests.support.platform_environment import LONG_ENOUGH_SECONDS
+from tests.support.running_platform import RunningPlatform
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 

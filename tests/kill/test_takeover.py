@@ -4,10 +4,10 @@ from itertools import cycle
 
 import pytest
 
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.eventually import eventually, eventually_equal, throughout
 from tests.support.module_programs import ModulePrograms, Refusal
 from tests.support.proxy import Proxy
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 

@@ -16,12 +16,12 @@ from shared.domain.module import Module
 from shared.domain.node_command import CommandKind, NodeCommand
 from shared.store import connect
 from shared.store.modules import _to_document
-from tests.kill.environment import NODES, lay_out_nginx, make_environment, settings_of
 from tests.support.asking import Answer, answers, ask
 from tests.support.background import BackgroundLoop
 from tests.support.builders import make_module
 from tests.support.database_server import DatabaseServer
 from tests.support.eventually import eventually
+from tests.support.platform_environment import NODES, lay_out_nginx, make_environment, settings_of
 from tests.support.processes import RealProcess
 from tests.support.proxy import Proxy
 

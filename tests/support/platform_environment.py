@@ -1,4 +1,4 @@
-"""The settings of the platform that the kill tests start: its times are short, its ports free."""
+"""The settings of the platform that a test starts: its times are short, its ports free."""
 
 import os
 from pathlib import Path
