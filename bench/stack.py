@@ -73,6 +73,8 @@ class Stack:
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="forecast-bench-"))
+        self._logs = self.directory / "logs"
+        self._logs.mkdir()
         self._programs: list[Program] = []
         self.settings = own_settings(self.directory)
         self.store = self.open_store()
@@ -162,7 +164,7 @@ class Stack:
         return nginx
 
     def _start(self, name: str, command: list[str]) -> Program:
-        program = Program(name, command, self.directory)
+        program = Program(name, command, self._logs)
         self._programs.append(program)
         return program
 
