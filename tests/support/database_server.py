@@ -27,7 +27,9 @@ class DatabaseServer(RealProcess):
             "DATABASE_SERVER": "embedded",
             "MONGODB_PORT": str(self.port),
         }
-        super().__init__("database", ["bash", "deploy/database.sh"], env, directory)
+        logs = directory / "logs"  # where the script writes, too
+        logs.mkdir(exist_ok=True)
+        super().__init__("database", ["bash", "deploy/database.sh"], env, logs)
 
     @property
     def uri(self) -> str:

@@ -68,7 +68,7 @@ def lay_out_nginx(env: dict[str, str], directory: Path) -> list[str]:
     settings = settings_of(env)
     prefix = directory / "run" / "nginx"
     prefix.mkdir(parents=True)
-    (directory / "logs").mkdir()
+    (directory / "logs").mkdir(exist_ok=True)
     files = process_environment.open_files(settings.max_connections, 4096)
     (prefix / "nginx.conf").write_text(process_environment.nginx_conf(settings, files))
     values = process_environment.environment(settings, files)
