@@ -1,6 +1,5 @@
 """The real platform in a copy of the checkout: manage.sh, supervisord, nginx, api, wsd, database."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -9,32 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.support import eventually as support
+from tests.support.asking import Answer, ask
 from tests.support.ports import free_port
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 # What starts and stops real processes takes longer than what other tests wait for.
 eventually = partial(support.eventually, seconds=30.0)
 LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv", "var", ".env", "__pycache__", ".*_cache")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back over HTTP."""
-
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def envelope(self) -> dict[str, Any]:
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -62,14 +47,8 @@ class Platform:
     def ask(
         self, path: str, data: bytes | None = None, method: str | None = None, **headers: str
     ) -> Answer:
-        """Send one HTTP request through nginx; an error status is an answer too."""
-        request = Request(self.url(path), data=data, method=method, headers=headers)
-        try:
-            with urlopen(request, timeout=10) as answer:
-                return Answer(answer.status, answer.headers, answer.read())
-        except HTTPError as error:
-            with error:
-                return Answer(error.code, error.headers, error.read())
+        """Send one HTTP request through nginx."""
+        return ask(self.port, path, data, method, **headers)
 
     def register(self, name: str, **more: str) -> str:
         """Register as the first clients do; return the hash."""

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ import pytest
 
 from deploy import process_environment
 from shared.settings import Settings
+from tests.support.eventually import eventually
 from tests.support.ports import free_port, free_ports_in_a_row
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -137,13 +137,15 @@ class Nginx:
         command += ["-g", "daemon off; master_process off;"]
         with (self.directory / "logs" / "nginx-error.log").open("ab") as errors:
             self.process = subprocess.Popen(command, stdout=errors, stderr=errors)
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            try:
-                return self.connect().close()
-            except OSError:
-                time.sleep(0.02)
-        pytest.fail(self.errors())
+        eventually(lambda: self._listens() or self.process.poll() is not None)
+        assert self._listens(), self.errors()
+
+    def _listens(self) -> bool:
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """End nginx, which flushes its log."""
