@@ -1,7 +1,6 @@
 """The id of this machine: two machines may have one NODE_NAME by mistake, and the same ports."""
 
 import hashlib
-import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +25,9 @@ def _read(path: Path) -> str:
 def _make(var_dir: Path) -> str:
     """Make an id and keep it; of several processes that start at once, the first one's counts."""
     var_dir.mkdir(parents=True, exist_ok=True)
-    draft = var_dir / f"{OWN_FILE}.{os.getpid()}"
-    draft.write_text(uuid.uuid4().hex, encoding="ascii")
+    made = uuid.uuid4().hex
+    draft = var_dir / f"{OWN_FILE}.{made}"
+    draft.write_text(made, encoding="ascii")
     with suppress(FileExistsError):
         (var_dir / OWN_FILE).hardlink_to(draft)
     draft.unlink()
