@@ -12,6 +12,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLOSING, CONNECTING, OPEN, SEND_EOF
 
 from shared.clock import utc_now
+from shared.domain.actor import PLATFORM, Actor
 from shared.domain.closing import INTERNAL_ERROR, SLOW_READER, Closing, OfflineReason
 from shared.errors import InvalidData
 from wsd.background import Background
@@ -55,6 +56,7 @@ class Connection(asyncio.BufferedProtocol):
     protocol: SocketProtocol = field(init=False)
     session: SocketSession | None = None
     epoch: int = 0
+    ended_by: Actor = PLATFORM  # or the operator whose command ends it
     is_lost: bool = False
     heard_at: float = 0.0
     pinged_at: float = 0.0

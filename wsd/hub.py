@@ -94,6 +94,7 @@ def end_of(
         reason=reason,
         at=utc_now(),
         peer=session.peer,
+        actor=connection.ended_by,
         detail=detail or {},
     )
 

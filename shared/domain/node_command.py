@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.actor import PLATFORM, Actor
 from shared.domain.closing import CLOSED, Closing
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 
@@ -25,6 +26,7 @@ class NodeCommand:
     created_at: datetime
     kind: CommandKind = CommandKind.CLOSE
     closing: Closing = CLOSED
+    actor: Actor = PLATFORM
 
     @property
     def id(self) -> str:

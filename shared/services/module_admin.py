@@ -125,6 +125,7 @@ def _end(
             module_hash=module.module_hash,
             created_at=now,
             closing=closing,
+            actor=actor,
         )
         for module, session in connected
         if session.node in nodes

@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import DeleteMany, IndexModel, UpdateOne
 from pymongo.database import Database
 
+from shared.domain.actor import PLATFORM, Actor
 from shared.domain.closing import CLOSED, find_closing
 from shared.domain.ids import NodeId
 from shared.domain.node_command import CommandKind, NodeCommand
@@ -73,6 +74,7 @@ def _to_document(command: NodeCommand) -> dict[str, Any]:
         "kind": command.kind.value,
         "closing": command.closing.name,
         "text": command.closing.text,
+        "actor": command.actor,
     }
 
 
@@ -84,6 +86,7 @@ def _to_command(document: Mapping[str, Any]) -> NodeCommand:
         created_at=document["created_at"],
         kind=CommandKind(document["kind"]),
         closing=replace(find_closing(document["closing"]), text=document["text"]),
+        actor=Actor(document.get("actor", PLATFORM)),
     )
 
 

@@ -122,6 +122,13 @@ def test_a_module_is_closed_for_its_own_reason(registry: Registry) -> None:
     assert commands_of(registry.store) == [(module.session.id, CLOSED)]
 
 
+def test_a_command_names_the_operator_who_gave_it(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    close_module(registry.store, module, registry.now, ACTOR)
+    assert [command.actor for command in registry.store.node_commands.read(NODE)] == [ACTOR]
+
+
 def test_a_module_that_is_not_connected_cannot_be_closed(registry: Registry) -> None:
     with pytest.raises(NotFound, match="is not online"):
         close_module(registry.store, registry.register(), registry.now, ACTOR)

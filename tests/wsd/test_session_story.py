@@ -71,6 +71,8 @@ async def test_a_module_whose_node_carries_out_the_command_first_is_closed(
     await socket.wait_closed()
     assert socket.close_code == 4010
     assert running.presence(module) == ("offline", "closed_by_operator")
+    (offline,) = running.store.events.find(reason="closed_by_operator")
+    assert offline.actor == ACTOR
 
 
 async def test_a_rebound_session_keeps_its_beginning_and_is_no_login(

@@ -55,6 +55,7 @@ class CommandPoll:
         connection = self._hub.by_session.get(command.session)
         if connection is None:
             return not self._is_changing(command.module_hash)
+        connection.ended_by = command.actor
         connection.end(command.closing)
         return True
 
