@@ -57,7 +57,7 @@ class Events:
     def reasons(self, ids: Iterable[str]) -> dict[str, str | None]:
         """Return {id: reason} of those of these events that are recorded."""
         return {
-            document["_id"]: document["reason"]
+            document["_id"]: document.get("reason")
             for part in chunks(ids)
             for document in self._collection.find({"_id": {"$in": part}}, {"reason": 1})
         }

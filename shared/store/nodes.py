@@ -68,7 +68,7 @@ class Nodes:
     def get(self, node: NodeId) -> Node | None:
         """Return this node, or None."""
         document = self._collection.find_one({"_id": node})
-        return _to_node(document) if document else None
+        return _FORM.read(document) if document else None
 
     def all(self) -> list[Node]:
         """Return every node, dead ones included."""
