@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from api.circuit_breaker import Database
 from api.listing_cache import CachedListing
 from shared.domain.presence import PresenceRules
-from shared.services.module_listing import list_all, list_online, presence_rules
+from shared.services.module_listing import presence_rules, stream_all, stream_online
 from shared.settings import Settings
 from shared.store import Store
 
@@ -31,8 +31,8 @@ def share_resources(app: Flask, settings: Settings, store: Store) -> None:
     app.extensions[_EXTENSION] = Resources(
         database=database,
         rules=rules,
-        online=CachedListing(database, rules, list_online),
-        everyone=CachedListing(database, rules, list_all),
+        online=CachedListing(database, rules, stream_online),
+        everyone=CachedListing(database, rules, stream_all),
     )
 
 

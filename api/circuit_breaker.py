@@ -6,18 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
+from shared.domain.node import LeaseGrace
 from shared.errors import DatabaseUnavailable, PlatformError
 from shared.store import Store, batch_timeout
-from shared.store.errors import DatabaseError, is_away
+from shared.store.errors import DatabaseError, is_away, is_failing, is_slow
 
 log = logging.getLogger(__name__)
 
-# For each call: the driver may take half a second longer, and a 503 comes within two seconds.
-CALL_TIMEOUT_MS = 1400
+# For each call, and for the question after a call that was late whether the server answers at all:
+# the driver may take half a second longer, and a 503 comes within two seconds.
+CALL_TIMEOUT_MS = 1200
+ANSWER_SECONDS = 0.25
 REFUSAL_SECONDS = 1.0
 PROBE_SECONDS = 2.0
-# After an outage the leases look run out until every wsd has renewed its own.
-LEASE_GRACE_SECONDS = 10.0
 
 
 class Database:
@@ -29,7 +30,7 @@ class Database:
         self._lock = threading.Lock()
         self._is_failing = False
         self._refuse_until = 0.0
-        self._recovered_at = -LEASE_GRACE_SECONDS
+        self.grace = LeaseGrace(clock)
 
     @contextmanager
     def use(self, seconds: float | None = None) -> Iterator[Store]:
@@ -39,25 +40,14 @@ class Database:
             with batch_timeout(seconds) if seconds else nullcontext():
                 yield self._store
         except DatabaseError as error:
+            self._judge(error)
             if not is_away(error):
-                self._note_answer()
                 raise
-            self._note_failure(error)
             raise DatabaseUnavailable from error
         except PlatformError:
             self._note_answer()
             raise
         self._note_answer()
-
-    @property
-    def grace_ends_at(self) -> float:
-        """Until when, by the monotonic clock, a lease that ran out proves nothing."""
-        return self._recovered_at + LEASE_GRACE_SECONDS
-
-    @property
-    def trusts_leases(self) -> bool:
-        """Return whether a lease that ran out means that its node is gone."""
-        return self._clock() >= self.grace_ends_at
 
     def _admit(self) -> None:
         if not self._is_failing:
@@ -69,12 +59,29 @@ class Database:
             # This request tries; the others are refused until its decision is known.
             self._refuse_until = now + PROBE_SECONDS
 
+    def _judge(self, error: DatabaseError) -> None:
+        """Note an outage, or that the server answers though this call of it failed."""
+        is_answer = not is_away(error) or is_failing(error)
+        if is_answer or (is_slow(error) and self._is_answering()):
+            self._note_answer()
+        else:
+            self._note_failure(error)
+
+    def _is_answering(self) -> bool:
+        try:
+            with batch_timeout(ANSWER_SECONDS):
+                self._store.ping()
+        except DatabaseError:
+            return False
+        return True
+
     def _note_failure(self, error: Exception) -> None:
         with self._lock:
             if not self._is_failing:
-                log.warning("the database does not answer: %.200s", error)
+                log.warning("the database does not answer", extra={"error": f"{error!s:.200}"})
             self._is_failing = True
             self._refuse_until = self._clock() + REFUSAL_SECONDS
+            self.grace.forget_looks()
 
     def _note_answer(self) -> None:
         if not self._is_failing:
@@ -82,5 +89,4 @@ class Database:
         with self._lock:
             self._is_failing = False
             self._refuse_until = 0.0
-            self._recovered_at = self._clock()
         log.warning("the database answers again")

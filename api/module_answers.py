@@ -51,6 +51,9 @@ class ModuleAnswer(Schema):
     module_hash = fields.String()
     alive = fields.Boolean()
     state = fields.String(validate=validate.OneOf([state.value for state in State]))
+    in_doubt = fields.Boolean(
+        metadata={"description": "Its socket daemon has not renewed its lease: it may be gone."}
+    )
     offline_reason = fields.String(
         allow_none=True, validate=validate.OneOf([reason.value for reason in OfflineReason])
     )

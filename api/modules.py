@@ -73,9 +73,7 @@ def show_module(module_hash: ModuleHash) -> Response:
     """Show one module."""
     database, rules = resources().database, resources().rules
     with database.use() as store:
-        listed = get_module(
-            store, module_hash, rules, utc_now(), trust_lease=database.trusts_leases
-        )
+        listed = get_module(store, module_hash, rules, utc_now(), database.grace)
     return ok(to_item(listed))
 
 
@@ -84,11 +82,12 @@ def show_module(module_hash: ModuleHash) -> Response:
 @modules.response(200, ClosedAnswer())
 def close_websocket(reference: ModuleReference) -> Response:
     """Close an online module's socket; it may come back."""
-    with resources().database.use() as store:
+    database = resources().database
+    with database.use() as store:
         module = find_module(
             store, module_id=reference.module_id, module_hash=reference.module_hash
         )
-        close_module(store, module, utc_now(), ANONYMOUS)
+        close_module(store, module, utc_now(), ANONYMOUS, database.grace)
     log.info("closed module %s: %s", module.module_id, module.module_hash)
     message = "The WebSocket is being closed."
     return ok({"module_id": module.module_id, "module_name": module.name, "message": message})

@@ -1,6 +1,7 @@
 """What every command is given: the settings, and the way to the store."""
 
 import getpass
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shared.domain.actor import Actor, user
+from shared.domain.node import LeaseGrace
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 
@@ -28,6 +30,7 @@ class Platform:
     def __init__(self, settings: Settings | None = None, store: "Store | None" = None) -> None:
         self._given_settings = settings
         self._given_store = store
+        self.grace = LeaseGrace(time.monotonic)
 
     @cached_property
     def settings(self) -> Settings:

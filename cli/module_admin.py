@@ -1,5 +1,6 @@
 """platformctl expire, close, delete, enable, disable: what operators do to modules."""
 
+import time
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -10,7 +11,12 @@ from cli.parameters import HASH
 from shared.clock import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.domain.module import Module
     from shared.services.module_admin import Connected
+
+LOOK_AGAIN_SECONDS = 0.5
 
 module_argument = click.argument("module", metavar="HASH", type=HASH)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -31,10 +37,15 @@ def expire(platform: Platform, stale: bool, module: str | None, yes: bool) -> No
 
     with platform.open_store() as store:
         module_hash = find_hash(store, module) if module else None
-        connected = find_connected(store, utc_now(), module_hash)
-        chosen = connected.stale if stale else connected.stale + connected.living
-        if connected.living and not stale and not yes:
-            _confirm_expiry(connected)
+
+        def find() -> "Connected":
+            return find_connected(store, utc_now(), module_hash, platform.grace)
+
+        connected = _find_without_doubt(find) if stale else find()
+        living = connected.living + connected.in_doubt
+        chosen = connected.stale if stale else connected.stale + living
+        if living and not stale and not yes:
+            _confirm_expiry(living)
         ended = expire_modules(store, chosen, utc_now(), platform.actor)
     render.say(f"Put offline: {_count(ended)}.")
     if ended < len(chosen):
@@ -54,7 +65,7 @@ def close(platform: Platform, module: str) -> None:
 
     with platform.open_store() as store:
         found = find_by_prefix(store, module)
-        close_module(store, found, utc_now(), platform.actor)
+        close_module(store, found, utc_now(), platform.actor, platform.grace)
     render.say(f"Closed {found.name}.")
 
 
@@ -112,10 +123,20 @@ def _set_enabled(platform: Platform, prefix: str, *, enabled: bool) -> None:
     render.say(f"{found.name} is {word}." if changed else f"{found.name} was {word} already.")
 
 
-def _confirm_expiry(connected: "Connected") -> None:
+def _find_without_doubt(find: "Callable[[], Connected]") -> "Connected":
+    """Look until no node is in doubt: each one renews its lease, or is given up after a while."""
+    connected = find()
+    if connected.in_doubt:
+        render.say(f"In doubt: {_count(len(connected.in_doubt))}; looking for up to 10 s more.")
+    while connected.in_doubt:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        connected = find()
+    return connected
+
+
+def _confirm_expiry(living: "Sequence[Module]") -> None:
     """Ask before sockets that live are closed."""
-    living = _count(len(connected.living))
-    question = f"This closes the sockets of {living} now alive; they come back. Go on?"
+    question = f"This closes the sockets of {_count(len(living))} now alive; they come back. Go on?"
     click.confirm(question, abort=True, err=True)
 
 

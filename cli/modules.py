@@ -59,7 +59,9 @@ def show(platform: Platform, module: str, as_json: bool) -> None:
 
     with platform.open_store() as store:
         rules = presence_rules(platform.settings)
-        item = to_item(get_module(store, find_hash(store, module), rules, utc_now()))
+        item = to_item(
+            get_module(store, find_hash(store, module), rules, utc_now(), platform.grace)
+        )
     if as_json:
         render.print_json(item)
     else:
@@ -79,7 +81,7 @@ def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
     everyone = filters["everyone"] or state is State.OFFLINE
     with platform.open_store() as store:
         read = list_all if everyone else list_online
-        listing = read(store, presence_rules(platform.settings), utc_now())
+        listing = read(store, presence_rules(platform.settings), utc_now(), platform.grace)
     selected = select(
         listing.modules,
         mission_kind=filters["kind"],
@@ -110,8 +112,8 @@ def _rows(items: list[dict[str, Any]], now: datetime) -> list[tuple[str, ...]]:
 
 
 def _state(item: dict[str, Any]) -> str:
-    reason = item["offline_reason"]
-    return f"{item['state']} ({reason})" if reason else str(item["state"])
+    remark = "in doubt" if item["in_doubt"] else item["offline_reason"]
+    return f"{item['state']} ({remark})" if remark else str(item["state"])
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 """A node: one running wsd process, and when it counts as dead."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,6 +8,9 @@ from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId
 
 HOST_CLOCK_TOLERANCE = timedelta(seconds=2)
+GRACE_SECONDS = 10.0
+# The database was not away for as long as a lease between two looks that are no further apart.
+LONGEST_PAUSE_SECONDS = 12.0
 
 
 def node_address(name: str, machine: str, port: int) -> str:
@@ -38,12 +41,9 @@ class Node:
         """Return its machine, by name and id."""
         return self.address.rpartition(":")[0]
 
-    def is_alive(self, now: datetime, *, trust_lease: bool = True) -> bool:
-        """Return whether readers may believe this node's sessions.
-
-        Without trust_lease (just after the reader's own outage) only a declared death counts.
-        """
-        return not self.dead and (not trust_lease or now <= self.expires_at)
+    def is_alive(self, now: datetime) -> bool:
+        """Return whether its lease stands and no other node declared it dead."""
+        return not self.dead and now <= self.expires_at
 
     def end_of_session(self, online_since: datetime) -> datetime:
         """Return when a session of this node ended, which is lost or retired: with its lease.
@@ -56,6 +56,64 @@ class Node:
     def expires_at(self) -> datetime:
         """When readers on other hosts stop believing it."""
         return self.lease_until + HOST_CLOCK_TOLERANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodesSeen:
+    """The nodes as a reader saw them; `alive` are those whose sessions it believes, and of these
+    the lease of those `in_doubt` is over."""
+
+    nodes: Mapping[NodeId, Node]
+    alive: frozenset[NodeId]
+    in_doubt: frozenset[NodeId]
+
+
+@dataclass
+class LeaseGrace:
+    """Believes a lease that is over for some time after the first look at it.
+
+    A reader that sees it for the first time cannot know whether the node or the database was away,
+    unless it looked again and again while the lease ran out, without an outage of its own.
+    """
+
+    clock: Callable[[], float]
+    seconds: float = GRACE_SECONDS
+    _believed_until: dict[tuple[NodeId, int], float] = field(default_factory=dict)
+    _looking_since: float = 0.0
+    _looked_at: float | None = None
+
+    def judge(self, nodes: Iterable[Node], now: datetime) -> NodesSeen:
+        """Return which of the nodes that were just read are alive."""
+        known = {node.id: node for node in nodes}
+        undead = [node for node in known.values() if not node.dead]
+        standing = {node.id for node in undead if node.is_alive(now)}
+        seconds = self._note_look()
+        grace_ends = seconds + self.seconds
+        if seconds >= self._looking_since + self.seconds:
+            grace_ends = seconds  # this reader saw that the node did not renew
+        self._believed_until = {
+            key: self._believed_until.get(key, grace_ends)
+            for key in ((node.id, node.renewals) for node in undead if node.id not in standing)
+        }
+        doubtful = {node for (node, _), until in self._believed_until.items() if seconds < until}
+        return NodesSeen(
+            nodes=known, alive=frozenset(standing | doubtful), in_doubt=frozenset(doubtful)
+        )
+
+    def forget_looks(self) -> None:
+        """Start looking anew, after an outage of the reader's own."""
+        self._looked_at = None
+
+    def _note_look(self) -> float:
+        seconds = self.clock()
+        if self._looked_at is None or seconds > self._looked_at + LONGEST_PAUSE_SECONDS:
+            self._looking_since = seconds
+        self._looked_at = seconds
+        return seconds
+
+
+# For those who take a lease at its word.
+NO_GRACE = LeaseGrace(clock=lambda: 0.0, seconds=0.0)
 
 
 @dataclass

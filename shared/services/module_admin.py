@@ -1,14 +1,15 @@
 """What operators do to modules: close, expire, enable, disable, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.actor import Actor
 from shared.domain.closing import CLOSED, DISABLED, EXPIRED, UNKNOWN_MODULE, Closing
 from shared.domain.event import was_decided
-from shared.domain.ids import ModuleHash
+from shared.domain.ids import ModuleHash, NodeId
 from shared.domain.module import Module
+from shared.domain.node import NO_GRACE, LeaseGrace
 from shared.domain.node_command import NodeCommand
 from shared.domain.session import Session, SessionEnd
 from shared.errors import Conflict, NotFound
@@ -23,10 +24,16 @@ class Connected:
     """The modules that the database calls connected, by whether their node lives."""
 
     living: tuple[Module, ...]
+    in_doubt: tuple[Module, ...]
     stale: tuple[Module, ...]
 
 
-def find_connected(store: Store, now: datetime, module_hash: ModuleHash | None = None) -> Connected:
+def find_connected(
+    store: Store,
+    now: datetime,
+    module_hash: ModuleHash | None = None,
+    grace: LeaseGrace = NO_GRACE,
+) -> Connected:
     """Return the modules with a session, all or this one; raises NotFound for an unknown hash."""
     if module_hash is None:
         with batch_timeout():
@@ -34,10 +41,16 @@ def find_connected(store: Store, now: datetime, module_hash: ModuleHash | None =
     else:
         modules = [_get(store, module_hash)]
     # After the sessions: the node of every one of them is enrolled by now.
-    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
-    living = tuple(m for m in modules if m.session and m.session.node in alive)
-    stale = tuple(m for m in modules if m.session and m.session.node not in alive)
-    return Connected(living=living, stale=stale)
+    nodes = grace.judge(store.nodes.all(), now)
+
+    def held_by(alive: Callable[[NodeId], bool]) -> tuple[Module, ...]:
+        return tuple(m for m in modules if m.session and alive(m.session.node))
+
+    return Connected(
+        living=held_by((nodes.alive - nodes.in_doubt).__contains__),
+        in_doubt=held_by(nodes.in_doubt.__contains__),
+        stale=held_by(lambda node: node not in nodes.alive),
+    )
 
 
 def expire_modules(store: Store, modules: Sequence[Module], now: datetime, actor: Actor) -> int:
@@ -51,13 +64,15 @@ def expire_modules(store: Store, modules: Sequence[Module], now: datetime, actor
     )
 
 
-def close_module(store: Store, module: Module, now: datetime, actor: Actor) -> None:
+def close_module(
+    store: Store, module: Module, now: datetime, actor: Actor, grace: LeaseGrace = NO_GRACE
+) -> None:
     """Close one module's socket.
 
     Raises NotFound when it is not online, Conflict when a newer session took over first.
     """
-    alive = {node.id for node in store.nodes.all() if node.is_alive(now)}
-    if module.session is None or module.session.node not in alive:
+    nodes = grace.judge(store.nodes.all(), now)
+    if module.session is None or module.session.node not in nodes.alive:
         raise _not_online(module)
     if _end(store, [module], CLOSED, now, actor) == 1:
         return

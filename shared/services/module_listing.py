@@ -1,41 +1,77 @@
 """Who is registered, and who of them is online: what every reader is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from shared.domain.ids import ModuleHash
 from shared.domain.module import Module, normalise
+from shared.domain.node import NO_GRACE, LeaseGrace, NodesSeen
 from shared.domain.presence import Presence, PresenceRules, State, judge_presence, latest_heartbeat
 from shared.services.module_lookup import find_module
 from shared.settings import Settings
 from shared.store import Store, batch_timeout
+from shared.store.chunks import chunks
+
+MODULES_AT_ONCE = 500
+
+M = TypeVar("M")
+F = TypeVar("F", bound="HasFacets")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facets:
+    """What lists of modules are ordered and filtered by."""
+
+    module_id: int
+    mission_kind: str
+    tags: tuple[str, ...]
+    folded_name: str
+    state: State
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedModule:
-    """One module beside what is seen of it now."""
+    """One module beside what is seen of it now; `in_doubt` says that its node may be gone."""
 
     module: Module
     presence: Presence
     last_alive_time: datetime | None
+    in_doubt: bool = False
+
+    @property
+    def facets(self) -> Facets:
+        """Return what it is found by."""
+        return Facets(
+            module_id=self.module.module_id,
+            mission_kind=self.module.mission_kind,
+            # Tags keep the characters that they were given with; those that look the same match.
+            tags=tuple(map(normalise, self.module.tags)),
+            folded_name=self.module.name.casefold(),
+            state=self.presence.state,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
-    """Modules in order of their numbers, as read at one moment.
+class Listing(Generic[M]):
+    """Modules as read at one moment, and what they rest on.
 
-    `changes` is the registry's change counter from before the read; `valid_until` is when the
-    first lease that the listing rests on runs out (None: it rests on none). `is_doubtful` says
-    that a node's lease ran out and nobody declared it dead: its modules may be back any moment.
+    `changes` is the registry's change counter from before the read.
     """
 
-    modules: tuple[ListedModule, ...]
+    modules: M
     changes: int
-    read_at: datetime
-    valid_until: datetime | None
-    is_doubtful: bool = False
+    nodes: NodesSeen
+
+
+class HasFacets(Protocol):
+    """Anything that lists of modules are made of."""
+
+    @property
+    def facets(self) -> Facets:
+        """Return what it is found by."""
+        ...
 
 
 def presence_rules(settings: Settings) -> PresenceRules:
@@ -47,48 +83,43 @@ def presence_rules(settings: Settings) -> PresenceRules:
 
 
 def list_online(
-    store: Store, rules: PresenceRules, now: datetime, *, trust_lease: bool = True
-) -> Listing:
-    """List the modules that are online or suspect."""
-    return _read(store, rules, now, everyone=False, trust_lease=trust_lease)
+    store: Store, rules: PresenceRules, now: datetime, grace: LeaseGrace = NO_GRACE
+) -> Listing[list[ListedModule]]:
+    """List the modules that are online or suspect, in the order of their numbers."""
+    return _in_order(stream_online(store, rules, now, grace))
 
 
 def list_all(
-    store: Store, rules: PresenceRules, now: datetime, *, trust_lease: bool = True
-) -> Listing:
-    """List every registered module."""
-    return _read(store, rules, now, everyone=True, trust_lease=trust_lease)
+    store: Store, rules: PresenceRules, now: datetime, grace: LeaseGrace = NO_GRACE
+) -> Listing[list[ListedModule]]:
+    """List every registered module, in the order of their numbers."""
+    return _in_order(stream_all(store, rules, now, grace))
 
 
-def _read(
-    store: Store, rules: PresenceRules, now: datetime, *, everyone: bool, trust_lease: bool
-) -> Listing:
+def stream_online(
+    store: Store, rules: PresenceRules, now: datetime, grace: LeaseGrace
+) -> Listing[Iterator[ListedModule]]:
+    """Read the modules that are online or suspect, some at a time, in no order."""
     with batch_timeout():
         changes, registered = store.counters.read()
-        known = {node.id: node for node in store.nodes.all()}
-        undead = [node for node in known.values() if not node.dead]
-        nodes = [node for node in undead if node.is_alive(now, trust_lease=trust_lease)]
-        alive = {node.id for node in nodes}
-        modules = store.modules.all() if everyone else store.modules.on_nodes(alive)
-        heartbeats = store.heartbeats.read([m.module_hash for m in modules], registered)
-    listed = [
-        ListedModule(
-            module=module,
-            presence=judge_presence(
-                module, known, alive, heartbeats.get(module.module_hash), now, rules
-            ),
-            last_alive_time=latest_heartbeat(module, heartbeats.get(module.module_hash)),
-        )
-        for module in sorted(modules, key=lambda module: module.module_id)
-    ]
-    leases = [node.expires_at for node in nodes] if trust_lease else []
-    return Listing(
-        modules=tuple(listed),
-        changes=changes,
-        read_at=now,
-        valid_until=min(leases, default=None),
-        is_doubtful=len(nodes) < len(undead),
-    )
+        nodes = grace.judge(store.nodes.all(), now)
+        expected = sum(nodes.nodes[node].sessions for node in nodes.alive)
+        heartbeats = store.heartbeats.all() if expected * 8 >= registered else None
+    modules = store.modules.stream_on_nodes(nodes.alive)
+    listed = _look_at(store, modules, nodes, heartbeats, now, rules)
+    return Listing(modules=listed, changes=changes, nodes=nodes)
+
+
+def stream_all(
+    store: Store, rules: PresenceRules, now: datetime, grace: LeaseGrace
+) -> Listing[Iterator[ListedModule]]:
+    """Read every registered module, some at a time, in no order."""
+    with batch_timeout():
+        changes, _ = store.counters.read()
+        nodes = grace.judge(store.nodes.all(), now)
+        heartbeats = store.heartbeats.all()
+    listed = _look_at(store, store.modules.stream(), nodes, heartbeats, now, rules)
+    return Listing(modules=listed, changes=changes, nodes=nodes)
 
 
 def get_module(
@@ -96,41 +127,72 @@ def get_module(
     module_hash: ModuleHash,
     rules: PresenceRules,
     now: datetime,
-    *,
-    trust_lease: bool = True,
+    grace: LeaseGrace = NO_GRACE,
 ) -> ListedModule:
     """Return one module beside its state; raises NotFound."""
     module = find_module(store, module_hash=module_hash)
-    nodes = {node.id: node for node in store.nodes.all()}
-    alive = {n.id for n in nodes.values() if n.is_alive(now, trust_lease=trust_lease)}
-    heartbeat = store.heartbeats.get(module_hash)
-    presence = judge_presence(module, nodes, alive, heartbeat, now, rules)
-    last_alive_time = latest_heartbeat(module, heartbeat)
-    return ListedModule(module=module, presence=presence, last_alive_time=last_alive_time)
+    nodes = grace.judge(store.nodes.all(), now)
+    return _look_at_one(module, nodes, store.heartbeats.get(module_hash), now, rules)
+
+
+def _in_order(listing: Listing[Iterator[ListedModule]]) -> Listing[list[ListedModule]]:
+    modules = sorted(listing.modules, key=lambda listed: listed.module.module_id)
+    return Listing(modules=modules, changes=listing.changes, nodes=listing.nodes)
+
+
+def _look_at(
+    store: Store,
+    modules: Iterable[Module],
+    nodes: NodesSeen,
+    heartbeats: Mapping[ModuleHash, datetime] | None,
+    now: datetime,
+    rules: PresenceRules,
+) -> Iterator[ListedModule]:
+    """Judge modules; heartbeats that are not given are read for some modules at a time."""
+    for part in chunks(modules, MODULES_AT_ONCE):
+        times = heartbeats
+        if times is None:
+            times = store.heartbeats.of([module.module_hash for module in part])
+        for module in part:
+            yield _look_at_one(module, nodes, times.get(module.module_hash), now, rules)
+
+
+def _look_at_one(
+    module: Module,
+    nodes: NodesSeen,
+    heartbeat: datetime | None,
+    now: datetime,
+    rules: PresenceRules,
+) -> ListedModule:
+    return ListedModule(
+        module=module,
+        presence=judge_presence(module, nodes.nodes, nodes.alive, heartbeat, now, rules),
+        last_alive_time=latest_heartbeat(module, heartbeat),
+        in_doubt=module.session is not None and module.session.node in nodes.in_doubt,
+    )
 
 
 def select(
-    listed: Iterable[ListedModule],
+    listed: Iterable[F],
     *,
     mission_kind: str | None = None,
     tag: str | None = None,
     name: str | None = None,
     state: State | None = None,
-) -> list[ListedModule]:
-    """Keep the modules that match every filter given; `name` matches any part, in any case.
-
-    Tags keep the characters that they were given with; those that look the same match.
-    """
+) -> list[F]:
+    """Keep the modules that match every filter given; `name` matches any part, in any case."""
     wanted = name.casefold() if name is not None else None
     label = normalise(tag) if tag is not None else None
-    return [
-        item
-        for item in listed
-        if (mission_kind is None or item.module.mission_kind == mission_kind)
-        and (label is None or label in map(normalise, item.module.tags))
-        and (wanted is None or wanted in item.module.name.casefold())
-        and (state is None or item.presence.state is state)
-    ]
+
+    def matches(facets: Facets) -> bool:
+        return (
+            (mission_kind is None or facets.mission_kind == mission_kind)
+            and (label is None or label in facets.tags)
+            and (wanted is None or wanted in facets.folded_name)
+            and (state is None or facets.state is state)
+        )
+
+    return [item for item in listed if matches(item.facets)]
 
 
 def to_item(listed: ListedModule) -> dict[str, Any]:
@@ -153,6 +215,7 @@ def to_item(listed: ListedModule) -> dict[str, Any]:
         "module_hash": module.module_hash,
         "alive": presence.is_alive,
         "state": presence.state.value,
+        "in_doubt": listed.in_doubt,
         "offline_reason": presence.reason.value if presence.reason else None,
         "offline_detail": module.offline_detail,
         "state_since": presence.since,

@@ -1,14 +1,18 @@
-"""Long lists of ids, cut into what one call should carry."""
+"""Long lists, cut into what one call should carry, and long answers."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import pymongo
+from pymongo.cursor import Cursor
 
 T = TypeVar("T")
 
 # The embedded server compares every document found with the whole list: 500 ids in one call take
 # three times as long as in ten calls of 50. A real MongoDB takes either at about the same speed.
 IDS_PER_CALL = 50
+ANSWER_SECONDS = 5.0
 
 
 def chunks(items: Iterable[T], size: int = IDS_PER_CALL) -> Iterator[list[T]]:
@@ -16,3 +20,13 @@ def chunks(items: Iterable[T], size: int = IDS_PER_CALL) -> Iterator[list[T]]:
     iterator = iter(items)
     while part := list(islice(iterator, size)):
         yield part
+
+
+def each(cursor: Cursor[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield a cursor's documents; not all of them together have a time-out, but every answer."""
+    while True:
+        with pymongo.timeout(ANSWER_SECONDS):
+            document = next(cursor, None)
+        if document is None:
+            return
+        yield document

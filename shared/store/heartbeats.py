@@ -49,10 +49,12 @@ class Heartbeats:
         insert_new(self._collection, [{"_id": key, "at": wanted[key]} for key in missing])
         return missing
 
-    def read(self, hashes: Sequence[ModuleHash], registered: int) -> dict[ModuleHash, datetime]:
-        """Return the heartbeats of these modules; registered (how many exist) picks the cheaper way."""
-        if len(hashes) * 8 >= registered:
-            return {doc["_id"]: doc["at"] for doc in self._collection.find({}) if "at" in doc}
+    def all(self) -> dict[ModuleHash, datetime]:
+        """Return the heartbeats of all modules."""
+        return {doc["_id"]: doc["at"] for doc in self._collection.find({}) if "at" in doc}
+
+    def of(self, hashes: Sequence[ModuleHash]) -> dict[ModuleHash, datetime]:
+        """Return the heartbeats of these modules."""
         return {
             doc["_id"]: doc["at"]
             for ids in chunks(hashes)

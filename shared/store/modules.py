@@ -1,6 +1,6 @@
 """The registered modules: what they said about themselves, and what operators decided."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId
 from shared.domain.module import DEFAULT_PRIORITY, Module
-from shared.store.chunks import chunks
+from shared.store.chunks import chunks, each
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.sessions import SESSION_FALLBACKS, to_session
 
@@ -21,6 +21,10 @@ _KEYS = {
     "data_requirement": "dataRequirement",
     "model_hash": "modelHash",
 }
+
+
+# The driver holds the documents of one answer at once, each with 64 KiB of a module's own or more.
+READ_AT_ONCE = 500
 
 
 class Modules:
@@ -77,12 +81,16 @@ class Modules:
 
     def all(self) -> list[Module]:
         """Return every registered module."""
-        return list(_FORM.read_all(self._collection.find({})))
+        return list(self.stream())
 
-    def on_nodes(self, nodes: Iterable[NodeId]) -> list[Module]:
-        """Return the modules that have a session on one of these nodes."""
-        documents = self._collection.find({"session.node": {"$in": list(nodes)}})
-        return list(_FORM.read_all(documents))
+    def stream(self) -> Iterator[Module]:
+        """Yield every registered module."""
+        return _FORM.read_all(each(self._collection.find({}, batch_size=READ_AT_ONCE)))
+
+    def stream_on_nodes(self, nodes: Iterable[NodeId]) -> Iterator[Module]:
+        """Yield the modules that have a session on one of these nodes."""
+        held = {"session.node": {"$in": list(nodes)}}
+        return _FORM.read_all(each(self._collection.find(held, batch_size=READ_AT_ONCE)))
 
     def connected(self) -> list[Module]:
         """Return the modules that have a session, whatever became of its node."""

@@ -1,12 +1,18 @@
 """The breaker: a database that failed is left alone for a second, then one request tries it."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
 
 from api.circuit_breaker import Database
 from shared.errors import DatabaseUnavailable, NotFound
-from shared.store import Store
+from shared.settings import Settings
+from shared.store import Store, connect
 from tests.api.conftest import Clock
+from tests.conftest import free_port
+from tests.support.builders import NODE, NOON, make_node
 
 
 def fail(database: Database) -> None:
@@ -65,12 +71,47 @@ def test_a_refusal_of_ours_is_an_answer_of_the_database(database: Database, cloc
         pass
 
 
-def test_leases_are_not_trusted_just_after_an_outage(database: Database, clock: Clock) -> None:
-    assert database.trusts_leases
+def test_after_an_outage_leases_that_are_over_are_in_doubt(
+    database: Database, clock: Clock
+) -> None:
+    over = make_node(lease_until=NOON - timedelta(seconds=10))
+    for _ in range(20):
+        database.grace.judge([make_node()], NOON)
+        clock.seconds += 1.0
     fail(database)
-    clock.seconds += 30.0
+    assert database.grace.judge([over], NOON).in_doubt == {NODE}
+
+
+def test_a_call_that_took_too_long_is_no_outage_while_the_server_answers(
+    database: Database,
+) -> None:
+    with pytest.raises(DatabaseUnavailable), database.use():
+        raise NetworkTimeout("late")
     with database.use():
         pass
-    assert not database.trusts_leases
-    clock.seconds += 10.0
-    assert database.trusts_leases
+
+
+def test_a_fault_of_ours_is_no_outage(database: Database) -> None:
+    with pytest.raises(OperationFailure), database.use():
+        raise OperationFailure("no such thing", 2)
+    with database.use():
+        pass
+
+
+def test_a_server_that_fails_by_itself_is_no_outage_to_those_who_need_not_that(
+    database: Database,
+) -> None:
+    with pytest.raises(DatabaseUnavailable), database.use():
+        raise OperationFailure("internal server error", 1)
+    with database.use():
+        pass
+
+
+def test_a_server_that_does_not_answer_in_time_is_an_outage(settings: Settings) -> None:
+    nobody = connect(replace(settings, mongodb_host=f"127.0.0.1:{free_port()}"))
+    database = Database(nobody)
+    with pytest.raises(DatabaseUnavailable), database.use():
+        raise NetworkTimeout("late")
+    with pytest.raises(DatabaseUnavailable), database.use():
+        pytest.fail("the store was lent")
+    nobody.close()

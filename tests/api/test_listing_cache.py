@@ -1,6 +1,7 @@
 """The cached listing: who reads it again, when, and what is served meanwhile."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -8,51 +9,44 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from api.circuit_breaker import Database
-from api.listing_cache import CachedListing, write_out
-from shared.domain.presence import Presence, PresenceRules, State
+from api.listing_cache import CachedListing
+from shared.clock import utc_now
+from shared.domain.node import LeaseGrace
+from shared.domain.presence import PresenceRules
 from shared.errors import DatabaseUnavailable
 from shared.services.module_listing import ListedModule, Listing
 from shared.store import Store
 from tests.api.conftest import Clock
-from tests.support.builders import NOON, make_module, make_session
+from tests.support.builders import NODE, make_node
+from tests.support.eventually import eventually
 
 RULES = PresenceRules(interval=timedelta(seconds=30), flush=timedelta(seconds=10))
 
 
 class Reader:
-    """Stands for list_online: counts its calls, and takes as long as a test wants."""
+    """Stands for stream_online: counts its calls, and takes as long as a test wants."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.calls = 0
         self.takes_seconds = 0.0
-        self.lease_left: timedelta | None = None
-        self.is_doubtful = False
         self.fails_with: Exception | None = None
-        self.trusted_leases: list[bool] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.is_reading = threading.Event()
 
     def __call__(
-        self, store: Store, rules: PresenceRules, now: datetime, *, trust_lease: bool
-    ) -> Listing:
+        self, store: Store, rules: PresenceRules, now: datetime, grace: LeaseGrace
+    ) -> Listing[Iterator[ListedModule]]:
         self.calls += 1
-        self.trusted_leases.append(trust_lease)
         self.is_reading.set()
         assert self.may_go_on.wait(10)
         if self.fails_with is not None:
             raise self.fails_with
         changes, _ = store.counters.read()
+        nodes = grace.judge(store.nodes.all(), now)
         self.clock.seconds += self.takes_seconds
-        valid_until = now + self.lease_left if self.lease_left is not None else None
-        return Listing(
-            modules=(),
-            changes=changes,
-            read_at=now,
-            valid_until=valid_until,
-            is_doubtful=self.is_doubtful,
-        )
+        return Listing(modules=iter(()), changes=changes, nodes=nodes)
 
 
 @pytest.fixture
@@ -110,27 +104,57 @@ def test_a_long_listing_is_read_again_after_four_times_as_long(
     assert reader.calls == 2
 
 
+def enrol(store: Store, *, lease_seconds: float) -> None:
+    now = utc_now()
+    store.nodes.enrol(make_node(lease_until=now + timedelta(seconds=lease_seconds)))
+
+
+def end_lease(store: Store) -> None:
+    store.nodes.renew(NODE, utc_now() - timedelta(seconds=10), sessions=1)
+
+
+def look_often(listing: CachedListing, clock: Clock, seconds: float) -> None:
+    for _ in range(int(seconds)):
+        listing.current()
+        clock.seconds += 1.0
+
+
 def test_no_listing_outlives_a_lease_that_it_rests_on(
-    listing: CachedListing, reader: Reader, clock: Clock
+    listing: CachedListing, reader: Reader, clock: Clock, store: Store
 ) -> None:
-    reader.lease_left = timedelta(seconds=3)
-    listing.current()
-    clock.seconds += 2.9
-    listing.current()
-    assert reader.calls == 1
-    clock.seconds += 0.1
-    listing.current()
-    assert reader.calls == 2
+    enrol(store, lease_seconds=20)
+    reader.takes_seconds = 2.0
+    look_often(listing, clock, 11)
+    end_lease(store)
+    calls = reader.calls
+    clock.seconds += 0.3
+    assert listing.current().nodes.alive == set()
+    assert reader.calls == calls + 1  # it did not wait until four times as long was over
 
 
-def test_a_doubtful_listing_is_read_again_every_second(
-    listing: CachedListing, reader: Reader, clock: Clock
+def test_after_an_outage_a_lease_that_is_over_is_believed_for_ten_seconds(
+    listing: CachedListing, database: Database, clock: Clock, store: Store
 ) -> None:
-    reader.is_doubtful = True
-    listing.current()
-    clock.seconds += 1.0
-    listing.current()
-    assert reader.calls == 2
+    enrol(store, lease_seconds=20)
+    look_often(listing, clock, 11)
+    with pytest.raises(DatabaseUnavailable), database.use():
+        raise AutoReconnect("gone")
+    end_lease(store)
+    clock.seconds += 30.0
+    for _ in range(10):
+        assert listing.current().nodes.in_doubt == {NODE}
+        clock.seconds += 1.0
+    assert listing.current().nodes.alive == set()
+
+
+def test_a_node_that_comes_back_is_seen_within_a_second(
+    listing: CachedListing, clock: Clock, store: Store
+) -> None:
+    enrol(store, lease_seconds=-10)
+    assert listing.current().nodes.in_doubt == {NODE}
+    store.nodes.renew(NODE, utc_now() + timedelta(seconds=20), sessions=1)
+    clock.seconds += 0.3
+    assert listing.current().nodes.in_doubt == set()
 
 
 def test_without_the_database_there_is_no_old_news(
@@ -143,20 +167,6 @@ def test_without_the_database_there_is_no_old_news(
     clock.seconds += 0.3
     with pytest.raises(DatabaseUnavailable):
         listing.current()
-
-
-def test_after_an_outage_leases_have_ten_seconds_of_grace(
-    listing: CachedListing, reader: Reader, database: Database, clock: Clock
-) -> None:
-    with pytest.raises(DatabaseUnavailable), database.use():
-        raise AutoReconnect("gone")
-    clock.seconds += 1.0
-    listing.current()
-    clock.seconds += 9.9
-    listing.current()
-    clock.seconds += 0.1
-    listing.current()
-    assert reader.trusted_leases == [False, True]
 
 
 def test_many_at_once_are_one_reading(listing: CachedListing, reader: Reader) -> None:
@@ -186,9 +196,8 @@ def test_an_old_listing_is_served_while_one_reads_but_not_longer_than_15_seconds
     listing: CachedListing, reader: Reader, clock: Clock
 ) -> None:
     before = listing.current()
-    clock.seconds += 9.9
-    listing.current()
-    clock.seconds += 0.2
+    look_often(listing, clock, 10)
+    clock.seconds += 0.1
     reader.is_reading.clear()
     reader.may_go_on.clear()
     with ThreadPoolExecutor(2) as pool:
@@ -198,21 +207,33 @@ def test_an_old_listing_is_served_while_one_reads_but_not_longer_than_15_seconds
         clock.seconds += 5.0
         other = pool.submit(listing.current)
         reader.may_go_on.set()
-        assert other.result(10) is one.result(10)
+        assert other.result(10) is one.result(10) is not before
 
 
-def test_nobody_waits_for_a_reading_for_ever(
+def test_nobody_waits_for_a_reading_for_ever_and_it_goes_on(
     listing: CachedListing, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.listing_cache.WAIT_SECONDS", 0.05)
     reader.may_go_on.clear()
-    with ThreadPoolExecutor(1) as pool:
-        one = pool.submit(listing.current)
-        assert reader.is_reading.wait(10)
+    for _ in range(2):
         with pytest.raises(DatabaseUnavailable):
             listing.current()
-        reader.may_go_on.set()
-        assert one.result(10)
+    reader.may_go_on.set()
+    eventually(lambda: listing._snapshot)
+    assert listing.current()
+    assert reader.calls == 1
+
+
+def test_a_listing_that_takes_long_to_read_is_read_a_fifth_of_the_time(
+    listing: CachedListing, reader: Reader, clock: Clock
+) -> None:
+    reader.takes_seconds = 8.0
+    listing.current()
+    look_often(listing, clock, 32)
+    assert reader.calls == 1
+    clock.seconds += 0.1
+    listing.current()
+    assert reader.calls == 2
 
 
 def test_a_reading_that_fails_is_an_outage(
@@ -224,17 +245,3 @@ def test_a_reading_that_fails_is_an_outage(
     reader.fails_with = None
     clock.seconds += 1.0
     assert listing.current()
-
-
-def make_listed(**overrides: object) -> ListedModule:
-    values = {"last_alive_time": NOON} | overrides
-    presence = Presence(state=State.ONLINE, reason=None, since=NOON, session=make_session())
-    return ListedModule(module=make_module(), presence=presence, **values)
-
-
-def test_the_etag_overlooks_when_a_module_last_spoke() -> None:
-    earlier = write_out([make_listed()])
-    later = write_out([make_listed(last_alive_time=NOON + timedelta(seconds=10))])
-    assert earlier.etag == later.etag
-    assert earlier.body != later.body
-    assert write_out([]).etag != earlier.etag

@@ -69,10 +69,22 @@ def test_a_module_whose_node_is_lost_is_offline(
     client: FlaskClient, connect_module: OnlineMaker, store: Store, living_node: Node
 ) -> None:
     module = connect_module()
-    store.nodes.renew(living_node.id, utc_now() - timedelta(seconds=3), sessions=1)
+    store.nodes.declare_dead(living_node.id, living_node.renewals, utc_now())
     assert names(client.get("/module/online")) == []
     item = client.get(f"/module/{module.module_hash}").json["result"]
     assert (item["state"], item["offline_reason"]) == ("offline", "node_lost")
+
+
+def test_a_worker_that_just_started_believes_a_lease_that_is_over(
+    client: FlaskClient, connect_module: OnlineMaker, store: Store, living_node: Node
+) -> None:
+    module = connect_module()
+    store.nodes.renew(living_node.id, utc_now() - timedelta(seconds=30), sessions=1)
+    [listed] = client.get("/module/online").json["result"]
+    shown = client.get(f"/module/{module.module_hash}").json["result"]
+    assert [(item["state"], item["in_doubt"]) for item in (listed, shown)] == [("online", True)] * 2
+    closed = client.post("/module/close_websocket", data={"module_id": module.module_id})
+    assert closed.status_code == 200
 
 
 def test_the_whole_list_tells_who_is_offline(

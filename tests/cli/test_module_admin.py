@@ -1,6 +1,14 @@
 """platformctl expire, close, delete, enable, disable: the questions they ask and what is stored."""
 
+from datetime import timedelta
+from functools import partialmethod
+from threading import Timer
+
+import pytest
+
+from shared.clock import utc_now
 from shared.domain.ids import NodeId
+from shared.domain.node import LeaseGrace
 from tests.cli.conftest import Run
 from tests.support.builders import NODE
 from tests.support.registry import Registry
@@ -46,7 +54,36 @@ def test_expire_yes_does_not_ask(registry: Registry, run: Run) -> None:
     assert registry.read(module).session is None
 
 
-def test_expire_stale_spares_the_living_and_does_not_ask(registry: Registry, run: Run) -> None:
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that is over is believed for a second only."""
+    monkeypatch.setattr(LeaseGrace, "__init__", partialmethod(LeaseGrace.__init__, seconds=1.0))
+
+
+def test_expire_stale_takes_nothing_while_it_may_be_the_database_that_was_away(
+    registry: Registry, run: Run, short_grace: None
+) -> None:
+    registry.enrol(lease_seconds=-10)
+    module = registry.connect(registry.register())
+    renewing = Timer(0.3, registry.store.nodes.renew, (NODE, utc_now() + timedelta(seconds=20), 1))
+    renewing.start()
+    result = run("expire", "--stale")
+    renewing.join()
+    assert "In doubt: 1 module; looking for up to 10 s more." in result.stderr
+    assert "Put offline: 0 modules." in result.stderr
+    assert registry.read(module) == module
+
+
+def test_a_module_in_doubt_can_be_closed(registry: Registry, run: Run) -> None:
+    registry.enrol(lease_seconds=-10)
+    module = registry.connect(registry.register())
+    assert run("close", module.module_hash).exit_code == 0
+    assert registry.read(module).session is None
+
+
+def test_expire_stale_spares_the_living_and_does_not_ask(
+    registry: Registry, run: Run, short_grace: None
+) -> None:
     registry.enrol()
     registry.enrol(GONE, lease_seconds=-10)
     living = registry.connect(registry.register("living"))

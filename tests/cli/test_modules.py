@@ -43,10 +43,17 @@ def test_list_leaves_standard_output_empty_when_nobody_is_online(run: Run) -> No
     assert result.stderr == "No module is online.\n"
 
 
+def test_a_module_whose_node_is_silent_is_listed_and_in_doubt(registry: Registry, run: Run) -> None:
+    registry.enrol(lease_seconds=-10)
+    registry.connect(registry.register())
+    assert "online (in doubt)" in run("list").stdout
+
+
 def test_list_all_says_why_a_module_is_offline(registry: Registry, run: Run) -> None:
     registry.register("never")
-    registry.enrol(lease_seconds=-10)
+    node = registry.enrol(lease_seconds=-10)
     registry.connect(registry.register("lost"))
+    registry.store.nodes.declare_dead(node.id, node.renewals, registry.now)
     output = run("list", "--all").stdout
     assert "offline (never_connected)" in output
     assert "offline (node_lost)" in output

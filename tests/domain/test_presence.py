@@ -75,21 +75,19 @@ def test_a_session_that_began_after_its_nodes_lease_ended_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds_after_lease", "dead", "trust_lease", "alive"),
+    ("seconds_after_lease", "dead", "alive"),
     [
-        (-1, False, True, True),
-        (2, False, True, True),  # two seconds between the hosts' clocks are tolerated
-        (2.001, False, True, False),
-        (3600, False, False, True),  # after the reader's own outage no lease proves anything
-        (-1, True, True, False),
-        (-1, True, False, False),
+        (-1, False, True),
+        (2, False, True),  # two seconds between the hosts' clocks are tolerated
+        (2.001, False, False),
+        (-1, True, False),
     ],
 )
 def test_a_node_is_alive_while_its_lease_lasts_and_nobody_declared_it_dead(
-    seconds_after_lease: float, dead: bool, trust_lease: bool, alive: bool
+    seconds_after_lease: float, dead: bool, alive: bool
 ) -> None:
     node = make_node(lease_until=NOON - ago(seconds_after_lease), dead=dead)
-    assert node.is_alive(NOON, trust_lease=trust_lease) is alive
+    assert node.is_alive(NOON) is alive
 
 
 @pytest.mark.parametrize(

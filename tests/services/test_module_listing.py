@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.closing import CLOSED, OfflineReason
 from shared.domain.ids import NodeId
+from shared.domain.node import LeaseGrace
 from shared.domain.presence import State
 from shared.errors import NotFound
 from shared.services.module_admin import close_module
@@ -78,37 +79,25 @@ def test_a_silent_module_is_suspect_and_still_listed(registry: Registry, rules) 
     assert listed.presence.state is State.SUSPECT
 
 
-def test_a_listing_is_valid_until_the_first_lease_runs_out(registry: Registry, rules) -> None:
-    registry.enrol(lease_seconds=20)
-    registry.enrol(OTHER, lease_seconds=10)
-    registry.enrol("host-c:1:1", lease_seconds=-10)
-    listing = list_online(registry.store, rules, registry.now)
-    assert listing.valid_until == registry.now + timedelta(seconds=12)
-    assert listing.read_at == registry.now
-
-
-def test_a_listing_that_rests_on_no_lease_has_no_end(registry: Registry, rules) -> None:
-    assert list_online(registry.store, rules, registry.now).valid_until is None
-
-
-def test_a_listing_is_doubtful_while_a_silent_node_may_be_back(registry: Registry, rules) -> None:
+def test_a_listing_tells_which_nodes_it_rests_on(registry: Registry, rules) -> None:
     registry.enrol()
-    assert not list_online(registry.store, rules, registry.now).is_doubtful
-    silent = registry.enrol(OTHER, lease_seconds=-10)
-    assert list_online(registry.store, rules, registry.now).is_doubtful
-    registry.store.nodes.declare_dead(silent.id, silent.renewals, registry.now)
-    assert not list_online(registry.store, rules, registry.now).is_doubtful
+    registry.enrol(OTHER, lease_seconds=-10)
+    listing = list_online(registry.store, rules, registry.now)
+    assert listing.nodes.alive == {NODE}
+    assert set(listing.nodes.nodes) == {NODE, OTHER}
 
 
-def test_after_an_outage_only_a_declared_death_counts(registry: Registry, rules) -> None:
+def test_a_reader_that_just_started_lists_modules_in_doubt(registry: Registry, rules) -> None:
     registry.enrol(lease_seconds=-60)
     dead = registry.enrol(OTHER, lease_seconds=20)
-    registry.connect(registry.register("late"))
+    late = registry.connect(registry.register("late"))
     registry.connect(registry.register("lost"), node=OTHER)
     registry.store.nodes.declare_dead(dead.id, dead.renewals, registry.now)
-    listing = list_online(registry.store, rules, registry.now, trust_lease=False)
-    assert names(listing) == ["late"]
-    assert listing.valid_until is None
+    grace = LeaseGrace(lambda: 0.0)
+    listing = list_online(registry.store, rules, registry.now, grace)
+    assert [(item.module.name, item.in_doubt) for item in listing.modules] == [("late", True)]
+    found = get_module(registry.store, late.module_hash, rules, registry.now, grace)
+    assert (found.in_doubt, found.presence.state) == (True, State.ONLINE)
 
 
 def test_a_change_during_the_read_shows_in_the_counter(registry: Registry, rules) -> None:
@@ -213,8 +202,11 @@ def test_the_public_form_of_a_lost_module_has_no_session(registry: Registry, rul
     assert (item["session_id"], item["peer"], item["node"]) == (None, None, None)
 
 
-def test_the_cheaper_reads_of_heartbeats_show_the_same(registry: Registry, rules) -> None:
-    registry.enrol()
+@pytest.mark.parametrize("sessions", [0, 1000])
+def test_both_ways_to_read_heartbeats_show_the_same(
+    registry: Registry, rules, sessions: int
+) -> None:
+    registry.enrol(sessions=sessions)
     for number in range(10):
         registry.register(f"offline-{number}")
     registry.connect(registry.register("online"))

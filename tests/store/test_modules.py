@@ -176,8 +176,8 @@ def test_connected_modules_are_found_by_their_node(store: Store) -> None:
     here = connect(store, insert(store, "here"))
     there = connect(store, insert(store, "there"), node=OTHER)
     insert(store, "offline")
-    assert store.modules.on_nodes([NODE]) == [here]
-    assert store.modules.on_nodes([]) == []
+    assert list(store.modules.stream_on_nodes([NODE])) == [here]
+    assert list(store.modules.stream_on_nodes([])) == []
     assert {m.name for m in store.modules.connected()} == {"here", "there"}
     assert [r.module_hash for r in store.sessions.of_node(OTHER)] == [there.module_hash]
 

@@ -90,23 +90,31 @@ class WireProxy:
 
     def close(self) -> None:
         """Listen no longer, and cut every connection."""
-        self._background.call(self._server.close)
-        self._background.call(lambda: [link.cancel() for link in self._links])
+        self._background.run(self._close())
+
+    async def _close(self) -> None:
+        self._server.close()
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links)
 
     async def _serve(self, *client: Any) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._links.add(task)
-        server = await asyncio.open_connection("127.0.0.1", self._target_port)
+        writers = [client[1]]
         try:
+            server = await asyncio.open_connection("127.0.0.1", self._target_port)
+            writers.append(server[1])
             while await self._exchange(*client, *server):
                 pass
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             pass
         finally:
             self._links.discard(task)
-            client[1].close()
-            server[1].close()
+            for writer in writers:
+                writer.close()
 
     async def _exchange(
         self,

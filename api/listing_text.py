@@ -1,0 +1,93 @@
+"""Listings in the bytes that are sent; of each module only its place in them is kept."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+
+import orjson
+
+from api.http.envelope import encode
+from shared.services.module_listing import Facets, ListedModule, to_item
+
+_EMPTY = encode([])
+HEAD, TAIL = _EMPTY[:-2], _EMPTY[-2:]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One module of a listing: where it stands in the body, and what it is found by.
+
+    The digest is of all that is said about it but last_alive_time.
+    """
+
+    facets: Facets
+    start: int
+    end: int
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListingText:
+    """A listing's answer, its modules in the order of their numbers, and its weak ETag."""
+
+    body: bytes
+    entries: tuple[Entry, ...]
+    etag: str
+
+    def cut(self, entries: Iterable[Entry]) -> "ListingText":
+        """Return the answer that lists only these of its modules."""
+        writer = _Writer()
+        for entry in entries:
+            writer.add(self.body[entry.start : entry.end], entry.facets, entry.digest)
+        return writer.finish()
+
+
+def write_listing(modules: Iterable[ListedModule]) -> ListingText:
+    """Write the answer that lists these modules, whatever order they come in."""
+    writer = _Writer()
+    for listed in modules:
+        text, digest = _encode(listed)
+        writer.add(text, listed.facets, digest)
+    if writer.is_sorted():
+        return writer.finish()
+    unsorted = writer.finish()
+    return unsorted.cut(sorted(unsorted.entries, key=lambda entry: entry.facets.module_id))
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._body = BytesIO()
+        self._body.write(HEAD)
+        self._entries: list[Entry] = []
+
+    def add(self, text: bytes, facets: Facets, digest: bytes) -> None:
+        if self._entries:
+            self._body.write(b",")
+        start = self._body.tell()
+        self._body.write(text)
+        self._entries.append(
+            Entry(facets=facets, start=start, end=start + len(text), digest=digest)
+        )
+
+    def is_sorted(self) -> bool:
+        numbers = [entry.facets.module_id for entry in self._entries]
+        return numbers == sorted(numbers)
+
+    def finish(self) -> ListingText:
+        self._body.write(TAIL)
+        digest = hashlib.blake2b(b"".join(e.digest for e in self._entries), digest_size=16)
+        return ListingText(
+            body=self._body.getvalue(),  # not a copy, as long as nothing is written after it
+            entries=tuple(self._entries),
+            etag=f'W/"{digest.hexdigest()}"',
+        )
+
+
+def _encode(listed: ListedModule) -> tuple[bytes, bytes]:
+    """Return what is said about a module, and the digest of it without last_alive_time."""
+    item = to_item(listed)
+    spoken = {"last_alive_time": item.pop("last_alive_time")}
+    text = orjson.dumps(item, option=orjson.OPT_UTC_Z)
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return text[:-1] + b"," + orjson.dumps(spoken, option=orjson.OPT_UTC_Z)[1:], digest
