@@ -42,6 +42,9 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         uvloop.run(_run(settings, index))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except OSError as error:
         log.error("cannot listen: %s (the setting WSD_PORT moves it)", error)
         return 1

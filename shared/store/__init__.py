@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import pymongo
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.server_api import ServerApi
@@ -106,14 +106,36 @@ def connect(
     open_client: Callable[..., MongoClient[Document]] = MongoClient,
     **options: Any,
 ) -> Store:
-    """Open a client of its own on the settings' database; nothing is sent yet."""
+    """Open a client of its own on the settings' database; nothing is sent yet.
+
+    Raises SettingsError for an address that makes no sense, or that asks for less than we rely on.
+    """
     try:
         client = open_client(
             settings.database_url, **client_options(settings, timeout_ms=timeout_ms) | options
         )
     except (ConfigurationError, InvalidURI, ValueError) as error:
         raise SettingsError([f"MONGODB_HOST: {error}"]) from None
+    problems = [] if "w" in options else _find_weak_options(client)
+    if problems:
+        client.close()
+        raise SettingsError([f"MONGODB_HOST: {problem}" for problem in problems])
     return Store(client[settings.mongodb_name])
+
+
+def _find_weak_options(client: MongoClient[Document]) -> list[str]:
+    problems = []
+    if client.read_preference.mode != ReadPreference.PRIMARY.mode:
+        problems.append(
+            f"readPreference={client.read_preference.mongos_mode} may read what is out of date: "
+            "leave it out, everything is read from the primary"
+        )
+    acknowledged_by = client.write_concern.document.get("w")
+    if acknowledged_by in (0, 1):
+        problems.append(
+            f"w={acknowledged_by} loses writes when a primary fails: leave it out, or w=majority"
+        )
+    return problems
 
 
 @contextmanager

@@ -1,7 +1,11 @@
 """The client: what it is opened with, which commands it sends, and what an outage looks like."""
 
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
@@ -9,7 +13,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from shared.errors import DatabaseUnavailable, SettingsError
 from shared.services.database_setup import prepare_database
 from shared.services.export_import import export_registry
-from shared.settings import Settings
+from shared.settings import PROJECT_DIR, Settings
 from shared.store import Store, client_options, connect, unavailable_as_platform_error
 from tests.support.ports import free_port
 from tests.support.registry import Registry
@@ -86,6 +90,52 @@ def test_an_address_that_makes_no_sense_is_a_settings_error(
 ) -> None:
     with pytest.raises(SettingsError, match="MONGODB_HOST: "):
         connect(replace(settings, mongodb_host=address))
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("readPreference=secondary", "readPreference=secondary may read what is out of date"),
+        ("readPreference=secondaryPreferred", "readPreference=secondaryPreferred may read"),
+        ("readpreference=nearest", "readPreference=nearest may read"),
+        ("w=0", "w=0 loses writes"),
+        ("w=1", "w=1 loses writes"),
+        ("w=1&readPreference=secondary", "w=1 loses writes"),
+    ],
+)
+def test_an_address_that_asks_for_less_than_we_rely_on_is_a_settings_error(
+    settings: Settings, option: str, sentence: str
+) -> None:
+    weak = replace(settings, mongodb_host=f"mongodb://127.0.0.1:{free_port()}/?{option}")
+    with pytest.raises(SettingsError, match=sentence):
+        connect(weak)
+
+
+@pytest.mark.parametrize("option", ["", "w=majority", "w=2", "readPreference=primary"])
+def test_an_address_that_asks_for_as_much_is_taken(settings: Settings, option: str) -> None:
+    address = f"mongodb://127.0.0.1:{free_port()}/?{option}"
+    connect(replace(settings, mongodb_host=address)).close()
+
+
+@pytest.mark.parametrize(
+    "program", [["-m", "wsd"], ["-m", "worker"], ["wsgi.py"], ["-m", "cli.main", "list"]]
+)
+@pytest.mark.parametrize("address", ["mongodb://a:b:c", "mongodb://127.0.0.1/?w=1"])
+def test_a_program_ends_with_one_sentence_about_its_address(
+    program: list[str], address: str, tmp_path: Path
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "DEBUG": "True", "VAR_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, *program],
+        cwd=PROJECT_DIR,
+        env=environment | {"MONGODB_HOST": address, "PYTHONPATH": str(PROJECT_DIR)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode != 0
+    assert "MONGODB_HOST: " in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
 
 
 def test_times_are_read_with_their_zone(settings: Settings, store: Store, now) -> None:
