@@ -1,19 +1,25 @@
 """The database is made ready: a replica set of one where ours is a mongod, indexes and counters."""
 
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 from shared.store import Store, batch_timeout, unavailable_as_platform_error
+from shared.store.errors import DatabaseError, is_away
+from shared.store.indexes import Marker
 from shared.store.server import ServerFacts, open_server
 
 # The name that deploy/database.sh starts our mongod with.
 REPLICA_SET = "forecast"
 PING_SECONDS = 1.5
 LOOK_AGAIN_SECONDS = 0.2
-# On the empty collections of a first start indexes take milliseconds: who needs longer was killed.
-BUILDER_PATIENCE_SECONDS = 3.0
+# A builder shows progress so often, and was killed when it showed none for so long.
+PROGRESS_SECONDS = 1.0
+BUILDER_PATIENCE_SECONDS = 6.0
 BUILD_SECONDS = 600.0
 ELECTION_SECONDS = 30.0
 
@@ -60,31 +66,70 @@ def describe_server(settings: Settings) -> ServerFacts:
 def prepare_database(store: Store) -> bool:
     """Make sure that every index and counter exists; False when nothing had to be done.
 
-    Indexes whose making was cut off are made anew. Two processes may do this at once.
+    An index whose making was cut off is made anew. Any number of processes may do this at once: one
+    builds, and is replaced when it makes no progress any more.
     """
     builder = uuid.uuid4().hex
     while True:
-        unfinished = _wait_for_builder(store)
-        if unfinished is None and _is_prepared(store):
+        marker = _wait_for_builder(store)
+        if marker.is_current and not store.indexes.missing_indexes():
             return False
-        if not store.indexes.begin(builder, instead_of=unfinished):
-            continue
-        with batch_timeout(BUILD_SECONDS):
-            if unfinished is not None:
-                store.indexes.drop_indexes()
-            store.indexes.create_indexes()
-            store.counters.ensure()
-        if store.indexes.finish(builder):
+        if store.indexes.begin(builder, marker) and _build(store, builder):
             return True
 
 
-def _is_prepared(store: Store) -> bool:
-    return store.indexes.read_marker().is_current and not store.indexes.missing_indexes()
+def _build(store: Store, builder: str) -> bool:
+    """Make what is not finished; False when another process took over."""
+    with _showing_progress(store, builder), batch_timeout(BUILD_SECONDS):
+        for name in store.indexes.unfinished():
+            store.indexes.make(name)
+            if not store.indexes.note_finished(builder, name):
+                return False
+        store.counters.ensure()
+    return store.indexes.finish(builder)
 
 
-def _wait_for_builder(store: Store) -> str | None:
-    """Give whoever is making the indexes time to finish; return who did not."""
-    deadline = time.monotonic() + BUILDER_PATIENCE_SECONDS
-    while (builder := store.indexes.read_marker().builder) and time.monotonic() < deadline:
+@contextmanager
+def _showing_progress(store: Store, builder: str) -> Iterator[None]:
+    """Show that the builder is alive, however long the server takes for one index."""
+    is_over = threading.Event()
+
+    def show() -> None:
+        while not is_over.wait(PROGRESS_SECONDS):
+            try:
+                store.indexes.note_progress(builder)
+            except DatabaseError:
+                continue  # a builder that could not show it for long enough is replaced
+
+    thread = threading.Thread(target=show, name="index progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _wait_for_builder(store: Store) -> Marker:
+    """Return the marker when it names no builder, or one that stood still for long enough.
+
+    A look that failed proves nothing: the server may be busy with an index.
+    """
+    seen, since = None, 0.0
+    deadline = time.monotonic() + BUILD_SECONDS
+    while True:
+        try:
+            marker = store.indexes.read_marker()
+        except DatabaseError as error:
+            if not is_away(error) or time.monotonic() > deadline:
+                raise
+            seen = None
+        else:
+            if marker.builder is None:
+                return marker
+            now = time.monotonic()
+            if marker != seen:
+                seen, since = marker, now
+            elif now >= since + BUILDER_PATIENCE_SECONDS:
+                return marker
         time.sleep(LOOK_AGAIN_SECONDS)
-    return builder

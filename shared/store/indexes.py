@@ -14,10 +14,15 @@ MARKER = "indexes"
 
 @dataclass(frozen=True, kw_only=True)
 class Marker:
-    """What the database says about its indexes; `builder` is set from before they are made."""
+    """What the database says about its indexes; `builder` is set from before they are made.
+
+    A builder that is alive raises `progress`; what is `finished` survives it.
+    """
 
     version: int = 0
     builder: str | None = None
+    progress: int | None = None
+    finished: frozenset[str] = frozenset()
 
     @property
     def is_current(self) -> bool:
@@ -26,58 +31,90 @@ class Marker:
 
 
 class Indexes:
-    """Every collection's indexes.
+    """Every collection's indexes, each named as collection.index.
 
     A server that is killed while it makes an index may leave a broken one that looks whole. So the
-    marker, a document among the counters, names whoever began and has not finished.
+    marker, a document among the counters, names the process that makes them and what it finished.
     """
 
     def __init__(
         self, database: Database[dict[str, Any]], indexes: Mapping[str, Sequence[IndexModel]]
     ) -> None:
         self._database = database
-        self._indexes = indexes
+        self._models = {
+            f"{collection}.{model.document['name']}": model
+            for collection, models in indexes.items()
+            for model in models
+        }
+        self._collections = tuple(indexes)
         self._markers = database["counters"]
 
     def read_marker(self) -> Marker:
         """Return the marker; version 0 when there is none."""
-        document = self._markers.find_one({"_id": MARKER})
-        if document is None:
-            return Marker()
-        return Marker(version=document.get("value", 0), builder=document.get("builder"))
+        document = self._markers.find_one({"_id": MARKER}) or {}
+        return Marker(
+            version=document.get("value", 0),
+            builder=document.get("builder"),
+            progress=document.get("progress"),
+            finished=frozenset(document.get("finished", ())),
+        )
 
-    def begin(self, builder: str, *, instead_of: str | None) -> bool:
-        """Become the builder; False when somebody else was first."""
+    def begin(self, builder: str, seen: Marker) -> bool:
+        """Become the builder; False when another one was first, or goes on after all."""
         self._markers.update_one(
             {"_id": MARKER}, {"$setOnInsert": {"value": 0, "builder": None}}, upsert=True
         )
+        # Where nobody was cut off, every index that exists is whole.
+        finished = self.present() if seen.builder is None else seen.finished
         result = self._markers.update_one(
-            {"_id": MARKER, "builder": instead_of}, {"$set": {"builder": builder}}
+            {"_id": MARKER, "builder": seen.builder, "progress": seen.progress},
+            {"$set": {"builder": builder, "finished": sorted(finished)}, "$inc": {"progress": 1}},
         )
         return result.matched_count == 1
 
+    def note_progress(self, builder: str) -> bool:
+        """Say that the builder is alive; False when another process took over."""
+        return self._update(builder, {"$inc": {"progress": 1}})
+
+    def note_finished(self, builder: str, name: str) -> bool:
+        """Say that this index stands; False when another process took over."""
+        return self._update(builder, {"$inc": {"progress": 1}, "$addToSet": {"finished": name}})
+
     def finish(self, builder: str) -> bool:
-        """Say that every index stands; False when somebody else took over meanwhile."""
-        result = self._markers.update_one(
-            {"_id": MARKER, "builder": builder}, {"$set": {"value": VERSION, "builder": None}}
-        )
-        return result.matched_count == 1
+        """Say that every index stands; False when another process took over."""
+        return self._update(builder, {"$set": {"value": VERSION, "builder": None}})
+
+    def unfinished(self) -> list[str]:
+        """Name the indexes that do not exist, or whose making was cut off."""
+        marker = self.read_marker()
+        whole = self.present() & marker.finished if marker.builder else self.present()
+        return [name for name in self._models if name not in whole]
+
+    def make(self, name: str) -> None:
+        """Make an index; one that was begun before is made anew."""
+        collection, _, index = name.partition(".")
+        if name in self.present():
+            self._database[collection].drop_index(index)
+        self._database[collection].create_indexes([self._models[name]])
 
     def create_indexes(self) -> None:
         """Create the indexes that do not exist."""
-        for collection, indexes in self._indexes.items():
-            self._database[collection].create_indexes(list(indexes))
-
-    def drop_indexes(self) -> None:
-        """Drop every index but the primary ones."""
-        for collection in self._indexes:
-            self._database[collection].drop_indexes()
+        for name, model in self._models.items():
+            self._database[name.partition(".")[0]].create_indexes([model])
 
     def missing_indexes(self) -> list[str]:
-        """Name the indexes that do not exist, as collection.index."""
-        missing = []
-        for collection, indexes in self._indexes.items():
-            present = {index["name"] for index in self._database[collection].list_indexes()}
-            names = [index.document["name"] for index in indexes]
-            missing += [f"{collection}.{name}" for name in names if name not in present]
-        return missing
+        """Name the indexes that do not exist."""
+        present = self.present()
+        return [name for name in self._models if name not in present]
+
+    def present(self) -> frozenset[str]:
+        """Name the indexes that exist."""
+        return frozenset(
+            f"{collection}.{index['name']}"
+            for collection in self._collections
+            for index in self._database[collection].list_indexes()
+        )
+
+    def _update(self, builder: str, update: dict[str, Any]) -> bool:
+        guard = {"_id": MARKER, "builder": builder}
+        return self._markers.update_one(guard, update).matched_count == 1

@@ -71,7 +71,7 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
 def test_a_healthy_database_is_ok_in_every_line(
     settings: Settings, store: Store, registry: Registry
 ) -> None:
-    store.indexes.begin("builder", instead_of=None)
+    store.indexes.begin("builder", store.indexes.read_marker())
     store.indexes.finish("builder")
     registry.enrol()
     checks = by_name(check_database(Platform(settings, store)))
@@ -90,7 +90,7 @@ def test_a_missing_index_is_named_with_what_to_do(
 
 
 def test_indexes_whose_making_was_cut_off_are_not_trusted(settings: Settings, store: Store) -> None:
-    store.indexes.begin("builder", instead_of=None)
+    store.indexes.begin("builder", store.indexes.read_marker())
     check = by_name(check_database(Platform(settings, store)))["indexes"]
     assert (check.status, check.found) == (Status.FAIL, "their making was cut off")
 

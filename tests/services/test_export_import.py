@@ -146,7 +146,7 @@ def test_counters_are_never_lowered(registry: Registry, target: Store) -> None:
 
 
 def test_the_marker_of_the_indexes_stays_the_targets_own(registry: Registry, target: Store) -> None:
-    registry.store.indexes.begin("killed", instead_of=None)
+    registry.store.indexes.begin("killed", registry.store.indexes.read_marker())
     import_registry(target, export(registry), registry.now)
     assert target.indexes.read_marker().builder is None
 

@@ -62,7 +62,7 @@ def test_only_commands_of_the_stable_api_are_sent(
     commands = Commands()
     heard = connect(settings, timeout_ms=10_000, retryWrites=False, w=1, event_listeners=[commands])
     prepare_database(heard)
-    heard.indexes.drop_indexes()
+    heard.indexes.make("modules.module_id_1")
     registry = Registry(store=heard, now=now)
     registry.enrol()
     registry.connect(registry.connect(registry.register()))

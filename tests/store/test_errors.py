@@ -18,6 +18,7 @@ from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 from shared.store import Store, connect, unavailable_as_platform_error
 from shared.store.errors import AWAY_CODES, insert_new, is_away
+from shared.store.indexes import Marker
 from tests.support.builders import make_module, make_node
 from tests.support.registry import Registry
 from tests.support.wire_proxy import (
@@ -175,7 +176,7 @@ def test_imported_documents_whose_write_concern_was_not_met_are_not_counted(
         lambda store, now: store.nodes.renew("a", now, 0),
         lambda store, now: store.nodes.declare_dead("a", 1, now),
         lambda store, now: store.node_commands.remove_of_node("a"),
-        lambda store, now: store.indexes.begin("a", instead_of=None),
+        lambda store, now: store.indexes.begin("a", Marker()),
     ],
 )
 def test_no_write_counts_whose_write_concern_was_not_met(
