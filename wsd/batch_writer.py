@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from shared.store.errors import is_away
@@ -57,13 +59,20 @@ class BatchSource(Protocol[B, R]):
 class BatchWriter(Generic[B, R]):
     """Writes what a source has waiting; pauses after a failure."""
 
-    def __init__(self, database: Database, source: BatchSource[B, R], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        source: BatchSource[B, R],
+        metrics: Metrics,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
         self._database = database
         self._source = source
         self._metrics = metrics
         self._work = asyncio.Event()
         self._limit = FIRST_OPERATIONS
-        self._proven_at = 0.0
+        self._proven_at = float("-inf")
         self._is_stopping = False
         self._is_failing = False
         self._is_writing = False
@@ -71,10 +80,10 @@ class BatchWriter(Generic[B, R]):
 
     @property
     def refuses_new_work(self) -> bool:
-        """Return whether the database failed and the next attempt has not begun."""
+        """Return whether the database failed, until an attempt is due; that one goes alone."""
         if not self._is_failing:
             return False
-        return self._is_writing or asyncio.get_running_loop().time() < self._paused_until
+        return self._is_writing or self._monotonic() < self._paused_until
 
     def notify(self) -> None:
         """Tell the writer that something waits."""
@@ -97,8 +106,7 @@ class BatchWriter(Generic[B, R]):
 
     async def write_one_batch(self) -> None:
         """Write what waits, up to the limit."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = self._monotonic()
         if started - self._proven_at > PROVEN_SECONDS:
             self._limit = min(self._limit, FIRST_OPERATIONS)
         batch = self._source.take(self._limit)
@@ -116,7 +124,7 @@ class BatchWriter(Generic[B, R]):
             await self._fail(batch)
         else:
             self._is_writing = self._is_failing = False
-            self._adapt(batch, loop.time() - started)
+            self._adapt(batch, self._monotonic() - started)
             self._source.settle(batch, result)
         if self._source.count_waiting():
             self._work.set()
@@ -124,7 +132,7 @@ class BatchWriter(Generic[B, R]):
     async def _fail(self, batch: B) -> None:
         self._is_writing, self._is_failing = False, True
         self._limit = max(MIN_OPERATIONS, min(self._limit, self._source.size_of(batch)) // 2)
-        self._paused_until = asyncio.get_running_loop().time() + PAUSE_AFTER_FAILURE_SECONDS
+        self._paused_until = self._monotonic() + PAUSE_AFTER_FAILURE_SECONDS
         self._source.fail(batch)
         await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
@@ -134,7 +142,7 @@ class BatchWriter(Generic[B, R]):
         if seconds > SLOW_SECONDS:
             self._limit = max(MIN_OPERATIONS, min(self._limit, size) // 2)
         elif size >= self._limit:
-            self._proven_at = asyncio.get_running_loop().time()
+            self._proven_at = self._monotonic()
             if seconds < FAST_SECONDS:
                 self._limit = min(MAX_OPERATIONS, self._limit * 2)
         self._metrics.batch_size = size
