@@ -1,13 +1,17 @@
 """Carries out the node commands about this node's sessions."""
 
+import logging
 from collections.abc import Callable
 
 from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.node_command import CommandKind, NodeCommand
+from shared.store.errors import DatabaseError
 from wsd.background import Background
 from wsd.database import Database
 from wsd.hub import Hub
 from wsd.takeover_probe import TakeoverProbe
+
+log = logging.getLogger(__name__)
 
 
 class CommandPoll:
@@ -61,4 +65,8 @@ class CommandPoll:
 
     async def _answer(self, command: NodeCommand) -> None:
         is_alive = await self._probe.ping(command.session)
-        await self._database.run(self._commands.answer, command, alive=is_alive)
+        try:
+            await self._database.run(self._commands.answer, command, alive=is_alive)
+        except DatabaseError as error:
+            # The command is still there: the next poll answers it.
+            log.warning("a probe was not answered", extra={"error": type(error).__name__})

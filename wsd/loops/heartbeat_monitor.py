@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from shared.domain.closing import INTERNAL_ERROR
 from wsd.connection import Connection
 from wsd.hub import Hub
 from wsd.metrics import Metrics
@@ -99,7 +98,8 @@ class HeartbeatMonitor:
                 self._judge_one(connection, now)
             except Exception:
                 log.exception("a socket could not be judged", extra={"peer": connection.peer})
-                connection.end(INTERNAL_ERROR)
+                # What else of it is broken is not known: only its transport can be trusted.
+                connection.abort()
 
     def _is_overdue(self, connection: Connection, now: float) -> bool:
         session = connection.session
