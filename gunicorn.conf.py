@@ -49,7 +49,25 @@ def describe(error):
 
 
 class EnvelopeWorker(ThreadWorker):
-    """gthread, but what never reaches the application is refused with the envelope, not HTML."""
+    """gthread, with two differences.
+
+    What never reaches the application is refused with the envelope, not HTML; and a worker counts
+    as alive while its threads work, not while the loop does that hands them requests.
+    """
+
+    probe = None
+    worked_at = 0.0
+
+    def notify(self):
+        """Tell the master that we live, unless no thread has ended anything for a while.
+
+        The master kills a worker that says nothing for the whole time-out; ours is half of it.
+        """
+        if self.probe is None or self.probe.done():
+            self.worked_at = time.monotonic()
+            self.probe = self.tpool.submit(int)
+        if time.monotonic() - self.worked_at < self.timeout:
+            super().notify()
 
     def handle_request(self, req, conn):
         """Serve a request, and read what the application left of its body.
@@ -57,6 +75,7 @@ class EnvelopeWorker(ThreadWorker):
         A connection closed over unread bytes is reset: nginx would lose the answer and say 502.
         """
         keep = super().handle_request(req, conn)
+        self.worked_at = time.monotonic()
         deadline = time.monotonic() + DRAIN_SECONDS
         return conn.parser.finish_body(deadline=deadline, max_bytes=BODY_BYTES) and keep
 
@@ -115,7 +134,8 @@ worker_class = EnvelopeWorker
 workers = int(_settings["API_WORKERS"])
 threads = int(_settings["API_THREADS"])
 
-timeout = 30
+# No request of ours takes that long: the database is waited for two seconds at most.
+timeout = 20
 graceful_timeout = 5
 # Longer than nginx keeps an idle connection to us (nginx.conf: keepalive_timeout of the upstream):
 # whoever closes first races with a request on its way, and nginx may not repeat a POST.
