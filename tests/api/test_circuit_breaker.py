@@ -11,8 +11,8 @@ from shared.errors import DatabaseUnavailable, NotFound
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.api.conftest import Clock
-from tests.conftest import free_port
 from tests.support.builders import NODE, NOON, make_node
+from tests.support.ports import free_port
 
 
 def fail(database: Database) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
 from tests.support.eventually import eventually, throughout
+from tests.support.ports import free_port
 from tests.support.processes import RealProcess
 
 pytestmark = pytest.mark.kill
