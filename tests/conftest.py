@@ -74,7 +74,7 @@ def network() -> Iterator[BackgroundLoop]:
     loop.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wire_proxy(network: BackgroundLoop, database_uri: str) -> Iterator[WireProxy]:
     """A way to the worker's database on which a test may let commands fail."""
     opened = WireProxy(network, urlsplit(database_uri).port or 27017)

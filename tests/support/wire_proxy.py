@@ -114,7 +114,7 @@ class WireProxy:
         finally:
             self._links.discard(task)
             for writer in writers:
-                writer.close()
+                writer.transport.abort()
 
     async def _exchange(
         self,
