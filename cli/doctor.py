@@ -33,7 +33,12 @@ def doctor(platform: Platform, /, context: click.Context, as_json: bool) -> None
 
 def _examine(platform: Platform) -> list[Check]:
     from cli.checks.database import check_database
-    from cli.checks.services import check_nginx_binary, check_open_files, check_services
+    from cli.checks.services import (
+        check_disk_space,
+        check_nginx_binary,
+        check_open_files,
+        check_services,
+    )
 
     try:
         settings = platform.settings
@@ -45,6 +50,7 @@ def _examine(platform: Platform) -> list[Check]:
         check_nginx_binary(),
         *check_services(settings),
         check_open_files(settings),
+        check_disk_space(settings),
     ]
 
 

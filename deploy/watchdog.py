@@ -18,6 +18,7 @@ from typing import Any
 
 from supervisor import childutils  # type: ignore[import-untyped]
 
+from deploy.database_probe import DatabaseProbe
 from deploy.log_files import shorten_logs
 from deploy.process_environment import loopback_of, probe_host
 from shared.settings import Settings
@@ -110,18 +111,27 @@ def resident_bytes(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def tick(watchdog: Watchdog, settings: Settings, supervisor: Any) -> None:
-    """Look at every running process once."""
+def tick(
+    watchdog: Watchdog, settings: Settings, supervisor: Any, probe: DatabaseProbe | None
+) -> None:
+    """Look at every running process once; without a probe, the database is not ours."""
     infos = [i for i in supervisor.getAllProcessInfo() if i["statename"] == "RUNNING"]
     for pid in make_round(watchdog, settings, infos):
         log.warning("process %s does not answer: killing it and its children", pid)
         _end(pid, signal.SIGKILL)
-    if settings.database_server != "embedded":
-        return
     for info in infos:
-        if info["name"] == "database" and resident_bytes(info["pid"]) > EMBEDDED_DATABASE_BYTES:
-            log.warning("the embedded database has grown too large: starting it again")
-            _end(info["pid"], signal.SIGTERM)
+        if info["name"] == "database" and probe is not None:
+            _look_after_database(info["pid"], settings, probe)
+
+
+def _look_after_database(pid: int, settings: Settings, probe: DatabaseProbe) -> None:
+    if probe.must_restart(pid):
+        # What was acknowledged is on the disk; a server whose engine has given up may never end.
+        log.warning("the database refuses writes, and its disk has space: starting it again")
+        _end(pid, signal.SIGKILL)
+    elif settings.database_server == "embedded" and resident_bytes(pid) > EMBEDDED_DATABASE_BYTES:
+        log.warning("the embedded database has grown too large: starting it again")
+        _end(pid, signal.SIGTERM)
 
 
 def _end(pid: int, number: signal.Signals) -> None:
@@ -137,12 +147,13 @@ def main(supervisor_url: str) -> None:
     settings = Settings.from_env()
     supervisor = childutils.getRPCInterface({"SUPERVISOR_SERVER_URL": supervisor_url}).supervisor
     watchdog = Watchdog()
+    probe = None if settings.database_server == "external" else DatabaseProbe(settings)
     while True:
         try:
             childutils.listener.wait(sys.stdin, sys.stdout)
         except KeyError:  # the end of the input: no header line
             return
-        tick(watchdog, settings, supervisor)
+        tick(watchdog, settings, supervisor, probe)
         shorten_logs(settings.var_dir / "logs")
         childutils.listener.ok(sys.stdout)
 

@@ -7,6 +7,7 @@ from cli.checks.check import Check, fail, ok, warn
 from cli.context import DatabaseDown, Platform, address_of
 from cli.render import format_age
 from shared.clock import utc_now
+from shared.domain.event import CLOCK_DISTRUSTED, Subject, worker_subject
 from shared.domain.node import HOST_CLOCK_TOLERANCE, Node
 from shared.services.database_setup import describe_server
 from shared.store import Store
@@ -28,6 +29,7 @@ def check_database(platform: Platform) -> list[Check]:
             return [
                 _check_server(facts, f"{kind} {facts.product} {facts.version} at {address}"),
                 _check_clock(facts.local_time, before, utc_now()),
+                _check_trust(store, worker_subject(settings.node_name, settings.worker_port)),
                 _check_indexes(store),
                 *_check_nodes(store.nodes.all(), utc_now()),
             ]
@@ -60,6 +62,20 @@ def _check_clock(theirs: datetime, before: datetime, after: datetime) -> Check:
     if abs(difference) > HOST_CLOCK_TOLERANCE / 2:
         return warn("clock", found, "set both by NTP before leases are misjudged")
     return ok("clock", found)
+
+
+def _check_trust(store: Store, worker: Subject) -> Check:
+    """Look what the worker told last about this machine's clock."""
+    changes = store.events.find(subject=worker)
+    if not changes:
+        return ok("trusted clock", "it never jumped")
+    last = changes[-1]
+    if last.what != CLOCK_DISTRUSTED:
+        return ok("trusted clock", f"trusted since {last.at:%Y-%m-%d %H:%M:%S} UTC")
+    off_by = timedelta(seconds=float(last.detail.get("seconds", 0)))
+    found = f"off by {format_age(abs(off_by))} since {last.at:%Y-%m-%d %H:%M:%S} UTC"
+    advice = "set it by NTP; if it is right now: ./manage.sh restart worker"
+    return warn("trusted clock", f"{found} ({last.reason}): nothing is purged", advice)
 
 
 def _check_indexes(store: Store) -> Check:

@@ -1,4 +1,4 @@
-"""What doctor asks this machine: the platform's ports, nginx, the limit of open files."""
+"""What doctor asks this machine: the platform's ports, nginx, the limit of open files, the disk."""
 
 import resource
 import shutil
@@ -9,7 +9,7 @@ from functools import partial
 import requests
 
 from cli.checks.check import Check, fail, ok, warn
-from deploy import process_environment
+from deploy import disk_space, process_environment
 from shared.settings import Settings
 
 # To connect, and between two bytes of the answer.
@@ -67,3 +67,14 @@ def check_open_files(settings: Settings) -> Check:
     if warning:
         return warn("open files", warning, "raise ulimit -Hn, or lower MAX_CONNECTIONS")
     return ok("open files", f"{allowed} allowed, MAX_CONNECTIONS={settings.max_connections} fits")
+
+
+def check_disk_space(settings: Settings) -> Check:
+    """Look how much may still be written; a database on a full disk takes nothing any more."""
+    free = disk_space.free_bytes(settings.var_dir)
+    found = f"{free / 2**30:.1f} GiB free for {settings.var_dir}"
+    if free < disk_space.FULL_BYTES:
+        return fail("disk", found, "make space: nothing can be registered or recorded")
+    if free < disk_space.EARLY_BYTES:
+        return warn("disk", found, "make space before the database stops taking writes")
+    return ok("disk", found)

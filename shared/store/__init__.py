@@ -8,7 +8,7 @@ from typing import Any, cast
 import pymongo
 from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure
 from pymongo.server_api import ServerApi
 
 from shared.errors import DatabaseUnavailable, SettingsError
@@ -62,6 +62,17 @@ class Store:
     def ping(self) -> None:
         """Ask the server for a sign of life; raise a driver error if there is none."""
         self._database.command("ping")
+
+    def refuses_writes(self) -> bool:
+        """Write something; True when the server answers with an error, which it does on a full disk.
+
+        Raises a driver error when it does not answer at all.
+        """
+        try:
+            self.counters.count_probe()
+        except OperationFailure as error:
+            return not error.timeout
+        return False
 
     def server_time(self) -> datetime:
         """Return the time on the server's own clock."""

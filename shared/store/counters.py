@@ -7,6 +7,7 @@ from pymongo.database import Database
 
 MODULE_ID = "module_id"
 REGISTRY_CHANGES = "registry_changes"
+WRITE_PROBES = "write_probes"
 
 
 class Counters:
@@ -39,6 +40,10 @@ class Counters:
     def note_registry_change(self) -> None:
         """Tell the readers of listings that something in them may have changed."""
         self._collection.update_one({"_id": REGISTRY_CHANGES}, {"$inc": {"value": 1}}, upsert=True)
+
+    def count_probe(self) -> None:
+        """Write for the sake of writing: a server may answer, and read, and yet take no writes."""
+        self._collection.update_one({"_id": WRITE_PROBES}, {"$inc": {"value": 1}}, upsert=True)
 
     def read(self) -> tuple[int, int]:
         """Return (registry changes so far, modules ever registered)."""

@@ -1,5 +1,6 @@
 """platformctl doctor: what it finds, what it advises, and its exit code."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +15,15 @@ from click.testing import CliRunner
 
 from cli.checks.check import Check, Status
 from cli.checks.database import _check_clock, _check_server, check_database
-from cli.checks.services import check_nginx_binary, check_open_files, check_services
+from cli.checks.services import (
+    check_disk_space,
+    check_nginx_binary,
+    check_open_files,
+    check_services,
+)
 from cli.context import Platform
 from cli.main import cli
+from shared.domain.event import clock_changed, worker_subject
 from shared.domain.node import node_address
 from shared.settings import Settings
 from shared.store import Store
@@ -75,8 +82,8 @@ def test_a_healthy_database_is_ok_in_every_line(
     store.indexes.finish("builder")
     registry.enrol()
     checks = by_name(check_database(Platform(settings, store)))
-    assert [check.status for check in checks.values()] == [Status.OK] * 4
-    assert checks.keys() == {"database", "clock", "indexes", f"node {NODE}"}
+    assert [check.status for check in checks.values()] == [Status.OK] * 5
+    assert checks.keys() == {"database", "clock", "trusted clock", "indexes", f"node {NODE}"}
 
 
 def test_a_missing_index_is_named_with_what_to_do(
@@ -210,6 +217,33 @@ def test_more_connections_than_files_is_a_warning(settings: Settings) -> None:
     assert check_open_files(replace(settings, max_connections=10)).status is Status.OK
     check = check_open_files(replace(settings, max_connections=10**9))
     assert (check.status, check.advice[:5]) == (Status.WARN, "raise")
+
+
+@pytest.mark.parametrize(
+    ("free", "status"), [(2**34, Status.OK), (2**29, Status.WARN), (2**20, Status.FAIL)]
+)
+def test_a_disk_that_fills_up_is_told_early(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, status: Status
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, free))
+    check = check_disk_space(replace(settings, var_dir=settings.var_dir / "not" / "made" / "yet"))
+    assert check.status is status
+    assert check.found.startswith(f"{free / 2**30:.1f} GiB free")
+
+
+def test_a_clock_that_jumped_is_told_until_it_is_trusted_again(
+    settings: Settings, store: Store
+) -> None:
+    worker = worker_subject(settings.node_name, settings.worker_port)
+
+    def check() -> Check:
+        return by_name(check_database(Platform(settings, store)))["trusted clock"]
+
+    store.events.record([clock_changed(worker, NOON, "clock_jumped", 31 * 86400)])
+    assert check().status is Status.WARN
+    assert "off by 31d since 2026-03-01 12:00:00 UTC (clock_jumped)" in check().found
+    store.events.record([clock_changed(worker, NOON + timedelta(minutes=5), None, 0)])
+    assert (check().status, check().found) == (Status.OK, "trusted since 2026-03-01 12:05:00 UTC")
 
 
 def test_doctor_ends_with_0_when_nothing_fails(
