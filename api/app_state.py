@@ -7,6 +7,7 @@ from flask import Flask, current_app
 
 from api.circuit_breaker import Database
 from api.listing_cache import CachedListing
+from api.registrar import Registrar
 from shared.domain.presence import PresenceRules
 from shared.services.module_listing import presence_rules, stream_all, stream_online
 from shared.settings import Settings
@@ -23,6 +24,7 @@ class Resources:
     rules: PresenceRules
     online: CachedListing
     everyone: CachedListing
+    registrar: Registrar
 
 
 def share_resources(app: Flask, settings: Settings, store: Store) -> None:
@@ -33,6 +35,7 @@ def share_resources(app: Flask, settings: Settings, store: Store) -> None:
         rules=rules,
         online=CachedListing(database, rules, stream_online),
         everyone=CachedListing(database, rules, stream_all),
+        registrar=Registrar(database, store),
     )
 
 

@@ -25,7 +25,7 @@ from shared.domain.module import Registration
 from shared.services.module_admin import close_module
 from shared.services.module_listing import get_module, to_item
 from shared.services.module_lookup import find_module
-from shared.services.registration import Registered, register_module
+from shared.services.registration import Registered
 
 log = logging.getLogger(__name__)
 modules = Blueprint("modules", __name__, description="Modules report for duty.")
@@ -94,8 +94,7 @@ def close_websocket(reference: ModuleReference) -> Response:
 
 
 def _register(registration: Registration) -> Registered:
-    with resources().database.use() as store:
-        registered = register_module(store, registration, utc_now())
+    registered = resources().registrar.register(registration)
     if registered.is_new:
         module = registered.module
         log.info("registered module %s: %s", module.module_id, module.module_hash)

@@ -1,14 +1,19 @@
 """A module registers, for the first time or again."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.event import was_changed, was_registered
+from shared.domain.ids import ModuleHash
 from shared.domain.module import DEFAULT_PRIORITY, Module, Registration, normalise
 from shared.errors import Conflict
 from shared.store import Store
+from shared.store.counters import Handout
 
 RACES_TO_LOSE = 10
+# Far longer than any process takes from handing out numbers to recording the events.
+ABANDONED_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,54 +24,114 @@ class Registered:
     is_new: bool
 
 
-def register_module(store: Store, registration: Registration, now: datetime) -> Registered:
+Find = Callable[[ModuleHash], Module | None]
+Create = Callable[[Registration], Registered | None]
+
+
+def register_module(
+    store: Store,
+    registration: Registration,
+    now: datetime,
+    *,
+    find: Find | None = None,
+    create: Create | None = None,
+) -> Registered:
     """Register a module, or find the one that has this identity and write what changed.
 
     Idempotent: any number of processes may register the same module at once; one document exists
-    and everybody gets the same answer.
+    and all of them get the same answer. `find` and `create` may do so for many modules together.
     """
+    find = find or store.modules.get
+    create = create or (lambda said: create_modules(store, [said], now)[0])
     for _ in range(RACES_TO_LOSE):
-        module = store.modules.get(registration.module_hash)
+        module = find(registration.module_hash)
         if module is None:
-            created = _create(store, registration, now)
-            if created is not None:
-                return Registered(module=created, is_new=True)
-            continue
-        changes = registration.changes_to(module)
-        if not changes:
-            return Registered(module=module, is_new=False)
-        said = {name: after for name, (_, after) in changes.items()}
-        if store.modules.change(module, said, now):
-            store.events.record([was_changed(module, changes, now)])
-            store.counters.note_registry_change()
-            changed = replace(module, **said, revision=module.revision + 1, updated_at=now)
-            return Registered(module=changed, is_new=False)
+            registered = create(registration)
+        else:
+            registered = _change_module(store, module, registration, now)
+        if registered is not None:
+            return registered
     raise Conflict("This module is being changed by others all the time; try again.")
 
 
-def _create(store: Store, registration: Registration, now: datetime) -> Module | None:
-    """Insert the module; None when somebody else was first."""
-    priority = registration.priority
-    module = Module(
-        module_hash=registration.module_hash,
-        module_id=store.counters.next_module_id(),
-        name=normalise(registration.name),
-        description=registration.description or "",
-        mission_kind=normalise(registration.mission_kind),
-        model_hash=normalise(registration.model_hash),
-        data_requirement=registration.data_requirement,
-        input_data=registration.input_data,
-        output_data=registration.output_data,
-        tags=registration.tags or (),
-        priority=DEFAULT_PRIORITY if priority is None else priority,
-        # An event's id is made of the epoch: the new life of a deleted module must not repeat them.
-        epoch=store.events.last_epoch(registration.module_hash),
+def _change_module(
+    store: Store, module: Module, registration: Registration, now: datetime
+) -> Registered | None:
+    """Write what a known module says anew; None when another process changed it in between."""
+    changes = registration.changes_to(module)
+    if not changes:
+        return Registered(module=module, is_new=False)
+    said = {name: after for name, (_, after) in changes.items()}
+    if not store.modules.change(module, said, now):
+        return None
+    store.events.record([was_changed(module, changes, now)])
+    store.counters.note_registry_change()
+    changed = replace(module, **said, revision=module.revision + 1, updated_at=now)
+    return Registered(module=changed, is_new=False)
+
+
+def create_modules(
+    store: Store, registrations: Sequence[Registration], now: datetime
+) -> list[Registered | None]:
+    """Register unknown modules, with four writes for all of them; None where another was first.
+
+    Whichever write is the last before a kill, every module is registered or unknown. Events that
+    are missing then are recorded by a later call: the handout of the numbers names the modules.
+    """
+    wanted: dict[ModuleHash, Registration] = {}
+    for registration in registrations:
+        wanted.setdefault(registration.module_hash, registration)
+    handed_out = store.counters.hand_out(list(wanted), now)
+    # An event's id is made of the epoch: the new life of a deleted module must not repeat them.
+    epochs = store.events.last_epochs(wanted)
+    created = store.modules.insert(
+        [
+            _make_module(said, number, epochs.get(said.module_hash, 0), now)
+            for number, said in enumerate(wanted.values(), handed_out.first)
+        ]
+    )
+    abandoned = _find_abandoned(handed_out.unfinished, now)
+    _finish(store, [*created, *_find_modules(store, abandoned)], [handed_out.handout, *abandoned])
+    new = {module.module_hash: Registered(module=module, is_new=True) for module in created}
+    return [new.pop(registration.module_hash, None) for registration in registrations]
+
+
+def finish_abandoned(store: Store, now: datetime) -> int:
+    """Record the events of registrations that a kill cut off; return how many batches it was."""
+    abandoned = _find_abandoned(store.counters.unfinished(), now)
+    if abandoned:
+        _finish(store, _find_modules(store, abandoned), abandoned)
+    return len(abandoned)
+
+
+def _find_abandoned(handouts: Iterable[Handout], now: datetime) -> list[Handout]:
+    return [handout for handout in handouts if handout.at < now - ABANDONED_AFTER]
+
+
+def _find_modules(store: Store, handouts: Iterable[Handout]) -> list[Module]:
+    return store.modules.of_hashes({key for handout in handouts for key in handout.hashes})
+
+
+def _finish(store: Store, modules: Iterable[Module], handouts: Iterable[Handout]) -> None:
+    store.events.record([was_registered(module, module.registered_at) for module in modules])
+    store.counters.finish(handouts)
+
+
+def _make_module(said: Registration, number: int, epoch: int, now: datetime) -> Module:
+    return Module(
+        module_hash=said.module_hash,
+        module_id=number,
+        name=normalise(said.name),
+        description=said.description or "",
+        mission_kind=normalise(said.mission_kind),
+        model_hash=normalise(said.model_hash),
+        data_requirement=said.data_requirement,
+        input_data=said.input_data,
+        output_data=said.output_data,
+        tags=said.tags or (),
+        priority=DEFAULT_PRIORITY if said.priority is None else said.priority,
+        epoch=epoch,
         registered_at=now,
         updated_at=now,
         state_since=now,
     )
-    if not store.modules.insert(module):
-        return None
-    store.events.record([was_registered(module, now)])
-    store.counters.note_registry_change()
-    return module

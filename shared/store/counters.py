@@ -1,13 +1,39 @@
 """Numbers that are handed out, and the registry's change counter."""
 
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from shared.domain.ids import ModuleHash
+
 MODULE_ID = "module_id"
 REGISTRY_CHANGES = "registry_changes"
 WRITE_PROBES = "write_probes"
+# Far more than there are processes; only a database that takes half of our writes fills it.
+UNFINISHED_KEPT = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handout:
+    """Numbers for modules that are about to be registered; unfinished until their events are."""
+
+    id: str
+    hashes: tuple[ModuleHash, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedOut:
+    """A handout, the first of its numbers, and the earlier handouts that are unfinished."""
+
+    handout: Handout
+    first: int
+    unfinished: tuple[Handout, ...]
 
 
 class Counters:
@@ -23,15 +49,42 @@ class Counters:
 
     def next_module_id(self) -> int:
         """Hand out the next module_id; a number is never handed out twice."""
-        document = self._collection.find_one_and_update(
+        return int(self._update_numbers({"$inc": {"value": 1}})["value"])
+
+    def hand_out(self, hashes: Sequence[ModuleHash], now: datetime) -> HandedOut:
+        """Hand out a module_id to each of these modules, and note that they are on their way."""
+        mine = Handout(id=uuid.uuid4().hex, hashes=tuple(hashes), at=now)
+        entry = {"id": mine.id, "hashes": list(mine.hashes), "at": mine.at}
+        kept = {"$each": [entry], "$slice": -UNFINISHED_KEPT}
+        document = self._update_numbers(
+            {"$inc": {"value": len(hashes)}, "$push": {"unfinished": kept}}
+        )
+        return HandedOut(
+            handout=mine,
+            first=int(document["value"]) - len(hashes) + 1,
+            unfinished=tuple(_to_handout(e) for e in document["unfinished"] if e["id"] != mine.id),
+        )
+
+    def unfinished(self) -> list[Handout]:
+        """Return the handouts that are not finished."""
+        document = self._collection.find_one({"_id": MODULE_ID}) or {}
+        return [_to_handout(entry) for entry in document.get("unfinished", ())]
+
+    def finish(self, handouts: Iterable[Handout]) -> None:
+        """Forget handouts whose modules are registered: one more change of the registry."""
+        ids = [handout.id for handout in handouts]
+        self._collection.update_one(
             {"_id": MODULE_ID},
-            {"$inc": {"value": 1}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
+            {"$pull": {"unfinished": {"id": {"$in": ids}}}, "$inc": {"finished": 1}},
+        )
+
+    def _update_numbers(self, update: Mapping[str, Any]) -> dict[str, Any]:
+        document = self._collection.find_one_and_update(
+            {"_id": MODULE_ID}, update, upsert=True, return_document=ReturnDocument.AFTER
         )
         if document is None:  # an upsert lost its race on the embedded server: the counter exists
-            return self.next_module_id()
-        return int(document["value"])
+            return self._update_numbers(update)
+        return document
 
     def raise_to(self, name: str, at_least: int) -> None:
         """Make sure that a counter has passed this number (after an import); never lower it."""
@@ -47,5 +100,12 @@ class Counters:
 
     def read(self) -> tuple[int, int]:
         """Return (registry changes so far, modules ever registered)."""
-        values = {doc["_id"]: int(doc.get("value", 0)) for doc in self._collection.find({})}
-        return values.get(REGISTRY_CHANGES, 0), values.get(MODULE_ID, 0)
+        found = {document["_id"]: document for document in self._collection.find({})}
+        numbers, changes = found.get(MODULE_ID, {}), found.get(REGISTRY_CHANGES, {})
+        # Counted with their numbers, new modules cost one write less.
+        new = int(numbers.get("finished", 0))
+        return int(changes.get("value", 0)) + new, int(numbers.get("value", 0))
+
+
+def _to_handout(entry: Mapping[str, Any]) -> Handout:
+    return Handout(id=entry["id"], hashes=tuple(entry["hashes"]), at=entry["at"])

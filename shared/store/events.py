@@ -62,10 +62,16 @@ class Events:
             for document in self._collection.find({"_id": {"$in": part}}, {"reason": 1})
         }
 
-    def last_epoch(self, module_hash: ModuleHash) -> int:
-        """Return the highest epoch that something happened to this module in; 0 if nothing did."""
-        documents = self._collection.find({"subject.id": module_hash}, {"detail.epoch": 1})
-        return max((doc.get("detail", {}).get("epoch", 0) for doc in documents), default=0)
+    def last_epochs(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, int]:
+        """Return the highest epoch in the history of each of these modules that has one."""
+        latest: dict[ModuleHash, int] = {}
+        fields = {"subject.id": 1, "detail.epoch": 1}
+        for ids in chunks(hashes):
+            for document in self._collection.find({"subject.id": {"$in": ids}}, fields):
+                module_hash = document["subject"]["id"]
+                epoch = document.get("detail", {}).get("epoch", 0)
+                latest[module_hash] = max(epoch, latest.get(module_hash, 0))
+        return latest
 
     def modules_starting_with(self, prefix: str) -> set[ModuleHash]:
         """Return the hashes that start with this and that something happened to."""

@@ -1,17 +1,17 @@
 """The registered modules: what they said about themselves, and what operators decided."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import IndexModel
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId
 from shared.domain.module import DEFAULT_PRIORITY, Module
 from shared.store.chunks import chunks, each
+from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.sessions import SESSION_FALLBACKS, to_session
 
@@ -79,6 +79,18 @@ class Modules:
             for document in self._collection.find({"_id": {"$in": ids}}, {"name": 1})
         }
 
+    def of_hashes(self, hashes: Iterable[ModuleHash]) -> list[Module]:
+        """Return those of these modules that are registered."""
+        return [
+            module
+            for ids in chunks(hashes)
+            for module in _FORM.read_all(self._collection.find({"_id": {"$in": ids}}))
+        ]
+
+    def count(self) -> int:
+        """Return how many modules are registered (the embedded server counts them one by one)."""
+        return self._collection.estimated_document_count()
+
     def all(self) -> list[Module]:
         """Return every registered module."""
         return list(self.stream())
@@ -97,13 +109,16 @@ class Modules:
         documents = self._collection.find({"session.node": {"$gt": ""}})
         return list(_FORM.read_all(documents))
 
-    def insert(self, module: Module) -> bool:
-        """Insert a new module; False when it was registered in between."""
-        try:
-            self._collection.insert_one(_to_document(module))
-        except DuplicateKeyError:
-            return False
-        return True
+    def insert(self, modules: Sequence[Module]) -> list[Module]:
+        """Insert new modules; return those that nobody registered in between."""
+        inserted = insert_new(self._collection, [_to_document(module) for module in modules])
+        if inserted == len(modules):
+            return list(modules)
+        numbers = {
+            found.module_hash: found.module_id
+            for found in self.of_hashes(m.module_hash for m in modules)
+        }
+        return [module for module in modules if numbers.get(module.module_hash) == module.module_id]
 
     def change(self, module: Module, changes: Mapping[str, Any], now: datetime) -> bool:
         """Write what a re-registration changes; False when the revision moved in between."""

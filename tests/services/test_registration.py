@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,7 +11,12 @@ from shared.domain.event import module_subject
 from shared.domain.module import Module
 from shared.errors import Conflict
 from shared.services.module_admin import delete_module
-from shared.services.registration import Registered, register_module
+from shared.services.registration import (
+    Registered,
+    create_modules,
+    finish_abandoned,
+    register_module,
+)
 from shared.store import Store
 from tests.support.builders import ACTOR, make_registration
 from tests.support.registry import Registry
@@ -151,3 +157,92 @@ def test_every_change_is_told_to_the_readers_of_listings(registry: Registry) -> 
         register(registry, description=description)
         told.append(changes(registry.store))
     assert told == sorted(set(told))
+
+
+def create(registry: Registry, *names: str) -> list[Registered | None]:
+    return create_modules(
+        registry.store, [make_registration(name=name) for name in names], registry.now
+    )
+
+
+def test_modules_that_register_together_are_numbered_in_their_order(registry: Registry) -> None:
+    created = [registered.module for registered in create(registry, "c", "a", "b") if registered]
+    assert [(module.name, module.module_id) for module in created] == [("c", 1), ("a", 2), ("b", 3)]
+    for module in created:
+        assert registry.read(module) == module
+        assert registry.happened(module) == [("registered", None)]
+    assert registry.store.counters.unfinished() == []
+
+
+def test_of_those_that_register_together_each_hash_is_created_once(registry: Registry) -> None:
+    register(registry, name="known")
+    known, first, second = create(registry, "known", "new", "new")
+    assert first is not None
+    assert first.is_new
+    assert (known, second) == (None, None)
+    assert sorted(m.name for m in registry.store.modules.all()) == ["known", "new"]
+
+
+class Killed(BaseException):
+    """What ends a process between two of its calls."""
+
+
+CALLS = [
+    ("counters", "hand_out"),
+    ("modules", "insert"),
+    ("events", "record"),
+    ("counters", "finish"),
+]
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("collection", "call"), CALLS)
+def test_a_kill_leaves_each_module_registered_or_unknown(
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    collection: str,
+    call: str,
+    is_done: bool,
+) -> None:
+    owner = getattr(registry.store, collection)
+    real = getattr(owner, call)
+
+    def die(*arguments: Any) -> None:
+        if is_done:
+            real(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, call, die)
+        with pytest.raises(Killed):
+            create(registry, "a", "b")
+    left = {module.name for module in registry.store.modules.all()}
+    assert left in (set(), {"a", "b"})
+    registry.now += timedelta(seconds=61)
+    modules = [register(registry, name=name).module for name in ("a", "b")]
+    register(registry, name="another")
+    assert len({module.module_id for module in modules}) == 2
+    for module in modules:
+        assert registry.happened(module) == [("registered", None)]
+    assert registry.store.counters.unfinished() == []
+
+
+def test_housekeeping_finishes_what_a_kill_cut_off(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(registry.store.events, "record", Mock(side_effect=Killed))
+        create(registry, "a")
+    (module,) = registry.store.modules.all()
+    assert finish_abandoned(registry.store, registry.now + timedelta(seconds=59)) == 0
+    assert registry.happened(module) == []
+    assert finish_abandoned(registry.store, registry.now + timedelta(seconds=61)) == 1
+    (event,) = registry.store.events.find(subject=module_subject(module.module_hash))
+    assert (event.what, event.at) == ("registered", module.registered_at)
+
+
+def test_a_registration_under_way_is_left_alone(registry: Registry) -> None:
+    registry.store.counters.hand_out([make_registration(name="slow").module_hash], registry.now)
+    registry.now += timedelta(seconds=10)
+    register(registry, name="another")
+    assert len(registry.store.counters.unfinished()) == 1

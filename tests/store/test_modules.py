@@ -18,7 +18,7 @@ OTHER = NodeId("host-b:10090:1")
 
 def insert(store: Store, name: str = "load-forecast", **overrides: Any) -> Module:
     module = make_module(name=name, **overrides)
-    assert store.modules.insert(module)
+    assert store.modules.insert([module]) == [module]
     return module
 
 
@@ -58,10 +58,18 @@ def connect(store: Store, module: Module, **overrides: Any) -> Module:
 
 
 def test_a_module_is_inserted_once(store: Store) -> None:
-    module = make_module()
-    assert store.modules.insert(module)
-    assert not store.modules.insert(module)
-    assert store.modules.get(module.module_hash) == module
+    first, late = make_module(module_id=1), make_module(module_id=2)
+    other = make_module(name="another", module_id=3)
+    assert store.modules.insert([first]) == [first]
+    assert store.modules.insert([late, other]) == [other]
+    assert store.modules.get(first.module_hash) == first
+
+
+def test_modules_are_found_by_their_hashes_and_counted(store: Store) -> None:
+    modules = [insert(store, name=f"module-{n}", module_id=n) for n in range(60)]
+    wanted = [module.module_hash for module in modules[1:]]
+    assert {m.module_id for m in store.modules.of_hashes([*wanted, "0" * 64])} == set(range(1, 60))
+    assert store.modules.count() == 60
 
 
 def test_everything_that_was_registered_is_read_back(store: Store, now: datetime) -> None:
