@@ -29,7 +29,8 @@ class Resources:
 
 def share_resources(app: Flask, settings: Settings, store: Store) -> None:
     """Make what the views of this application share."""
-    database, rules = Database(store), presence_rules(settings)
+    data_dir = None if settings.database_server == "external" else settings.var_dir / "db"
+    database, rules = Database(store, data_dir=data_dir), presence_rules(settings)
     app.extensions[_EXTENSION] = Resources(
         database=database,
         rules=rules,

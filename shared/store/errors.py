@@ -86,6 +86,11 @@ def is_failing(error: BaseException) -> bool:
     return isinstance(error, OperationFailure) and error.code in FAILING_CODES
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether the server answered that its disk is full."""
+    return isinstance(error, OperationFailure) and error.code == OUT_OF_DISK_SPACE
+
+
 def is_slow(error: BaseException) -> bool:
     """Return whether a call did not end in its time, which says nothing about other calls."""
     return isinstance(error, PyMongoError) and error.timeout
