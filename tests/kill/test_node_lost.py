@@ -28,9 +28,14 @@ def test_another_node_sweeps_after_a_killed_one(
     modules, lost = platform.register(60), node.node_id
     module_programs.connect(modules, node.door)
     node.kill()
+    killed = platform.store.nodes.get(lost)
+    assert killed is not None
     eventually(lambda: lost not in {n.id for n in platform.store.nodes.all()})
     assert platform.nodes_of(modules) == {""}
     assert platform.reasons(modules) == [["node_lost"]] * 60
+    ends = [event.at for module in modules for event in platform.events(module, "offline")]
+    assert set(ends) == {killed.lease_until}
+    assert {platform.stored(module).state_since for module in modules} == {killed.lease_until}
 
 
 def test_a_restarted_node_takes_its_predecessors_modules_offline_at_once(
