@@ -60,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
     is_lost: bool = False
     heard_at: float = 0.0
     pinged_at: float = 0.0
+    judge_at: float = 0.0
     _transport: asyncio.Transport = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _deadline: asyncio.TimerHandle | None = None

@@ -12,6 +12,13 @@ from websockets.frames import Frame, Opcode
 
 import wsd.connection
 import wsd.daemon
+from shared.domain.closing import (
+    INVALID_FRAMES,
+    INVALID_TEXT,
+    MESSAGE_TOO_BIG,
+    PROTOCOL_ERROR,
+    Closing,
+)
 from tests.support.eventually import eventually_async
 from tests.support.ports import free_port
 from tests.wsd.conftest import RunningDaemon
@@ -96,6 +103,29 @@ async def test_text_that_is_not_utf8_closes_with_1007(
     with pytest.raises(ConnectionClosed) as closed:
         await socket.recv()
     assert closed.value.rcvd.code == 1007
+
+
+@pytest.mark.parametrize(
+    ("data", "closing"),
+    [
+        (b"\x81\x01x", PROTOCOL_ERROR),
+        (Frame(Opcode.TEXT, b"\xff").serialize(mask=True), INVALID_TEXT),
+        (Frame(Opcode.TEXT, b"garbage").serialize(mask=True) * 20, INVALID_FRAMES),
+        (Frame(Opcode.TEXT, b"x" * 2**21).serialize(mask=True)[:1000], MESSAGE_TOO_BIG),
+    ],
+    ids=["protocol", "text", "garbage", "size"],
+)
+async def test_the_history_says_what_was_wrong_with_the_frames(
+    running: RunningDaemon, data: bytes, closing: Closing
+) -> None:
+    module = running.register()
+    socket = await running.connect(module.module_hash)
+    socket.transport.write(data)
+    await eventually_async(lambda: running.presence(module) == ("offline", "connection_lost"))
+    (event,) = [e for e in running.store.events.find() if e.what == "offline"]
+    socket.transport.abort()
+    said = {name: event.detail[name] for name in ("close_code", "close_text")}
+    assert said == {"close_code": closing.code, "close_text": closing.text}
 
 
 async def test_a_thousand_garbage_frames_close_with_1008(
