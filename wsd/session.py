@@ -159,6 +159,13 @@ class SocketSession:
         self.asked_at = now
         return (Ask.ALIVE,)
 
+    def next_check_at(self, rules: SilenceRules) -> float:
+        """Return the earliest time at which `check` has something to say, if nothing arrives."""
+        close_at = self.last_heartbeat_at + rules.timeout_seconds
+        if self.sends_heartbeats:
+            return close_at
+        return min(close_at, max(self.last_heartbeat_at, self.asked_at) + rules.interval_seconds)
+
     def close(self, closing: Closing, detail: Mapping[str, Any] | None = None) -> Sequence[Output]:
         """Start closing; nothing that arrives from now on counts."""
         if self.phase is Phase.CLOSING:

@@ -120,3 +120,17 @@ def test_a_socket_before_its_handshake_hears_nothing() -> None:
     connecting = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0)
     assert connecting.receive(b"heartbeat", now=1) == ()
     assert connecting.check(now=1000, rules=RULES) == ()
+
+
+@pytest.mark.parametrize("sends_heartbeats", [True, False])
+def test_no_check_before_the_next_one_finds_anything(
+    session: SocketSession, sends_heartbeats: bool
+) -> None:
+    if sends_heartbeats:
+        session.receive(b"heartbeat", now=0)
+    now = found = 0.0
+    while session.phase is Phase.REGISTERED:
+        now = session.next_check_at(RULES)
+        assert session.check(now=now - 0.001, rules=RULES) == ()
+        found += len(session.check(now=now, rules=RULES))
+    assert (now, found) == (90, 1 if sends_heartbeats else 3)

@@ -62,7 +62,7 @@ class HeartbeatMonitor:
             call()
         now = self._clock.now()
         if now >= self._judge_from:
-            self._judge(list(self._hub.by_session.values()), now)
+            self._judge([c for c in self._hub.by_session.values() if c.judge_at <= now], now)
         return False
 
     def _measure(self, elapsed: float, lag: float) -> None:
@@ -120,6 +120,17 @@ class HeartbeatMonitor:
             connection.check(now, self._rules)
             if connection.pinged_at <= connection.heard_at <= now - self._ping_seconds:
                 connection.ping_now(now)
+            connection.judge_at = self._find_next_deadline(connection)
+
+    def _find_next_deadline(self, connection: Connection) -> float:
+        """Return when to look again at a module that sends nothing until then.
+
+        What it sends only moves that on. Looking at all of 10,000 sockets in every tick took 4 % of
+        a core.
+        """
+        assert connection.session is not None
+        ping_at = max(connection.heard_at, connection.pinged_at) + self._ping_seconds
+        return min(ping_at, connection.session.next_check_at(self._rules))
 
 
 def _boot_seconds() -> float:
