@@ -65,6 +65,10 @@ class RealProcess:
         self._signal(signal.SIGCONT)
         self.is_frozen = False
 
+    def toggle_hang(self) -> None:
+        """Have the main thread hang while the others go on, or let it go on, too."""
+        self._signal(signal.SIGUSR1)
+
     def terminate(self) -> None:
         """Ask it to end, and return at once."""
         assert self._process is not None

@@ -14,6 +14,8 @@ CHUNK = 65536
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 # How the driver's message begins that writes to `modules`, and the one that reads them by hash.
 MODULE_WRITES = b"\x02update\x00\x08\x00\x00\x00modules\x00"
+# How the write of one document begins: the statements of an update, and a whole insert.
+COMMITS = (b"\x03u\x00", b"\x02insert\x00")
 MODULE_READS = b"\x02find\x00\x08\x00\x00\x00modules\x00"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -40,6 +42,7 @@ class Proxy:
         self._treatments: list[Treatment] = []
         self._server = background.run(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
+        self.commit_seconds = 0.0
         self.flowing = asyncio.Event()
         self.flowing.set()
 
@@ -76,6 +79,15 @@ class Proxy:
         treatment.gate.set()
         with self._treating(treatment):
             yield treatment
+
+    @contextmanager
+    def with_slow_disk(self, commit_seconds: float) -> Iterator[None]:
+        """Delay the answers to writes by so much for each commit that the server makes."""
+        self.commit_seconds = commit_seconds
+        try:
+            yield
+        finally:
+            self.commit_seconds = 0.0
 
     def close(self) -> None:
         """Listen no longer, and reset what is connected."""
@@ -130,6 +142,7 @@ class Link:
         self._client = client
         self._server = server
         self._treatment: Treatment | None = None
+        self._commits = 0
 
     async def run(self) -> None:
         """Forward both ways until one side ends."""
@@ -154,10 +167,13 @@ class Link:
     async def _forward_requests(self) -> None:
         while data := await self._read(self._client):
             self._treatment = self._proxy.find_treatment(data) or self._treatment
+            self._commits += sum(data.count(words) for words in COMMITS)
             await self._write(self._server, data)
 
     async def _forward_answers(self) -> None:
         while data := await self._read(self._server):
+            commits, self._commits = self._commits, 0
+            await asyncio.sleep(commits * self._proxy.commit_seconds)
             treatment, self._treatment = self._treatment, None
             if treatment is not None:
                 treatment.met += 1

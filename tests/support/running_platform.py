@@ -2,7 +2,9 @@
 
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from shared.domain.event import Event, module_subject
 from shared.domain.ids import ModuleHash
 from shared.domain.module import Module
 from shared.domain.node_command import CommandKind, NodeCommand
-from shared.store import connect
+from shared.store import Store, connect
 from shared.store.modules import _to_document
 from tests.support.asking import Answer, answers, ask
 from tests.support.background import BackgroundLoop
@@ -30,7 +32,7 @@ class WsdNode(RealProcess):
     """One wsd process, which reaches the database through a proxy of its own."""
 
     def __init__(self, index: int, proxy: Proxy, env: dict[str, str], directory: Path) -> None:
-        command = [sys.executable, "-m", "wsd", "--index", str(index)]
+        command = [sys.executable, "-m", "tests.support.hangable_wsd", "--index", str(index)]
         super().__init__(
             f"wsd_{index}", command, env | {"MONGODB_PORT": str(proxy.port)}, directory
         )
@@ -110,6 +112,15 @@ class RunningPlatform:
         eventually(lambda: answers(self._ports["api"], "/readyz"))
         eventually(lambda: answers(self._ports["nginx"], "/healthz"))
 
+    @contextmanager
+    def store_behind(self, proxy: Proxy) -> Iterator[Store]:
+        """Open a store that reaches the database as a wsd does."""
+        store = connect(replace(self._settings, mongodb_port=proxy.port), timeout_ms=20_000)
+        try:
+            yield store
+        finally:
+            store.close()
+
     def ask_api(self, path: str) -> Answer:
         """Ask the api, past nginx; raises OSError when it does not answer at all."""
         return ask(self._ports["api"], path)
@@ -158,6 +169,15 @@ class RunningPlatform:
         """Return what happened to a module, oldest first."""
         found = self.store.events.find(subject=module_subject(module_hash))
         return [event for event in found if event.what == what]
+
+    def histories(self, modules: Sequence[ModuleHash]) -> list[list[str]]:
+        """Return how each of these modules came and went, without what came and went twice."""
+        histories: dict[str, list[str]] = {module_hash: [] for module_hash in modules}
+        query = {"subject.id": {"$in": list(modules)}, "what": {"$in": ["online", "offline"]}}
+        found = self.collection("events").find(query)
+        for event in sorted(found, key=lambda e: (e["detail"]["epoch"], e["what"] == "offline")):
+            histories[event["subject"]["id"]].append(event["what"])
+        return list(histories.values())
 
     def reasons(self, modules: Sequence[ModuleHash]) -> list[list[str]]:
         """Return the reasons for which each of these modules went offline."""

@@ -1,0 +1,44 @@
+"""Many modules come at once while the database's disk is slow: each gets in, in its turn."""
+
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from shared.clock import utc_now
+from shared.domain.ids import ModuleHash, NodeId, SessionId
+from shared.domain.session import Session, SessionStart
+from shared.store import Store
+from tests.kill.platform import RunningPlatform, WsdNode
+from tests.support.eventually import eventually
+from tests.support.module_programs import ModulePrograms
+
+pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+
+MODULES = 200
+SAMPLE = 40
+COMMIT_SECONDS = 0.04  # with this, 125 sessions in one batch take longer than its time-out
+
+
+def write_bare(store: Store, modules: Sequence[ModuleHash]) -> float:
+    """Write sessions and nothing else; return the seconds that each took."""
+    bare = Session(id=SessionId("bare"), node=NodeId("bare"), peer="none", connected_at=utc_now())
+    starts = [SessionStart(module_hash=m, session=bare, epoch_before=0, epoch=1) for m in modules]
+    started = time.monotonic()
+    assert store.sessions.write(starts, []) == len(modules)
+    return (time.monotonic() - started) / len(modules)
+
+
+def test_a_storm_on_a_slow_disk_takes_at_most_twice_as_long_as_its_updates(
+    platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
+) -> None:
+    modules, sample = platform.register(MODULES), platform.register(SAMPLE)
+    with node.proxy.with_slow_disk(COMMIT_SECONDS):
+        with platform.store_behind(node.proxy) as store:
+            bare_seconds = write_bare(store, sample)
+        started = time.monotonic()
+        programs = module_programs.start(modules, node.door, returns=True, heartbeat_seconds=0.5)
+        eventually(lambda: all(program.opened for program in programs), 40)
+        storm_seconds = time.monotonic() - started
+    assert storm_seconds < 2 * bare_seconds * MODULES
+    assert all(program.refusals == [] for program in programs)
