@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 

@@ -3,10 +3,10 @@
 import pytest
 
 from shared.domain.ids import ModuleHash
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModuleProgram, ModulePrograms
 from tests.support.proxy import MODULE_READS, MODULE_WRITES
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 

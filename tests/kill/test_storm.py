@@ -9,9 +9,9 @@ from shared.clock import utc_now
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.session import Session, SessionStart
 from shared.store import Store
-from tests.kill.platform import RunningPlatform, WsdNode
 from tests.support.eventually import eventually
 from tests.support.module_programs import ModulePrograms
+from tests.support.running_platform import RunningPlatform, WsdNode
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
