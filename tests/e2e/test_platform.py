@@ -254,7 +254,7 @@ def test_processes_whose_output_is_not_read_go_on(platform: Platform) -> None:
             refuse_bad_request(platform.setting("API_PORT"))
             assert platform.ask("/healthz").status == 200
         assert "steady" in platform.online()
-        eventually(lambda: "restless" not in platform.online(), timeout_seconds=5)
+        eventually(lambda: "restless" not in platform.online(), seconds=5)
     eventually(lambda: "/healthz" in platform.log("nginx-access"))
 
 
