@@ -24,6 +24,7 @@ from shared.domain.closing import (
 )
 from shared.domain.ids import ModuleHash, SessionId
 from shared.errors import NotFound
+from tests.support.builders import NOON
 from wsd.background import Background
 from wsd.connection import INBOX, Connection, Surroundings
 from wsd.metrics import Metrics
@@ -119,7 +120,7 @@ class Server:
         if request.path == "/no":
             return refuse(NotFound("There is no such module."))
         response = connection.protocol.accept(request)
-        session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", now=0.0)
+        session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0.0)
         connection.start_session(session, epoch=1)
         self.held.append(connection)
         self.asked.set()
@@ -250,7 +251,8 @@ async def test_a_handshake_that_is_never_finished_is_cut_off(
 async def test_a_peer_that_leaves_before_its_answer_is_lost(server: Server) -> None:
     peer = await server.open()
     await peer.say(REQUEST % b"/late")
-    await server.asked.wait()
+    async with asyncio.timeout(5):
+        await server.asked.wait()
     peer.reset()
     assert await server.wait_for_end() == (LOST, {})
 
@@ -258,7 +260,8 @@ async def test_a_peer_that_leaves_before_its_answer_is_lost(server: Server) -> N
 async def test_a_closing_that_comes_before_the_answer_is_said_after_it(server: Server) -> None:
     peer = await server.open()
     await peer.say(REQUEST % b"/late")
-    await server.asked.wait()
+    async with asyncio.timeout(5):
+        await server.asked.wait()
     server.held[0].end(REPLACED)
     server.may_answer.set()
     assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
