@@ -10,6 +10,7 @@ from api.listing_cache import CachedListing
 from api.registrar import Registrar
 from shared.domain.presence import PresenceRules
 from shared.services.module_listing import presence_rules, stream_all, stream_online
+from shared.services.registration_quota import RegistrationQuota
 from shared.settings import Settings
 from shared.store import Store
 
@@ -36,7 +37,7 @@ def share_resources(app: Flask, settings: Settings, store: Store) -> None:
         rules=rules,
         online=CachedListing(database, rules, stream_online),
         everyone=CachedListing(database, rules, stream_all),
-        registrar=Registrar(database, store),
+        registrar=Registrar(database, store, RegistrationQuota.of(settings)),
     )
 
 

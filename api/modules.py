@@ -3,10 +3,11 @@
 import logging
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from api.app_state import resources
 from api.http.blueprint import Blueprint
+from api.http.client_address import client_address
 from api.http.envelope import ok
 from api.listing_response import answer_listing
 from api.module_answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer
@@ -94,7 +95,7 @@ def close_websocket(reference: ModuleReference) -> Response:
 
 
 def _register(registration: Registration) -> Registered:
-    registered = resources().registrar.register(registration)
+    registered = resources().registrar.register(registration, client_address(request))
     if registered.is_new:
         module = registered.module
         log.info("registered module %s: %s", module.module_id, module.module_hash)

@@ -1,35 +1,53 @@
 """Registers modules for all threads of a process: those that come at the same time go together."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from api.batched_calls import BatchedCalls
 from api.circuit_breaker import CALL_TIMEOUT_MS, Database
 from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.module import Module, Registration
+from shared.errors import Conflict
 from shared.services.registration import Registered, create_modules, register_module
+from shared.services.registration_quota import RegistrationQuota, refuse, take_place
 from shared.store import Store, batch_timeout
+
+# How long a full registry is believed to be full.
+FULL_SECONDS = 1.0
 
 
 class Registrar:
     """One for each process; every call for a batch is made by a thread that was lent the store."""
 
-    def __init__(self, database: Database, store: Store) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        quota: RegistrationQuota,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._store = store
+        self._quota = quota
+        self._clock = clock
+        self._full_until = 0.0
         self._finding = BatchedCalls(self._find)
         self._creating = BatchedCalls(self._create)
 
-    def register(self, registration: Registration) -> Registered:
-        """Register a module, for the first time or again; raises DatabaseUnavailable."""
+    def register(self, registration: Registration, address: str) -> Registered:
+        """Register a module, for the first time or again; a new one must be within the quota.
+
+        Raises DatabaseUnavailable, TooManyRequests and Conflict.
+        """
+        now = utc_now()
+
+        def create(new: Registration) -> Registered | None:
+            take_place(self._store, self._quota, address, now)
+            return self._creating.call(new)
+
         with self._database.use() as store:
-            return register_module(
-                store,
-                registration,
-                utc_now(),
-                find=self._finding.call,
-                create=self._creating.call,
-            )
+            return register_module(store, registration, now, find=self._finding.call, create=create)
 
     def _find(self, hashes: Sequence[ModuleHash]) -> list[Module | None]:
         with batch_timeout(CALL_TIMEOUT_MS / 1000):
@@ -37,6 +55,13 @@ class Registrar:
         return [found.get(module_hash) for module_hash in hashes]
 
     def _create(self, registrations: Sequence[Registration]) -> list[Registered | None]:
+        if self._clock() < self._full_until:
+            raise refuse(self._quota)
         # For the whole batch: those that wait for the next one shall not wait longer, either.
         with batch_timeout(CALL_TIMEOUT_MS / 1000):
-            return create_modules(self._store, registrations, utc_now())
+            try:
+                return create_modules(self._store, registrations, utc_now(), self._quota)
+            except Conflict:
+                # Counting is dear on the embedded server, and a flood would make it count on and on.
+                self._full_until = self._clock() + FULL_SECONDS
+                raise

@@ -59,6 +59,8 @@ class Settings:
     node_name: str
     max_connections: int
     max_connections_per_address: int
+    registrations_per_address_and_hour: int
+    max_modules: int
 
     mongodb_host: str
     mongodb_name: str
@@ -163,6 +165,10 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
         "max_connections_per_address": env.int(
             "MAX_CONNECTIONS_PER_ADDRESS", 0, validate=_not_negative
         ),
+        "registrations_per_address_and_hour": env.int(
+            "REGISTRATIONS_PER_ADDRESS_AND_HOUR", 0, validate=_not_negative
+        ),
+        "max_modules": env.int("MAX_MODULES", 0, validate=_not_negative),
     }
 
 

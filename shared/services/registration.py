@@ -8,6 +8,7 @@ from shared.domain.event import was_changed, was_registered
 from shared.domain.ids import ModuleHash
 from shared.domain.module import DEFAULT_PRIORITY, Module, Registration, normalise
 from shared.errors import Conflict
+from shared.services.registration_quota import NO_QUOTA, RegistrationQuota, count_room, refuse
 from shared.store import Store
 from shared.store.counters import Handout
 
@@ -71,10 +72,15 @@ def _change_module(
 
 
 def create_modules(
-    store: Store, registrations: Sequence[Registration], now: datetime
+    store: Store,
+    registrations: Sequence[Registration],
+    now: datetime,
+    quota: RegistrationQuota = NO_QUOTA,
 ) -> list[Registered | None]:
     """Register unknown modules, with four writes for all of them; None where another was first.
 
+    Raises Conflict when there is no room for any of them; where there is room for some, the others
+    are left out like those that come second, and meet the full registry when they try again.
     Whichever write is the last before a kill, every module is registered or unknown. Events that
     are missing then are recorded by a later call: the handout of the numbers names the modules.
     """
@@ -84,14 +90,16 @@ def create_modules(
     handed_out = store.counters.hand_out(list(wanted), now)
     # An event's id is made of the epoch: the new life of a deleted module must not repeat them.
     epochs = store.events.last_epochs(wanted)
-    created = store.modules.insert(
-        [
-            _make_module(said, number, epochs.get(said.module_hash, 0), now)
-            for number, said in enumerate(wanted.values(), handed_out.first)
-        ]
-    )
+    modules = [
+        _make_module(said, number, epochs.get(said.module_hash, 0), now)
+        for number, said in enumerate(wanted.values(), handed_out.first)
+    ]
+    room = count_room(store, quota, handed_out)
+    created = store.modules.insert(modules[:room])
     abandoned = _find_abandoned(handed_out.unfinished, now)
     _finish(store, [*created, *_find_modules(store, abandoned)], [handed_out.handout, *abandoned])
+    if not room:
+        raise refuse(quota)
     new = {module.module_hash: Registered(module=module, is_new=True) for module in created}
     return [new.pop(registration.module_hash, None) for registration in registrations]
 

@@ -22,6 +22,7 @@ from shared.store.indexes import Indexes
 from shared.store.modules import Modules
 from shared.store.node_commands import NodeCommands
 from shared.store.nodes import Nodes
+from shared.store.quotas import Quotas
 from shared.store.sessions import Sessions
 
 Document = dict[str, Any]
@@ -49,6 +50,7 @@ class Store:
         self.node_commands = NodeCommands(database)
         self.counters = Counters(database)
         self.events = Events(database)
+        self.quotas = Quotas(database)
         self.dump = Dump(database)
         self.indexes = Indexes(
             database,
