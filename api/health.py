@@ -1,13 +1,26 @@
 """Is the process alive, and can it work?"""
 
 from flask import Response
+from marshmallow import Schema, fields
 
 from api.app_state import resources
 from api.http.blueprint import Blueprint
 from api.http.envelope import ok
-from api.module_answers import HealthAnswer, IndexAnswer
 
 health = Blueprint("health", __name__, description="For probes and people.")
+
+
+class IndexAnswer(Schema):
+    """What this is and where to go on."""
+
+    name = fields.String()
+    links = fields.List(fields.String())
+
+
+class HealthAnswer(Schema):
+    """How the process is."""
+
+    status = fields.String()
 
 
 @health.route("/")

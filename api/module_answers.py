@@ -1,19 +1,9 @@
-"""What the answers hold: documentation for /openapi.json, never run over the data."""
-
-from functools import cache
+"""What the answers about modules hold: documentation for /openapi.json, never run over the data."""
 
 from marshmallow import Schema, fields, validate
 
 from shared.domain.closing import OfflineReason
 from shared.domain.presence import State
-
-
-class Envelope(Schema):
-    """Every answer."""
-
-    code = fields.String(metadata={"description": "2000 is success."})
-    message = fields.String()
-    result = fields.Raw(allow_none=True)
 
 
 class RegisteredAnswer(Schema):
@@ -74,24 +64,3 @@ class ModuleAnswer(Schema):
     last_alive_time = fields.DateTime(allow_none=True)
     last_login_time = fields.DateTime(allow_none=True)
     last_execution_time = fields.DateTime(allow_none=True)
-
-
-class IndexAnswer(Schema):
-    """What this is and where to go on."""
-
-    name = fields.String()
-    links = fields.List(fields.String())
-
-
-class HealthAnswer(Schema):
-    """How the process is."""
-
-    status = fields.String()
-
-
-@cache
-def in_envelope(answer: type[Schema], *, many: bool) -> type[Schema]:
-    """Return the schema of an envelope around this answer, one class for each."""
-    result = fields.List(fields.Nested(answer)) if many else fields.Nested(answer)
-    name = f"{answer.__name__}{'List' if many else ''}Envelope"
-    return type(name, (Envelope,), {"result": result})

@@ -1,11 +1,11 @@
-"""What requests say and what answers hold, as marshmallow schemas: checked, and documented."""
+"""What requests about modules say, as marshmallow schemas: checked, and documented."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.http.fields import JsonValue, Text, WholeNumber
+from api.http.fields import JsonValue, RequestSchema, Text, WholeNumber
 from shared.domain.ids import ModuleHash
 from shared.domain.module import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, Registration
 from shared.domain.presence import State
@@ -20,13 +20,7 @@ INT32_MAX = 2**31 - 1
 _REQUIREMENT = "Which data the module reads: a JSON object or array of at most 64 KiB."
 
 
-class Words(Schema):
-    """What every request schema shares: the sentence about a word that nobody knows."""
-
-    error_messages = {"unknown": "is not known here"}  # noqa: RUF012
-
-
-class RegistrationQuery(Words):
+class RegistrationQuery(RequestSchema):
     """A module about itself, in a query: the JSON values are texts."""
 
     name = Text(NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, required=True)
@@ -73,7 +67,7 @@ class ListingRequest:
     after: int | None = None
 
 
-class ListingQuery(Words):
+class ListingQuery(RequestSchema):
     """Filters and the page of a listing."""
 
     unsaid = ListingRequest()
@@ -109,7 +103,7 @@ class ModuleReference:
     module_hash: ModuleHash | None = None
 
 
-class ModuleReferenceBody(Words):
+class ModuleReferenceBody(RequestSchema):
     """Which module is meant."""
 
     module_id = WholeNumber(1, 2**53)

@@ -81,6 +81,12 @@ def test_imports_point_inwards(file: str) -> None:
     assert [module for module in ours if not is_within(module, allowed)] == []
 
 
+@pytest.mark.parametrize("file", [file for file in source_files() if lies_in(file, ("api/http",))])
+def test_what_every_resource_uses_knows_no_resource(file: str) -> None:
+    ours = [module for module in imports_of(file) if is_within(module, {"api"})]
+    assert [module for module in ours if not is_within(module, {"api.http"})] == []
+
+
 @pytest.mark.parametrize("file", source_files())
 def test_a_library_is_known_where_it_belongs_and_nowhere_else(file: str) -> None:
     for module in imports_of(file):

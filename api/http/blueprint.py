@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import flask_smorest  # type: ignore[import-untyped]
 from marshmallow import Schema
 
+from api.http.envelope_schemas import in_envelope
 from api.http.request_parser import RequestParser
-from api.module_answers import in_envelope
 
 View = TypeVar("View", bound=Callable[..., Any])
 _JSON = "application/json"

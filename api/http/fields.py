@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 
 from shared.domain.json_document import (
     MAX_BYTES,
@@ -21,6 +21,12 @@ _find_control_character = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _is_number = re.compile(r"-?[0-9]{1,18}").fullmatch
 
 REQUIRED: dict[str, Any] = {"required": "is required", "null": "is required"}
+
+
+class RequestSchema(Schema):
+    """What every request schema shares: the sentence about a word that it does not know."""
+
+    error_messages = {"unknown": "is not known here"}  # noqa: RUF012
 
 
 class Text(fields.Field[str]):

@@ -3,7 +3,7 @@
 import flask_smorest  # type: ignore[import-untyped]
 from flask import Blueprint, Flask, Response, current_app
 
-from api.module_answers import Envelope
+from api.http.envelope_schemas import Envelope
 
 docs = Blueprint("docs", __name__)
 
