@@ -18,6 +18,7 @@ from worker.trusted_clock import TrustedClock
 
 CLOCK_SECONDS = 10.0
 SWEEP_SECONDS = 10.0
+REGISTRATIONS_SECONDS = 60.0
 PURGE_SECONDS = 60.0
 HEARTBEATS_SECONDS = 600.0
 STOP_SECONDS = 4.0
@@ -51,6 +52,7 @@ def make_loops(settings: Settings, store: Store) -> list[Loop]:
     return [
         Loop("clock", CLOCK_SECONDS, keeping.check_clock),
         Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
+        Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),
         Loop("purge", PURGE_SECONDS, keeping.purge),
         Loop("heartbeat purge", HEARTBEATS_SECONDS, keeping.remove_orphaned_heartbeats),
     ]

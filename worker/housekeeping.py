@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from shared.services.nodes import sweep_orphans
+from shared.services.registration import finish_abandoned
 from shared.store import Store, batch_timeout
 from worker.trusted_clock import TrustedClock
 
@@ -37,6 +38,14 @@ class Housekeeping:
         if count:
             log.info("purged old events", extra={"count": count})
         return count > 0
+
+    def finish_registrations(self) -> bool:
+        """Record the events of registrations whose process was killed in the middle."""
+        with batch_timeout():
+            count = finish_abandoned(self._store, self._clock.judge().likely)
+        if count:
+            log.info("finished abandoned registrations", extra={"count": count})
+        return False
 
     def remove_orphaned_heartbeats(self) -> bool:
         """Remove the heartbeats of modules that were deleted while a node still had them."""

@@ -82,7 +82,7 @@ def create_modules(
     Raises Conflict when there is no room for any of them; where there is room for some, the others
     are left out like those that come second, and meet the full registry when they try again.
     Whichever write is the last before a kill, every module is registered or unknown. Events that
-    are missing then are recorded by a later call: the handout of the numbers names the modules.
+    are missing then are recorded by `finish_abandoned`: the handout of the numbers names them.
     """
     wanted: dict[ModuleHash, Registration] = {}
     for registration in registrations:
@@ -96,8 +96,7 @@ def create_modules(
     ]
     room = count_room(store, quota, handed_out)
     created = store.modules.insert(modules[:room])
-    abandoned = _find_abandoned(handed_out.unfinished, now)
-    _finish(store, [*created, *_find_modules(store, abandoned)], [handed_out.handout, *abandoned])
+    _finish(store, created, [handed_out.handout])
     if not room:
         raise refuse(quota)
     new = {module.module_hash: Registered(module=module, is_new=True) for module in created}
@@ -106,18 +105,11 @@ def create_modules(
 
 def finish_abandoned(store: Store, now: datetime) -> int:
     """Record the events of registrations that a kill cut off; return how many batches it was."""
-    abandoned = _find_abandoned(store.counters.unfinished(), now)
+    abandoned = [old for old in store.counters.unfinished() if old.at < now - ABANDONED_AFTER]
     if abandoned:
-        _finish(store, _find_modules(store, abandoned), abandoned)
+        hashes = {key for handout in abandoned for key in handout.hashes}
+        _finish(store, store.modules.of_hashes(hashes), abandoned)
     return len(abandoned)
-
-
-def _find_abandoned(handouts: Iterable[Handout], now: datetime) -> list[Handout]:
-    return [handout for handout in handouts if handout.at < now - ABANDONED_AFTER]
-
-
-def _find_modules(store: Store, handouts: Iterable[Handout]) -> list[Module]:
-    return store.modules.of_hashes({key for handout in handouts for key in handout.hashes})
 
 
 def _finish(store: Store, modules: Iterable[Module], handouts: Iterable[Handout]) -> None:

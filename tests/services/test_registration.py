@@ -218,9 +218,8 @@ def test_a_kill_leaves_each_module_registered_or_unknown(
             create(registry, "a", "b")
     left = {module.name for module in registry.store.modules.all()}
     assert left in (set(), {"a", "b"})
-    registry.now += timedelta(seconds=61)
+    finish_abandoned(registry.store, registry.now + timedelta(seconds=61))
     modules = [register(registry, name=name).module for name in ("a", "b")]
-    register(registry, name="another")
     assert len({module.module_id for module in modules}) == 2
     for module in modules:
         assert registry.happened(module) == [("registered", None)]
@@ -239,10 +238,3 @@ def test_housekeeping_finishes_what_a_kill_cut_off(
     assert finish_abandoned(registry.store, registry.now + timedelta(seconds=61)) == 1
     (event,) = registry.store.events.find(subject=module_subject(module.module_hash))
     assert (event.what, event.at) == ("registered", module.registered_at)
-
-
-def test_a_registration_under_way_is_left_alone(registry: Registry) -> None:
-    registry.store.counters.hand_out([make_registration(name="slow").module_hash], registry.now)
-    registry.now += timedelta(seconds=10)
-    register(registry, name="another")
-    assert len(registry.store.counters.unfinished()) == 1

@@ -9,7 +9,7 @@ from shared.domain.event import Event, node_changed, worker_subject
 from shared.domain.ids import NodeId, SessionId
 from shared.domain.node_command import CommandKind, NodeCommand
 from shared.store import Store
-from tests.support.builders import NODE
+from tests.support.builders import NODE, make_module
 from tests.support.registry import Registry
 from worker.housekeeping import Housekeeping
 from worker.trusted_clock import Reading, TrustedClock
@@ -91,6 +91,18 @@ def test_node_commands_go_when_no_node_reads_them(
     store.node_commands.insert([command("old", timedelta(hours=2)), command("new", timedelta(0))])
     keeping.purge()
     assert [left.session for left in store.node_commands.read(NODE)] == ["new"]
+
+
+def test_the_events_of_registrations_that_were_cut_off_are_recorded(
+    store: Store, keeping: Housekeeping, registry: Registry, now: datetime
+) -> None:
+    cut_off, under_way = make_module(name="a", module_id=1), make_module(name="b", module_id=2)
+    store.counters.hand_out([cut_off.module_hash], now - timedelta(seconds=61))
+    store.counters.hand_out([under_way.module_hash], now)
+    store.modules.insert([cut_off, under_way])
+    keeping.finish_registrations()
+    assert registry.happened(cut_off) == [("registered", None)]
+    assert registry.happened(under_way) == []
 
 
 def test_the_heartbeat_of_a_deleted_module_goes(
