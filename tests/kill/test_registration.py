@@ -8,12 +8,12 @@ from datetime import timedelta
 from http.client import HTTPException
 
 import pytest
-from tests.kill.platform import RunningPlatform
 
 from shared.clock import utc_now
 from shared.services.registration import ABANDONED_AFTER, finish_abandoned
 from tests.support.asking import Answer
 from tests.support.eventually import eventually
+from tests.support.running_platform import RunningPlatform
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
