@@ -26,9 +26,8 @@ OPEN_TIMEOUT_SECONDS = 12.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 HANDSHAKE_MAX_BYTES = 64 * 1024
 OUTBOX_MAX_BYTES = 256 * 1024
-# All sockets read into this one, because what was read is handled at once. A socket that fills it
-# waits until the others had their turn: what it floods lies in the kernel, and then in itself.
-INBOX = memoryview(bytearray(4096))
+# What is handled of one socket before the others have their turn: some 300 of the smallest frames.
+TURN_BYTES = 4096
 POLITE = (1000, 1001)
 PROBE = b"probe"
 BINARY_PROBLEM = "Binary frames are not understood: send text."
@@ -49,7 +48,7 @@ class Surroundings:
 
 
 @dataclass(eq=False, slots=True)
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """A module's socket; frames are handled as they arrive, without a task to wake."""
 
     _around: Surroundings
@@ -127,50 +126,57 @@ class Connection(asyncio.BufferedProtocol):
         """Learn that the session is stored with this epoch: a lost answer would have told."""
         self.epoch = max(self.epoch, epoch)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Have the next bytes read into the inbox."""
-        return INBOX
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Take bytes: a part of the request, or frames."""
-        if nbytes == len(INBOX):
+        if len(data) > TURN_BYTES:
             self._transport.pause_reading()
-            self._loop.call_soon(self._transport.resume_reading)
+            self._loop.call_soon(self._go_on, data[TURN_BYTES:])
+            data = data[:TURN_BYTES]
         protocol = self.protocol
-        protocol.receive_data(bytes(INBOX[:nbytes]))
+        protocol.receive_data(data)
         if self.session is None or protocol.state is CONNECTING:
-            self._read_request(nbytes)
+            self._read_request(len(data))
             return
         self.heard_at = self._around.clock.now()
+        frames = protocol.events_received()
+        self._around.metrics.frames += len(frames)
         try:
-            for event in protocol.events_received():
-                assert isinstance(event, Frame)
-                self._take(self.session, event)
+            for frame in frames:
+                self._take(self.session, cast(Frame, frame))
         except Exception:
             log.exception("a frame failed", extra={"session": self.session.session_id})
             self.end(INTERNAL_ERROR)
         if protocol.writes:
             self._flush()
 
+    def _go_on(self, data: bytes) -> None:
+        """Take the rest of what was read; nothing more is read until it is all taken."""
+        if not self.is_lost:
+            self._transport.resume_reading()
+            self.data_received(data)
+
     def _take(self, session: SocketSession, frame: Frame) -> None:
         """Hand a whole message to the session; websockets bounds what fragments add up to."""
-        data, self._around.metrics.frames = frame.data, self._around.metrics.frames + 1
-        if frame.opcode is Opcode.PONG and data == PROBE:
+        data, opcode = frame.data, frame.opcode
+        if opcode is Opcode.TEXT and frame.fin:
+            self._write(session.receive(bytes(data), self.heard_at))
+        elif opcode is Opcode.PONG and data == PROBE:
             self._settle_probe(is_answered=True)
-        if frame.opcode not in DATA_OPCODES:
-            return
+        elif opcode in DATA_OPCODES:
+            self._assemble(session, frame)
+
+    def _assemble(self, session: SocketSession, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
-            self._is_binary = frame.opcode is Opcode.BINARY
-        if not frame.fin or self._fragments is not None:
-            self._fragments = self._fragments or bytearray()
-            self._fragments += data
-            if not frame.fin:
-                return
-            data, self._fragments = self._fragments, None
+            self._fragments, self._is_binary = bytearray(), frame.opcode is Opcode.BINARY
+        assert self._fragments is not None
+        self._fragments += frame.data
+        if not frame.fin:
+            return
+        data, self._fragments = bytes(self._fragments), None
         if self._is_binary:
             self._write(session.receive_invalid(BINARY_PROBLEM, self.heard_at))
         else:
-            self._write(session.receive(bytes(data), self.heard_at))
+            self._write(session.receive(data, self.heard_at))
 
     def eof_received(self) -> None:
         """Let the transport close: a peer that cannot send any more is no module."""

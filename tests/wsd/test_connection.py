@@ -26,7 +26,7 @@ from shared.domain.ids import ModuleHash, SessionId
 from shared.errors import NotFound
 from tests.support.builders import NOON
 from wsd.background import Background
-from wsd.connection import INBOX, Connection, Surroundings
+from wsd.connection import TURN_BYTES, Connection, Surroundings
 from wsd.metrics import Metrics
 from wsd.server_protocol import refuse
 from wsd.session import SocketSession
@@ -330,7 +330,7 @@ async def test_a_flood_leaves_the_others_their_turn(server: Server) -> None:
         await polite.say(HEARTBEAT)
         assert await polite.hear(len(CONFIRM)) == CONFIRM
         frames_between = max(frames_between, server.held[0]._around.metrics.frames - before)
-    assert frames_between < 20 * len(INBOX) / len(frame(Opcode.PONG))
+    assert frames_between < 20 * TURN_BYTES / len(frame(Opcode.PONG))
     flooding.reset()
 
 
