@@ -1,13 +1,11 @@
 """One socket over a real transport: handshake, frames and closing as bytes, with no database."""
 
 import asyncio
-import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request, Response
@@ -25,6 +23,7 @@ from shared.domain.closing import (
 from shared.domain.ids import ModuleHash, SessionId
 from shared.errors import NotFound
 from tests.support.builders import NOON
+from tests.support.byte_peer import REQUEST, Peer
 from wsd.background import Background
 from wsd.connection import TURN_BYTES, Connection, Surroundings
 from wsd.metrics import Metrics
@@ -33,10 +32,6 @@ from wsd.session import SocketSession
 from wsd.working_clock import WorkingClock
 
 MAX_MESSAGE_BYTES = 1024
-REQUEST = (
-    b"GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 CONFIRM = b"\x81\x11heartbeat confirm"
 LOST = OfflineReason.CONNECTION_LOST
 
@@ -50,46 +45,6 @@ def close_frame(code: int, text: str = "") -> bytes:
 
 
 HEARTBEAT = frame(Opcode.TEXT, b"heartbeat")
-
-
-@dataclass
-class Peer:
-    """The other end of one socket, which says bytes."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def say(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def hear(self, count: int) -> bytes:
-        async with asyncio.timeout(5):
-            return await self.reader.readexactly(count)
-
-    async def hear_head(self) -> bytes:
-        async with asyncio.timeout(5):
-            return await self.reader.readuntil(b"\r\n\r\n")
-
-    async def hear_rest(self) -> bytes:
-        """Return all that comes until the platform hangs up; nothing after a reset."""
-        try:
-            async with asyncio.timeout(5):
-                return await self.reader.read()
-        except ConnectionError:
-            return b""
-
-    async def hear_envelope(self) -> tuple[int, Any]:
-        status = int((await self.hear_head()).split()[1])
-        return status, orjson.loads(await self.hear_rest())
-
-    def stop_reading(self) -> None:
-        self.writer.transport.pause_reading()
-
-    def reset(self) -> None:
-        raw = self.writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
 
 
 @dataclass
