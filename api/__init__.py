@@ -6,7 +6,7 @@ from flask import Flask
 from flask_pymongo import PyMongo
 from flask_pymongo.wrappers import MongoClient
 
-from api.app_state import share_resources
+from api.app_state import share_app_state
 from api.circuit_breaker import CALL_TIMEOUT_MS
 from api.health import health
 from api.http.envelope import register_error_handlers
@@ -36,7 +36,7 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
     app.url_map.merge_slashes = False
     register_error_handlers(app)
     track_request_ids(app)
-    share_resources(app, settings, store or _connect(app, settings))
+    share_app_state(app, settings, store or _connect(app, settings))
     # Flask-PyMongo has set a provider of its own, which makes BSON objects of clients' JSON.
     app.json = OrjsonProvider(app)
 

@@ -1,11 +1,11 @@
-"""What the views share: the database, the rules, the listings."""
+"""What the views share: the circuit breaker, the rules, the listings, the registrar."""
 
 from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app
 
-from api.circuit_breaker import Database
+from api.circuit_breaker import CircuitBreaker
 from api.listing_cache import CachedListing
 from api.registrar import Registrar
 from shared.domain.presence import PresenceRules
@@ -18,29 +18,29 @@ _EXTENSION = "forecast-platform"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resources:
-    """One application's own; views reach them by `resources()`."""
+class AppState:
+    """What one application holds; views reach it by `app_state()`."""
 
-    database: Database
+    breaker: CircuitBreaker
     rules: PresenceRules
     online: CachedListing
-    everyone: CachedListing
+    all_modules: CachedListing
     registrar: Registrar
 
 
-def share_resources(app: Flask, settings: Settings, store: Store) -> None:
+def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
     """Make what the views of this application share."""
     data_dir = None if settings.database_server == "external" else settings.var_dir / "db"
-    database, rules = Database(store, data_dir=data_dir), presence_rules(settings)
-    app.extensions[_EXTENSION] = Resources(
-        database=database,
+    breaker, rules = CircuitBreaker(store, data_dir=data_dir), presence_rules(settings)
+    app.extensions[_EXTENSION] = AppState(
+        breaker=breaker,
         rules=rules,
-        online=CachedListing(database, rules, stream_online),
-        everyone=CachedListing(database, rules, stream_all),
-        registrar=Registrar(database, store, RegistrationQuota.of(settings)),
+        online=CachedListing(breaker, rules, stream_online),
+        all_modules=CachedListing(breaker, rules, stream_all),
+        registrar=Registrar(breaker, store, RegistrationQuota.of(settings)),
     )
 
 
-def resources() -> Resources:
+def app_state() -> AppState:
     """Return what the views of the current application share."""
-    return cast(Resources, current_app.extensions[_EXTENSION])
+    return cast(AppState, current_app.extensions[_EXTENSION])

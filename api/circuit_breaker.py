@@ -28,7 +28,7 @@ TELL_AGAIN_SECONDS = 10.0
 FULL_DISK_BYTES = 64 * 2**20
 
 
-class Database:
+class CircuitBreaker:
     """Lends the store; after a failure refuses at once for a second, then lets one request try."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Database:
             now = self._clock()
             if now < self._refuse_until:
                 raise DatabaseUnavailable
-            # This request tries; the others are refused until its decision is known.
+            # This request tries; the others are refused until its outcome is known.
             self._refuse_until = now + PROBE_SECONDS
 
     def _judge(self, error: DatabaseError) -> None:
@@ -108,7 +108,9 @@ class Database:
         is_answer = not is_away(error) or is_failing(error)
         if is_failing(error) and self._clock() >= self._tell_again_at:
             self._tell_again_at = self._clock() + TELL_AGAIN_SECONDS
-            log.warning("the database fails by itself", extra={"error": f"{error!s:.200}"})
+            log.warning(
+                "the database answers that it failed inside", extra={"error": f"{error!s:.200}"}
+            )
         if is_answer or (is_slow(error) and self._is_answering()):
             self._note_answer()
         else:

@@ -3,7 +3,7 @@
 from flask import Response
 from marshmallow import Schema, fields
 
-from api.app_state import resources
+from api.app_state import app_state
 from api.http.blueprint import Blueprint
 from api.http.envelope import ok
 
@@ -42,5 +42,5 @@ def healthz() -> Response:
 @health.response(200, HealthAnswer())
 def readyz() -> Response:
     """Answer when the database takes a write within a second."""
-    resources().database.prove_write()
+    app_state().breaker.prove_write()
     return ok({"status": "ready"})

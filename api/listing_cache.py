@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.circuit_breaker import Database
+from api.circuit_breaker import CircuitBreaker
 from api.listing_text import ListingText, write_listing
 from shared.clock import utc_now
 from shared.domain.node import LeaseGrace, NodesSeen
@@ -28,7 +28,7 @@ WAIT_SECONDS = 1.8
 REFRESH_SECONDS = 10.0
 # How old a listing may become, in times of what it is read again after.
 MAX_AGE = 1.5
-# How long after a good look others are served while somebody looks again.
+# How long after a good look the other threads are served while one looks again.
 SERVED_MEANWHILE_SECONDS = 1.0
 PAUSE_PER_READ = 4
 
@@ -57,12 +57,12 @@ class CachedListing:
 
     def __init__(
         self,
-        database: Database,
+        breaker: CircuitBreaker,
         rules: PresenceRules,
         stream: StreamModules,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
+        self._breaker = breaker
         self._rules = rules
         self._stream = stream
         self._clock = clock
@@ -97,11 +97,11 @@ class CachedListing:
     def _look(self) -> "Snapshot | Future[Snapshot]":
         """Look at what the listing rests on, and have it read again if that is due."""
         if (snapshot := self._find_servable(CHECK_SECONDS)) is not None:
-            return snapshot  # somebody else just looked
+            return snapshot  # another thread has just looked
         now = self._clock()
-        with self._database.use() as store:
+        with self._breaker.use() as store:
             changes, _ = store.counters.read()
-            nodes = self._database.grace.judge(store.nodes.all(), utc_now())
+            nodes = self._breaker.grace.judge(store.nodes.all(), utc_now())
         self._looked_at = now
         snapshot = self._snapshot
         if snapshot is not None and not snapshot.nodes.alive <= nodes.alive:
@@ -132,8 +132,8 @@ class CachedListing:
     def _read(self) -> Snapshot:
         """Read the listing and write it out; runs in the thread for that."""
         started = self._clock()
-        with self._database.use() as store:
-            listing = self._stream(store, self._rules, utc_now(), self._database.grace)
+        with self._breaker.use() as store:
+            listing = self._stream(store, self._rules, utc_now(), self._breaker.grace)
             text = write_listing(listing.modules)
         pause = (self._clock() - started) * (1 + PAUSE_PER_READ)
         refresh = max(REFRESH_SECONDS, pause)

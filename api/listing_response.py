@@ -12,7 +12,7 @@ from shared.services.module_listing import select
 
 
 def answer_listing(snapshot: Snapshot, wanted: ListingRequest) -> Response:
-    """Answer with the modules wished for, or 304 when the caller has them already."""
+    """Answer with the modules that the query asks for, or 304 when the caller has them already."""
     if wanted == ListingQuery.unsaid:
         return _answer(snapshot.text, {})
     chosen = select(

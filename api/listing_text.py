@@ -87,7 +87,7 @@ class _Writer:
 def _encode(listed: ListedModule) -> tuple[bytes, bytes]:
     """Return what is said about a module, and the digest of it without last_alive_time."""
     item = to_item(listed)
-    spoken = {"last_alive_time": item.pop("last_alive_time")}
+    last_alive = {"last_alive_time": item.pop("last_alive_time")}
     text = orjson.dumps(item, option=orjson.OPT_UTC_Z)
     digest = hashlib.blake2b(text, digest_size=16).digest()
-    return text[:-1] + b"," + orjson.dumps(spoken, option=orjson.OPT_UTC_Z)[1:], digest
+    return text[:-1] + b"," + orjson.dumps(last_alive, option=orjson.OPT_UTC_Z)[1:], digest

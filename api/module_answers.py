@@ -42,7 +42,7 @@ class ModuleAnswer(Schema):
     alive = fields.Boolean()
     state = fields.String(validate=validate.OneOf([state.value for state in State]))
     in_doubt = fields.Boolean(
-        metadata={"description": "Its socket daemon has not renewed its lease: it may be gone."}
+        metadata={"description": "Its node has not renewed its lease, and may be gone."}
     )
     offline_reason = fields.String(
         allow_none=True, validate=validate.OneOf([reason.value for reason in OfflineReason])

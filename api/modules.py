@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response, request
 
-from api.app_state import resources
+from api.app_state import app_state
 from api.http.blueprint import Blueprint
 from api.http.client_address import client_address
 from api.http.envelope import ok
@@ -29,7 +29,9 @@ from shared.services.module_lookup import find_module
 from shared.services.registration import Registered
 
 log = logging.getLogger(__name__)
-modules = Blueprint("modules", __name__, description="Modules report for duty.")
+modules = Blueprint(
+    "modules", __name__, description="Register modules, list them, close their sockets."
+)
 
 
 @modules.route("/module/register")
@@ -56,25 +58,25 @@ def register(registration: Registration) -> Response:
 @modules.response(304)
 def list_online_modules(wanted: ListingRequest) -> Response:
     """List the modules that are online, suspect ones included."""
-    return answer_listing(resources().online.current(), wanted)
+    return answer_listing(app_state().online.current(), wanted)
 
 
 @modules.route("/module/list")
 @modules.arguments(ListingQuery(), location="query")
 @modules.response(200, ModuleAnswer(many=True))
 @modules.response(304)
-def list_every_module(wanted: ListingRequest) -> Response:
+def list_all_modules(wanted: ListingRequest) -> Response:
     """List every registered module."""
-    return answer_listing(resources().everyone.current(), wanted)
+    return answer_listing(app_state().all_modules.current(), wanted)
 
 
 @modules.route("/module/<string(length=64):module_hash>")
 @modules.response(200, ModuleAnswer())
 def show_module(module_hash: ModuleHash) -> Response:
     """Show one module."""
-    database, rules = resources().database, resources().rules
-    with database.use() as store:
-        listed = get_module(store, module_hash, rules, utc_now(), database.grace)
+    breaker, rules = app_state().breaker, app_state().rules
+    with breaker.use() as store:
+        listed = get_module(store, module_hash, rules, utc_now(), breaker.grace)
     return ok(to_item(listed))
 
 
@@ -83,19 +85,19 @@ def show_module(module_hash: ModuleHash) -> Response:
 @modules.response(200, ClosedAnswer())
 def close_websocket(reference: ModuleReference) -> Response:
     """Close an online module's socket; it may come back."""
-    database = resources().database
-    with database.use() as store:
+    breaker = app_state().breaker
+    with breaker.use() as store:
         module = find_module(
             store, module_id=reference.module_id, module_hash=reference.module_hash
         )
-        close_module(store, module, utc_now(), ANONYMOUS, database.grace)
+        close_module(store, module, utc_now(), ANONYMOUS, breaker.grace)
     log.info("closed module %s: %s", module.module_id, module.module_hash)
     message = "The WebSocket is being closed."
     return ok({"module_id": module.module_id, "module_name": module.name, "message": message})
 
 
 def _register(registration: Registration) -> Registered:
-    registered = resources().registrar.register(registration, client_address(request))
+    registered = app_state().registrar.register(registration, client_address(request))
     if registered.is_new:
         module = registered.module
         log.info("registered module %s: %s", module.module_id, module.module_hash)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from api.batched_calls import BatchedCalls
-from api.circuit_breaker import CALL_TIMEOUT_MS, Database
+from api.circuit_breaker import CALL_TIMEOUT_MS, CircuitBreaker
 from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.module import Module, Registration
@@ -22,12 +22,12 @@ class Registrar:
 
     def __init__(
         self,
-        database: Database,
+        breaker: CircuitBreaker,
         store: Store,
         quota: RegistrationQuota,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
+        self._breaker = breaker
         self._store = store
         self._quota = quota
         self._clock = clock
@@ -46,7 +46,7 @@ class Registrar:
             take_place(self._store, self._quota, address, now)
             return self._creating.call(new)
 
-        with self._database.use() as store:
+        with self._breaker.use() as store:
             return register_module(store, registration, now, find=self._finding.call, create=create)
 
     def _find(self, hashes: Sequence[ModuleHash]) -> list[Module | None]:

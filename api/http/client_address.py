@@ -1,4 +1,4 @@
-"""Where a request comes from: nginx overwrites X-Forwarded-For, and nobody else is believed."""
+"""Where a request comes from: X-Forwarded-For counts only when nginx on this machine sent it."""
 
 import ipaddress
 

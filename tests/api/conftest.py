@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
-from api.circuit_breaker import Database
+from api.circuit_breaker import CircuitBreaker
 from shared.clock import utc_now
 from shared.domain.module import Module
 from shared.domain.node import Node
@@ -40,8 +40,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def database(store: Store, clock: Clock) -> Database:
-    return Database(store, clock)
+def breaker(store: Store, clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker(store, clock)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
 
-from api.circuit_breaker import Database
+from api.circuit_breaker import CircuitBreaker
 from shared.errors import DatabaseUnavailable, NotFound
 from shared.settings import Settings
 from shared.store import Store, connect
@@ -15,103 +15,105 @@ from tests.support.builders import NODE, NOON, make_node
 from tests.support.ports import free_port
 
 
-def fail(database: Database) -> None:
-    with pytest.raises(DatabaseUnavailable), database.use():
+def fail(breaker: CircuitBreaker) -> None:
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         raise AutoReconnect("gone")
 
 
-def test_the_store_is_lent(database: Database, store: Store) -> None:
-    with database.use() as lent:
+def test_the_store_is_lent(breaker: CircuitBreaker, store: Store) -> None:
+    with breaker.use() as lent:
         assert lent is store
 
 
-def test_after_a_failure_everybody_is_refused_at_once(database: Database) -> None:
-    fail(database)
+def test_after_a_failure_all_requests_are_refused_at_once(breaker: CircuitBreaker) -> None:
+    fail(breaker)
     for _ in range(2):
-        with pytest.raises(DatabaseUnavailable), database.use():
+        with pytest.raises(DatabaseUnavailable), breaker.use():
             pytest.fail("the store was lent")
 
 
-def test_after_a_second_one_request_tries(database: Database, clock: Clock) -> None:
-    fail(database)
+def test_after_a_second_one_request_tries(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker)
     clock.seconds += 1.0
-    with database.use(), pytest.raises(DatabaseUnavailable), database.use():
+    with breaker.use(), pytest.raises(DatabaseUnavailable), breaker.use():
         pytest.fail("a second request tried, too")
-    with database.use():
+    with breaker.use():
         pass
 
 
-def test_a_trial_that_fails_begins_another_second(database: Database, clock: Clock) -> None:
-    fail(database)
+def test_a_trial_that_fails_begins_another_second(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker)
     clock.seconds += 1.0
-    fail(database)
+    fail(breaker)
     clock.seconds += 0.9
-    with pytest.raises(DatabaseUnavailable), database.use():
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         pytest.fail("the store was lent")
 
 
 def test_a_trial_that_never_ends_does_not_lock_the_others_out(
-    database: Database, clock: Clock
+    breaker: CircuitBreaker, clock: Clock
 ) -> None:
-    fail(database)
+    fail(breaker)
     clock.seconds += 1.0
-    with pytest.raises(ZeroDivisionError), database.use():
+    with pytest.raises(ZeroDivisionError), breaker.use():
         raise ZeroDivisionError
     clock.seconds += 2.0
-    with database.use():
+    with breaker.use():
         pass
 
 
-def test_a_refusal_of_ours_is_an_answer_of_the_database(database: Database, clock: Clock) -> None:
-    fail(database)
+def test_a_refusal_of_ours_is_an_answer_of_the_database(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker)
     clock.seconds += 1.0
-    with pytest.raises(NotFound), database.use():
+    with pytest.raises(NotFound), breaker.use():
         raise NotFound("no such module")
-    with database.use():
+    with breaker.use():
         pass
 
 
 def test_after_an_outage_leases_that_are_over_are_in_doubt(
-    database: Database, clock: Clock
+    breaker: CircuitBreaker, clock: Clock
 ) -> None:
     over = make_node(lease_until=NOON - timedelta(seconds=10))
     for _ in range(20):
-        database.grace.judge([make_node()], NOON)
+        breaker.grace.judge([make_node()], NOON)
         clock.seconds += 1.0
-    fail(database)
-    assert database.grace.judge([over], NOON).in_doubt == {NODE}
+    fail(breaker)
+    assert breaker.grace.judge([over], NOON).in_doubt == {NODE}
 
 
 def test_a_call_that_took_too_long_is_no_outage_while_the_server_answers(
-    database: Database,
+    breaker: CircuitBreaker,
 ) -> None:
-    with pytest.raises(DatabaseUnavailable), database.use():
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         raise NetworkTimeout("late")
-    with database.use():
+    with breaker.use():
         pass
 
 
-def test_a_fault_of_ours_is_no_outage(database: Database) -> None:
-    with pytest.raises(OperationFailure), database.use():
+def test_a_fault_of_ours_is_no_outage(breaker: CircuitBreaker) -> None:
+    with pytest.raises(OperationFailure), breaker.use():
         raise OperationFailure("no such thing", 2)
-    with database.use():
+    with breaker.use():
         pass
 
 
-def test_a_server_that_fails_by_itself_is_no_outage_to_those_who_need_not_that(
-    database: Database,
+def test_a_server_that_fails_inside_is_no_outage_for_other_calls(
+    breaker: CircuitBreaker,
 ) -> None:
-    with pytest.raises(DatabaseUnavailable), database.use():
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         raise OperationFailure("internal server error", 1)
-    with database.use():
+    with breaker.use():
         pass
 
 
 def test_a_server_that_does_not_answer_in_time_is_an_outage(settings: Settings) -> None:
-    nobody = connect(replace(settings, mongodb_host=f"127.0.0.1:{free_port()}"))
-    database = Database(nobody)
-    with pytest.raises(DatabaseUnavailable), database.use():
+    unreachable = connect(replace(settings, mongodb_host=f"127.0.0.1:{free_port()}"))
+    breaker = CircuitBreaker(unreachable)
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         raise NetworkTimeout("late")
-    with pytest.raises(DatabaseUnavailable), database.use():
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         pytest.fail("the store was lent")
-    nobody.close()
+    unreachable.close()

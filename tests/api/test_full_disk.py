@@ -10,12 +10,13 @@ from flask.testing import FlaskClient
 from pymongo.errors import OperationFailure
 
 from api import create_app
-from api.circuit_breaker import Database
+from api.circuit_breaker import CircuitBreaker
 from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.database_server import DatabaseServer
 from tests.support.eventually import eventually_equal, throughout
+from tests.support.indexes import create_indexes
 
 DISK_FULL = "The database cannot write: disk full."
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -34,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[DatabaseServer]:
 def client(settings: Settings, server: DatabaseServer) -> Iterator[FlaskClient]:
     own = replace(settings, mongodb_host=server.uri)
     store = connect(own)
-    store.ensure_indexes()
+    create_indexes(store)
     yield create_app(own, store).test_client()
     store.close()
 
@@ -89,24 +90,24 @@ def test_what_was_acknowledged_is_there_after_a_restart(
 def test_a_full_disk_is_called_by_its_name(
     store: Store, code: int, data_dir: Path | None, sentence: str
 ) -> None:
-    database = Database(store, data_dir=data_dir)
-    with pytest.raises(DatabaseUnavailable) as refused, database.use():
+    breaker = CircuitBreaker(store, data_dir=data_dir)
+    with pytest.raises(DatabaseUnavailable) as refused, breaker.use():
         raise OperationFailure("internal server error", code)
     assert refused.value.message == sentence
-    with database.use() as lent:  # what needs no write goes on
-        assert lent.modules.all() == []
+    with breaker.use() as lent:  # what needs no write goes on
+        assert list(lent.modules.stream()) == []
 
 
-def test_a_write_is_tried_once_a_second_for_all_who_ask(
-    client: FlaskClient, store: Store, database: Database, clock
+def test_a_write_is_tried_once_a_second_for_all_requests(
+    client: FlaskClient, store: Store, breaker: CircuitBreaker, clock
 ) -> None:
     def count() -> int:
         document = store.counters._collection.find_one({"_id": "write_probes"})
         return document["value"] if document else 0
 
     for _ in range(5):
-        database.prove_write()
+        breaker.prove_write()
     assert count() == 1
     clock.seconds += 1.0
-    database.prove_write()
+    breaker.prove_write()
     assert count() == 2

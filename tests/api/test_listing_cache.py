@@ -1,4 +1,4 @@
-"""The cached listing: who reads it again, when, and what is served meanwhile."""
+"""The cached listing: which thread reads it again, when, and what is served meanwhile."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from pymongo.errors import AutoReconnect
 
-from api.circuit_breaker import Database
+from api.circuit_breaker import CircuitBreaker
 from api.listing_cache import CachedListing
 from shared.clock import utc_now
 from shared.domain.node import LeaseGrace
@@ -55,8 +55,8 @@ def reader(clock: Clock) -> Reader:
 
 
 @pytest.fixture
-def listing(database: Database, reader: Reader, clock: Clock) -> CachedListing:
-    return CachedListing(database, RULES, reader, clock)
+def listing(breaker: CircuitBreaker, reader: Reader, clock: Clock) -> CachedListing:
+    return CachedListing(breaker, RULES, reader, clock)
 
 
 def test_an_unchanged_listing_is_read_once(
@@ -133,11 +133,11 @@ def test_no_listing_outlives_a_lease_that_it_rests_on(
 
 
 def test_after_an_outage_a_lease_that_is_over_is_believed_for_ten_seconds(
-    listing: CachedListing, database: Database, clock: Clock, store: Store
+    listing: CachedListing, breaker: CircuitBreaker, clock: Clock, store: Store
 ) -> None:
     enrol(store, lease_seconds=20)
     look_often(listing, clock, 11)
-    with pytest.raises(DatabaseUnavailable), database.use():
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         raise AutoReconnect("gone")
     end_lease(store)
     clock.seconds += 30.0
@@ -158,10 +158,10 @@ def test_a_node_that_comes_back_is_seen_within_a_second(
 
 
 def test_without_the_database_there_is_no_old_news(
-    listing: CachedListing, database: Database, clock: Clock
+    listing: CachedListing, breaker: CircuitBreaker, clock: Clock
 ) -> None:
     listing.current()
-    with pytest.raises(DatabaseUnavailable), database.use():
+    with pytest.raises(DatabaseUnavailable), breaker.use():
         raise AutoReconnect("gone")
     listing.current()  # looked at a moment ago
     clock.seconds += 0.3

@@ -1,4 +1,4 @@
-"""Listings over HTTP: who is online, filtered, in pages, and only when something changed."""
+"""Listings over HTTP: the modules that are online, filtered, in pages, and only when something changed."""
 
 from datetime import timedelta
 from typing import Any
@@ -87,14 +87,14 @@ def test_a_worker_that_just_started_believes_a_lease_that_is_over(
     assert closed.status_code == 200
 
 
-def test_the_whole_list_tells_who_is_offline(
+def test_the_whole_list_holds_offline_modules(
     client: FlaskClient, connect_module: OnlineMaker
 ) -> None:
     connect_module(name="load")
     client.get("/module/register?name=price")
     assert names(client.get("/module/online")) == ["load"]
-    everyone = client.get("/module/list").json["result"]
-    assert [(item["name"], item["state"]) for item in everyone] == [
+    items = client.get("/module/list").json["result"]
+    assert [(item["name"], item["state"]) for item in items] == [
         ("load", "online"),
         ("price", "offline"),
     ]

@@ -45,7 +45,7 @@ def test_a_part_is_cut_out_of_the_whole() -> None:
     assert numbers(part.cut(part.entries[1:])) == [4]
 
 
-def test_the_etag_overlooks_when_a_module_last_spoke() -> None:
+def test_the_etag_leaves_out_the_last_alive_time() -> None:
     earlier = write_listing([make_listed()])
     later = write_listing([make_listed(last_alive_time=NOON + timedelta(seconds=10))])
     assert earlier.etag == later.etag

@@ -119,7 +119,7 @@ def test_what_would_change_is_refused_by_name(
         assert answer.json["message"].startswith(word)
         assert problem in answer.json["message"]
         assert len(answer.json["message"]) < 200
-    assert store.modules.all() == []
+    assert list(store.modules.stream()) == []
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_deleted_module_makes_room(make_app: MakeApp, store: Store) -> None:
     for name in ("a", "b"):
         register(make_app(**limits).test_client(), name)
     assert register(make_app(**limits).test_client(), "c").status_code == 409
-    (module, _) = store.modules.all()
+    (module, _) = store.modules.stream()
     delete_module(store, module.module_hash, utc_now(), ACTOR)
     assert register(make_app(**limits).test_client(), "c").status_code == 201
     assert register(make_app(**limits).test_client(), "d").status_code == 409

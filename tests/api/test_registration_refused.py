@@ -15,7 +15,7 @@ DEEP = "[" * 2000 + "]" * 2000
 @pytest.fixture(autouse=True)
 def nothing_is_registered(store: Store) -> Iterator[None]:
     yield
-    assert store.modules.all() == []
+    assert list(store.modules.stream()) == []
 
 
 def refused(answer: Any, *words: str, status: int = 400) -> bool:

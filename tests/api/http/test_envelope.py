@@ -155,4 +155,4 @@ def test_json_of_clients_is_not_taken_for_objects_of_the_driver(settings: Settin
             answer = app.test_client().post("/module/register", json={"name": value})
             assert_envelope(answer, 400, "3002")
     finally:
-        app.extensions["forecast-platform"].database._store.close()
+        app.extensions["forecast-platform"].breaker._store.close()
