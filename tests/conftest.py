@@ -14,6 +14,7 @@ from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.background import BackgroundLoop
 from tests.support.database_server import DatabaseServer
+from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
 from tests.support.wire_proxy import WireProxy
 
@@ -60,7 +61,7 @@ def store(settings: Settings, plain_client: MongoClient) -> Iterator[Store]:
     """A store over an empty database with every index in place."""
     plain_client.drop_database(settings.mongodb_name)
     opened = connect(settings, timeout_ms=10_000, retryWrites=False, w=1)
-    opened.ensure_indexes()
+    create_indexes(opened)
     yield opened
     opened.close()
     plain_client.drop_database(settings.mongodb_name)

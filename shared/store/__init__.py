@@ -39,7 +39,7 @@ LOCAL_OPTIONS = {
 
 
 class Store:
-    """One attribute per collection, over a database that somebody else opened."""
+    """One attribute per collection, over a database that the caller opened."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
@@ -81,11 +81,6 @@ class Store:
         admin = self._database.client["admin"]
         hello = admin.command("hello", codec_options=self._database.codec_options)
         return cast(datetime, hello["localTime"])
-
-    def ensure_indexes(self) -> None:
-        """Create what is missing: every index and every counter."""
-        self.indexes.create_indexes()
-        self.counters.ensure()
 
     def close(self) -> None:
         """Close the client and its sockets."""

@@ -69,7 +69,7 @@ AWAY_LABELS = ("RetryableWriteError", "TransientTransactionError", "SystemOverlo
 def is_away(error: BaseException) -> bool:
     """Return whether the same call may succeed later; any other driver error is a fault of ours.
 
-    A write whose write concern was not met belongs here: as far as anybody knows it is not written.
+    A write whose write concern was not met belongs here: it does not count as written.
     """
     if isinstance(error, BulkWriteError):
         return _is_bulk_away(error)

@@ -1,4 +1,4 @@
-"""When each module's program last spoke."""
+"""When each module sent its last heartbeat."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -23,16 +23,12 @@ class Heartbeats:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["heartbeats"]
 
-    def start(self, module_hash: ModuleHash, at: datetime) -> None:
-        """Give a newly registered module its heartbeat."""
-        self._collection.update_one({"_id": module_hash}, {"$max": {"at": at}}, upsert=True)
-
-    def record(self, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> list[ModuleHash]:
+    def record(self, heartbeats: Mapping[datetime, Sequence[ModuleHash]]) -> list[ModuleHash]:
         """Raise the heartbeats of modules, given per second; make and return the missing ones."""
         made: list[ModuleHash] = []
         updates = [
             (second, ids)
-            for second, hashes in spoken.items()
+            for second, hashes in heartbeats.items()
             for ids in chunks(hashes, IDS_PER_UPDATE)
         ]
         for part in chunks(updates, UPDATES_PER_CALL):
@@ -47,7 +43,7 @@ class Heartbeats:
     def _insert_missing(
         self, part: Sequence[tuple[datetime, Sequence[ModuleHash]]]
     ) -> list[ModuleHash]:
-        # In the order of time: whoever spoke in two of the seconds gets the later one.
+        # In the order of time: a module that is named for two seconds gets the later one.
         wanted = {key: at for at, ids in sorted(part, key=itemgetter(0)) for key in ids}
         found = {doc["_id"] for doc in self._collection.find({"_id": {"$in": list(wanted)}})}
         missing = [key for key in wanted if key not in found]
@@ -69,7 +65,7 @@ class Heartbeats:
         }
 
     def get(self, module_hash: ModuleHash) -> datetime | None:
-        """Return when this module last spoke, or None."""
+        """Return this module's last heartbeat, or None."""
         document = self._collection.find_one({"_id": module_hash})
         return document.get("at") if document else None
 

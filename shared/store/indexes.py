@@ -64,7 +64,7 @@ class Indexes:
         self._markers.update_one(
             {"_id": MARKER}, {"$setOnInsert": {"value": 0, "builder": None}}, upsert=True
         )
-        # Where nobody was cut off, every index that exists is whole.
+        # Where no builder was cut off, every index that exists is whole.
         finished = self.present() if seen.builder is None else seen.finished
         result = self._markers.update_one(
             {"_id": MARKER, "builder": seen.builder, "progress": seen.progress},
@@ -96,11 +96,6 @@ class Indexes:
         if name in self.present():
             self._database[collection].drop_index(index)
         self._database[collection].create_indexes([self._models[name]])
-
-    def create_indexes(self) -> None:
-        """Create the indexes that do not exist."""
-        for name, model in self._models.items():
-            self._database[name.partition(".")[0]].create_indexes([model])
 
     def missing_indexes(self) -> list[str]:
         """Name the indexes that do not exist."""

@@ -91,10 +91,6 @@ class Modules:
         """Return how many modules are registered (the embedded server counts them one by one)."""
         return self._collection.estimated_document_count()
 
-    def all(self) -> list[Module]:
-        """Return every registered module."""
-        return list(self.stream())
-
     def stream(self) -> Iterator[Module]:
         """Yield every registered module."""
         return _FORM.read_all(each(self._collection.find({}, batch_size=READ_AT_ONCE)))
@@ -110,7 +106,7 @@ class Modules:
         return list(_FORM.read_all(documents))
 
     def insert(self, modules: Sequence[Module]) -> list[Module]:
-        """Insert new modules; return those that nobody registered in between."""
+        """Insert new modules; return those that no other process registered in between."""
         inserted = insert_new(self._collection, [_to_document(module) for module in modules])
         if inserted == len(modules):
             return list(modules)

@@ -41,7 +41,7 @@ class Nodes:
         )
         return result.matched_count == 1
 
-    # Whoever declares a node dead ends its lease: its sessions ended then, whenever they are swept.
+    # Declaring a node dead ends its lease: its sessions ended then, whenever they are swept.
 
     def declare_dead(self, node: NodeId, renewals: int, at: datetime) -> bool:
         """Declare a node dead unless it renewed since; False when it did, or another was first."""

@@ -50,7 +50,7 @@ class Server:
         )
 
     def needs_initiation(self) -> bool:
-        """Return whether it was started as a member of a replica set that nobody made yet."""
+        """Return whether it was started as a member of a replica set that was not made yet."""
         hello = self._admin.command("hello")
         return bool(hello.get("isreplicaset")) and "setName" not in hello
 

@@ -15,6 +15,7 @@ from shared.services.export_import import export_registry, import_registry
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.builders import NODE
+from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
 
 
@@ -25,7 +26,7 @@ def target(settings: Settings, plain_client) -> Iterator[Store]:
     plain_client.drop_database(name)
     elsewhere = replace(settings, mongodb_name=name)
     store = connect(elsewhere, timeout_ms=10_000, retryWrites=False, w=1)
-    store.ensure_indexes()
+    create_indexes(store)
     yield store
     store.close()
     plain_client.drop_database(name)
@@ -61,9 +62,9 @@ def test_modules_heartbeats_history_and_counters_are_carried(
 def test_every_type_survives(registry: Registry, target: Store) -> None:
     registry.register(data_requirement=[1, 1.0, 2**53 + 1, "1", None, True])
     import_registry(target, export(registry), registry.now)
-    (module,) = target.modules.all()
+    (module,) = target.modules.stream()
     assert [type(value) for value in module.data_requirement] == [
-        type(value) for value in registry.store.modules.all()[0].data_requirement
+        type(value) for value in next(registry.store.modules.stream()).data_requirement
     ]
 
 
@@ -80,7 +81,7 @@ def test_nobody_arrives_online(registry: Registry, target: Store) -> None:
     assert (last.what, last.reason) == ("offline", "platform_restart")
 
 
-def test_who_was_offline_keeps_the_reason(registry: Registry, target: Store) -> None:
+def test_a_module_that_was_offline_keeps_its_reason(registry: Registry, target: Store) -> None:
     module = registry.register()
     import_registry(target, export(registry), registry.now + timedelta(hours=1))
     assert target.modules.get(module.module_hash) == module
@@ -101,7 +102,7 @@ def test_a_registry_that_is_not_empty_is_left_alone(registry: Registry, target: 
     here.register("here")
     with pytest.raises(Conflict, match="--merge"):
         import_registry(target, lines, registry.now)
-    assert [module.name for module in target.modules.all()] == ["here"]
+    assert [module.name for module in target.modules.stream()] == ["here"]
 
 
 def test_merging_twice_is_as_merging_once(registry: Registry, target: Store) -> None:
@@ -109,15 +110,17 @@ def test_merging_twice_is_as_merging_once(registry: Registry, target: Store) -> 
     registry.register("two")
     lines = export(registry)
     first = import_registry(target, lines, registry.now, merge=True)
-    stored = target.modules.all()
+    stored = list(target.modules.stream())
     second = import_registry(target, lines, registry.now, merge=True)
-    assert target.modules.all() == stored
+    assert list(target.modules.stream()) == stored
     assert (first.existing, second.added) == (0, 0)
     assert second.existing == first.added
     assert target.counters.next_module_id() == 3
 
 
-def test_merging_does_not_touch_who_is_online_here(registry: Registry, target: Store) -> None:
+def test_merging_does_not_touch_modules_that_are_online_here(
+    registry: Registry, target: Store
+) -> None:
     registry.register()
     lines = export(registry)
     here = Registry(store=target, now=registry.now)
@@ -133,7 +136,7 @@ def test_a_number_that_is_taken_here_is_replaced(registry: Registry, target: Sto
     assert there.module_id == here.module_id
     imported = import_registry(target, export(registry), registry.now, merge=True)
     assert imported.renumbered == 1
-    numbers = {module.name: module.module_id for module in target.modules.all()}
+    numbers = {module.name: module.module_id for module in target.modules.stream()}
     assert numbers == {"here": 1, "there": 2}
     assert target.counters.next_module_id() == 3
 
@@ -158,7 +161,7 @@ def test_more_than_a_slice_is_carried(
     for number in range(10):
         registry.register(f"module-{number}")
     import_registry(target, export(registry), registry.now)
-    assert len(target.modules.all()) == 10
+    assert len(list(target.modules.stream())) == 10
 
 
 def test_an_import_that_was_interrupted_goes_on(
@@ -171,7 +174,7 @@ def test_an_import_that_was_interrupted_goes_on(
     with pytest.raises(InvalidData, match=r"Line 9: the export is cut off here\. 6 documents"):
         import_registry(target, lines[:8], registry.now)
     import_registry(target, lines, registry.now, merge=True)
-    assert sorted(m.module_id for m in target.modules.all()) == list(range(1, 11))
+    assert sorted(m.module_id for m in target.modules.stream()) == list(range(1, 11))
 
 
 def damage(lines: list[bytes], number: int, line: bytes) -> list[bytes]:
@@ -253,7 +256,7 @@ def test_something_after_the_end_is_noticed(registry: Registry, target: Store) -
         import_registry(target, [*lines, b"{}\n"], registry.now)
 
 
-def test_the_counters_cover_who_registers_during_an_export(
+def test_the_counters_cover_modules_that_register_during_an_export(
     registry: Registry, target: Store
 ) -> None:
     registry.register("first")
@@ -261,7 +264,7 @@ def test_the_counters_cover_who_registers_during_an_export(
     begun = [next(lines), next(lines)]
     registry.register("during")
     import_registry(target, [line.encode() for line in (*begun, *lines)], registry.now)
-    taken = {module.module_id for module in target.modules.all()}
+    taken = {module.module_id for module in target.modules.stream()}
     assert target.counters.next_module_id() > max(taken)
 
 

@@ -103,30 +103,30 @@ def test_a_session_survives_a_registration(registry: Registry) -> None:
     assert (stored.session, stored.epoch) == (connected.session, connected.epoch)
 
 
-def test_many_who_register_one_module_at_once_get_one_answer(registry: Registry) -> None:
+def test_processes_that_register_one_module_at_once_get_one_answer(registry: Registry) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda _: register(registry), range(16)))
-    assert len(registry.store.modules.all()) == 1
+    assert len(list(registry.store.modules.stream())) == 1
     assert len({answer.module.module_id for answer in answers}) == 1
     assert [answer.is_new for answer in answers].count(True) == 1
 
 
-def test_many_who_register_different_modules_get_different_numbers(registry: Registry) -> None:
+def test_modules_that_register_at_once_get_different_numbers(registry: Registry) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda n: register(registry, name=f"module-{n}"), range(40)))
     assert {answer.module.module_id for answer in answers} == set(range(1, 41))
 
 
-def test_of_two_who_change_a_module_at_once_none_is_lost(registry: Registry) -> None:
+def test_of_two_changes_at_once_none_is_lost(registry: Registry) -> None:
     register(registry, description="Old")
     said = [{"description": "New"}, {"description": None, "output_data": [1]}]
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda overrides: register(registry, **overrides), said))
-    (module,) = registry.store.modules.all()
+    (module,) = registry.store.modules.stream()
     assert (module.description, module.output_data, module.revision) == ("New", [1], 3)
 
 
-def test_who_loses_every_race_is_told_to_try_again(registry: Registry) -> None:
+def test_a_registration_that_loses_every_race_is_told_to_try_again(registry: Registry) -> None:
     register(registry, description="Old")
     registry.store.modules.change = lambda *_: False
     with pytest.raises(Conflict, match="try again"):
@@ -180,7 +180,7 @@ def test_of_those_that_register_together_each_hash_is_created_once(registry: Reg
     assert first is not None
     assert first.is_new
     assert (known, second) == (None, None)
-    assert sorted(m.name for m in registry.store.modules.all()) == ["known", "new"]
+    assert sorted(m.name for m in registry.store.modules.stream()) == ["known", "new"]
 
 
 class Killed(BaseException):
@@ -216,7 +216,7 @@ def test_a_kill_leaves_each_module_registered_or_unknown(
         patch.setattr(owner, call, die)
         with pytest.raises(Killed):
             create(registry, "a", "b")
-    left = {module.name for module in registry.store.modules.all()}
+    left = {module.name for module in registry.store.modules.stream()}
     assert left in (set(), {"a", "b"})
     finish_abandoned(registry.store, registry.now + timedelta(seconds=61))
     modules = [register(registry, name=name).module for name in ("a", "b")]
@@ -232,7 +232,7 @@ def test_housekeeping_finishes_what_a_kill_cut_off(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(registry.store.events, "record", Mock(side_effect=Killed))
         create(registry, "a")
-    (module,) = registry.store.modules.all()
+    (module,) = registry.store.modules.stream()
     assert finish_abandoned(registry.store, registry.now + timedelta(seconds=59)) == 0
     assert registry.happened(module) == []
     assert finish_abandoned(registry.store, registry.now + timedelta(seconds=61)) == 1

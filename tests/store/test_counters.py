@@ -1,4 +1,4 @@
-"""Numbers that are handed out once, to whoever asks at the same time."""
+"""Numbers that are handed out once, also to callers that ask at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime

@@ -9,16 +9,10 @@ def hashes(count: int) -> list[str]:
     return [f"{number:064x}" for number in range(count)]
 
 
-def test_a_heartbeat_is_made_at_registration_and_read_back(store: Store, now: datetime) -> None:
-    store.heartbeats.start("a", now)
+def test_a_heartbeat_is_made_by_its_first_flush_and_read_back(store: Store, now: datetime) -> None:
+    store.heartbeats.record({now: ["a"]})
     assert store.heartbeats.get("a") == now
     assert store.heartbeats.get("b") is None
-
-
-def test_registering_again_does_not_lower_a_heartbeat(store: Store, now: datetime) -> None:
-    store.heartbeats.start("a", now)
-    store.heartbeats.start("a", now - timedelta(hours=1))
-    assert store.heartbeats.get("a") == now
 
 
 def test_many_heartbeats_of_several_seconds_are_recorded(store: Store, now: datetime) -> None:
@@ -31,7 +25,7 @@ def test_many_heartbeats_of_several_seconds_are_recorded(store: Store, now: date
 
 
 def test_missing_heartbeats_are_made_beside_those_that_exist(store: Store, now: datetime) -> None:
-    store.heartbeats.start("a", now)
+    store.heartbeats.record({now: ["a"]})
     later = now + timedelta(seconds=10)
     assert store.heartbeats.record({later: ["a", "b"]}) == ["b"]
     assert store.heartbeats.of(["a", "b"]) == {"a": later, "b": later}
@@ -57,6 +51,6 @@ def test_heartbeats_of_some_modules_are_read(store: Store, now: datetime) -> Non
 
 
 def test_a_removed_heartbeat_is_gone(store: Store, now: datetime) -> None:
-    store.heartbeats.start("a", now)
+    store.heartbeats.record({now: ["a"]})
     store.heartbeats.remove("a")
     assert store.heartbeats.get("a") is None

@@ -140,6 +140,6 @@ def test_each_document_is_told_of_once(
     spoil(documents["modules"], {"$set": {"offline_reason": "moved_to_mars"}})
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert len(registry.store.modules.all()) == 2
+            assert len(list(registry.store.modules.stream())) == 2
     told = [(record.collection, record.problem) for record in caplog.records]
     assert told == [("modules", "ValueError(\"'moved_to_mars' is not a valid OfflineReason\")")] * 2

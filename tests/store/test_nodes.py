@@ -1,4 +1,4 @@
-"""Leases: guarded by not being dead, and a declared death by the beat."""
+"""Leases: guarded by not being dead, and a declared death by the renewals."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

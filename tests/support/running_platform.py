@@ -23,6 +23,7 @@ from tests.support.background import BackgroundLoop
 from tests.support.builders import make_module
 from tests.support.database_server import DatabaseServer
 from tests.support.eventually import eventually
+from tests.support.indexes import create_indexes
 from tests.support.platform_environment import NODES, lay_out_nginx, make_environment, settings_of
 from tests.support.processes import RealProcess
 from tests.support.proxy import Proxy
@@ -86,7 +87,7 @@ class RunningPlatform:
     def start(self) -> None:
         """Start everything, and wait until it is ready."""
         self.database.start()
-        self.store.ensure_indexes()
+        create_indexes(self.store)
         self.mend()
 
     @property
