@@ -138,7 +138,7 @@ threads = int(_settings["API_THREADS"])
 timeout = 20
 graceful_timeout = 5
 # Longer than nginx keeps an idle connection to us (nginx.conf: keepalive_timeout of the upstream):
-# whoever closes first races with a request on its way, and nginx may not repeat a POST.
+# the side that closes first races with a request on its way, and nginx may not repeat a POST.
 keepalive = 75
 
 # nginx has judged lines and headers before us, and a legal GET registration is longer than the

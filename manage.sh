@@ -98,7 +98,7 @@ prepare() {
 # supervisord was killed, or the machine was: what it left behind holds our ports.
 recall_start_of_dead() {
   if [[ -f $RUN_DIR/supervisord.pid ]]; then
-    say '  supervisord is gone without a farewell: ending what it left behind'
+    say '  supervisord was killed: ending the processes that it left behind'
     (recall_start && stop_all)
   fi
 }

@@ -48,7 +48,7 @@ def nginx(platform: Platform) -> None:
 @click.option("--no-nginx", is_flag=True, help="Leave out the port of nginx.")
 @pass_platform
 def ports(platform: Platform, no_nginx: bool) -> None:
-    """Check that nobody else holds a port that the platform needs."""
+    """Check that every port that the platform needs is free."""
     busy = process_environment.busy_ports(platform.settings, with_nginx=not no_nginx)
     if busy:
         raise click.ClickException("\n".join(busy))

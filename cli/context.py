@@ -39,7 +39,7 @@ class Platform:
 
     @property
     def actor(self) -> Actor:
-        """Return who types the command: the events of what it does name them."""
+        """Return the user that runs the command; the events of its changes name that user."""
         return user(getpass.getuser())
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""platformctl init-db: the database is made ready."""
+"""platformctl init-db: make the database ready."""
 
 import rich_click as click
 

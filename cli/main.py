@@ -37,7 +37,7 @@ COMMANDS = {
 @click.version_option(read_version(), prog_name="platformctl")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Look after the forecast platform: who is online, what happened, and why."""
+    """Operate the forecast platform: see which modules are online, what happened, and why."""
     context.ensure_object(Platform)
 
 
@@ -52,7 +52,7 @@ def main() -> NoReturn:
     except SystemExit as end:
         code = end.code
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it has gone
+        with suppress(OSError):  # the reader of a pipe has gone
             stream.flush()
     os._exit(code if isinstance(code, int) else 0)
 

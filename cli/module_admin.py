@@ -23,7 +23,7 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
 @click.command()
-@click.option("--stale", is_flag=True, help="Only those whose socket daemon is gone.")
+@click.option("--stale", is_flag=True, help="Only modules whose node is dead or gone.")
 @click.option("--module", metavar="HASH", type=HASH, help="Only this module.")
 @yes_option
 @pass_platform

@@ -1,4 +1,4 @@
-"""platformctl list, show: who is registered, and who is online."""
+"""platformctl list, show: the registered modules, and which of them are online."""
 
 import sys
 import time
@@ -19,13 +19,15 @@ REFRESH_SECONDS = 2.0
 
 
 @click.command("list")
-@click.option("--all", "everyone", is_flag=True, help="Those who are offline, too.")
+@click.option("--all", "include_offline", is_flag=True, help="List offline modules, too.")
 @click.option(
-    "--state", type=click.Choice([state.value for state in State]), help="Only those in this state."
+    "--state",
+    type=click.Choice([state.value for state in State]),
+    help="Only modules in this state.",
 )
 @click.option("--kind", help="Only this missionKind.")
-@click.option("--tag", help="Only those with this tag.")
-@click.option("--name", help="Only those whose name contains this, in any case.")
+@click.option("--tag", help="Only modules with this tag.")
+@click.option("--name", help="Only modules with this in their name, in any case.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--watch", is_flag=True, help="Print it again every 2 seconds, until Ctrl-C.")
 @pass_platform
@@ -78,9 +80,9 @@ def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
     )
 
     state = State(filters["state"]) if filters["state"] else None
-    everyone = filters["everyone"] or state is State.OFFLINE
+    include_offline = filters["include_offline"] or state is State.OFFLINE
     with platform.open_store() as store:
-        read = list_all if everyone else list_online
+        read = list_all if include_offline else list_online
         listing = read(store, presence_rules(platform.settings), utc_now(), platform.grace)
     selected = select(
         listing.modules,

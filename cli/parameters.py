@@ -20,7 +20,7 @@ class HashPrefix(click.ParamType[str]):
     def convert(
         self, value: str, param: click.Parameter | None, context: click.Context | None
     ) -> str:
-        """Return the prefix in lower case; the command looks up whose it is."""
+        """Return the prefix in lower case; the command finds its module."""
         text = value.strip().lower()
         pattern = f"[0-9a-f]{{{SHORTEST_PREFIX},{HASH_LENGTH}}}"
         if not re.fullmatch(pattern, text):

@@ -43,7 +43,7 @@ def print_table(
 
 
 def say(sentence: str) -> None:
-    """Say something to the person at the keyboard."""
+    """Print a sentence for the operator on standard error."""
     click.echo(sentence, err=True)
 
 
@@ -81,7 +81,7 @@ def format_age(age: timedelta) -> str:
 
 
 def format_time(moment: datetime) -> str:
-    """Return a moment in the local time of whoever reads it."""
+    """Return a moment in the local time of this machine."""
     return moment.astimezone().isoformat(sep=" ", timespec="seconds")
 
 

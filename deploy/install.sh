@@ -81,7 +81,7 @@ pip_install() {
   say "  ... done in $((SECONDS - started)) s"
 }
 
-# A counter on a terminal; elsewhere a line now and then, so that nobody thinks that it hangs.
+# A counter on a terminal; elsewhere a line now and then shows that the installation does not hang.
 show_progress() {
   local line count=0
   while IFS= read -r line; do
@@ -110,7 +110,7 @@ require_nginx() {
     die 'nginx is missing: install it as root (apt-get install nginx) and try again, or run ./manage.sh up --no-nginx.'
 }
 
-# Debian starts a fresh nginx on port 80 and again at every boot; nobody asked for that one.
+# Debian starts a fresh nginx on port 80 and again at every boot; the platform starts its own.
 install_nginx() {
   local policy=/usr/sbin/policy-rc.d status=0
   if ((EUID == 0)) && [[ ! -e $policy ]]; then
@@ -134,7 +134,7 @@ install_nginx() {
 }
 
 # The first `up` writes .env; one that is there is never touched. `ln` fails where `mv` would
-# overwrite a file that somebody made meanwhile.
+# overwrite a file that was made meanwhile.
 write_env_file() {
   local new
   [[ -e .env ]] && return

@@ -89,7 +89,7 @@ def _doors(settings: Settings) -> list[int]:
 
 
 def nginx_globals(var_dir: Path, *, is_root: bool) -> str:
-    """Return the directives that depend on who starts nginx.
+    """Return the directives that depend on the user that starts nginx.
 
     Workers started by root give up their rights, unless the account that they would take cannot
     reach the directory of their temporary files (a checkout in /root): then large bodies would fail.
@@ -114,7 +114,7 @@ def loopback_of(host: str) -> str:
 
 
 def busy_ports(settings: Settings, *, with_nginx: bool = True) -> list[str]:
-    """Return one sentence for each port that somebody else holds, with the setting that moves it."""
+    """Return one sentence for each port that another process holds, with the setting that moves it."""
     wanted = [
         ("API_PORT", "127.0.0.1", settings.api_port),
         ("WORKER_PORT", "127.0.0.1", settings.worker_port),

@@ -22,7 +22,7 @@ load_settings_of_running() {
   recall_start
 }
 
-# A Unix socket's path ends at 107 bytes, and supervisord adds its pid while it makes it. All who use
+# A Unix socket's path ends at 107 bytes, and supervisord adds its pid while it makes it. All that use
 # it stand in the project's directory, so a long path is said from there.
 set_paths() {
   local LC_ALL=C
@@ -45,7 +45,7 @@ ctl() {
   .venv/bin/python -m supervisor.supervisorctl -c supervisord.conf "$@" 9<&-
 }
 
-# The pid of our supervisord, if it runs. After a reboot the number may be somebody else's.
+# The pid of our supervisord, if it runs. After a reboot the number may be another process's.
 supervisord_pid() {
   local pid
   pid=$(cat -- "$RUN_DIR/supervisord.pid" 2>/dev/null) || return 1
@@ -160,7 +160,7 @@ wait_until_ready() {
   done
 }
 
-# The database first: nobody else writes before the collections and indexes are there.
+# The database first: no other process writes before the collections and indexes exist.
 prepare_database() {
   if ! platform init-db --wait "$READY_SECONDS" >"$RUN_DIR/init-db.out" 2>&1; then
     cat -- "$RUN_DIR/init-db.out" >&2
@@ -228,7 +228,7 @@ stop_all() {
     ctl shutdown >/dev/null 2>&1 || kill -TERM "$pid" 2>/dev/null || true
     wait_for_end 45 "$pid" || true
   fi
-  # After a reboot the number means nothing, or somebody else.
+  # After a reboot the number means nothing, or is another process's.
   if [[ ${STARTED_BOOT:-} == "$(this_boot)" ]]; then
     end_session "$sid"
   fi

@@ -81,7 +81,7 @@ def answers(host: str, port: int, host_header: str) -> bool:
 def make_round(
     watchdog: Watchdog, settings: Settings, running: Iterable[dict[str, Any]]
 ) -> list[int]:
-    """Probe all at once, so that one that hangs costs the others no time; return who must go."""
+    """Probe all at once, so that one that hangs costs the others no time; return the pids to kill."""
     host = loopback_of(settings.wsd_host)
     ports = {f"wsd_{index}": settings.wsd_port + index for index in range(settings.wsd_processes)}
     addresses = {name: (host, port) for name, port in ports.items()}

@@ -1,4 +1,4 @@
-"""Log lines on their way out: no caller ever waits until somebody reads them.
+"""Log lines on their way out: no caller ever waits for the reader of the pipe.
 
 Standard output is a pipe. While its reader stands still (supervisord stopped), a write to it would
 hang, and with it an event loop and its heartbeats. Of the standard library only: gunicorn's master

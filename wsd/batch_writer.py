@@ -52,7 +52,7 @@ class BatchSource(Protocol[B, R]):
         ...
 
     def fail(self, batch: B) -> None:
-        """Act on a batch of which nobody knows whether it was written; queue what repairs it."""
+        """Act on a batch that may have been written or not; queue what repairs it."""
         ...
 
 

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all sockets of a process share: who answers their handshakes and ends their sessions."""
+    """What all sockets of a process share: the calls that admit and release them, clock, metrics."""
 
     answer: Callable[["Connection", Request], Awaitable[Response]]
     release: Callable[["Connection", OfflineReason, Mapping[str, Any]], None]

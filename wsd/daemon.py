@@ -248,9 +248,9 @@ class Daemon:
         await asyncio.wait([self._writing], timeout=STOP_WRITING_SECONDS)
 
     async def _fix_reason(self) -> bool:
-        """Say that this node leaves before a socket closes: who comes back at once takes over.
+        """Announce that this node leaves before a socket closes: a module that comes back takes over.
 
-        False when nobody heard it: whoever sweeps later ends the sessions.
+        False when that was not stored: a later sweep ends the sessions.
         """
         if self._hub.node is None:
             return False
@@ -282,7 +282,7 @@ class Daemon:
             log.warning("the last heartbeats are lost", extra={"error": type(error).__name__})
 
     async def _close_all(self) -> None:
-        """Close the sockets in paced slices: everybody at once would come back at once."""
+        """Close the sockets in paced slices: modules that were closed at once would come back at once."""
         connections = list(self._hub.by_session.values())
         steps = CLOSE_ALL_SECONDS / 0.1
         size = max(int(self._settings.closes_per_second * 0.1), int(len(connections) / steps), 1)

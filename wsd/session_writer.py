@@ -161,7 +161,7 @@ class SessionWriter:
 
     @staticmethod
     def _drop(queue: ModuleQueue) -> None:
-        """Drop a claim whose client has gone before it was written."""
+        """Drop a claim whose client left before it was written."""
         waiting = queue.claims.pop(0)
         waiting.answer.cancel()
         if waiting.was_tried:

@@ -28,7 +28,7 @@ def ok(name: str, found: str) -> Check:
 
 
 def warn(name: str, found: str, advice: str) -> Check:
-    """Return a finding that somebody should look after."""
+    """Return a finding that an operator should look into."""
     return Check(name, Status.WARN, found, advice)
 
 

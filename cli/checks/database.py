@@ -90,12 +90,12 @@ def _check_indexes(store: Store) -> Check:
 
 def _check_nodes(nodes: list[Node], now: datetime) -> list[Check]:
     if not nodes:
-        return [fail("node", "no socket daemon has a lease", UP)]
+        return [fail("node", "no node has a lease", UP)]
     return [*(_check_node(node, now) for node in nodes), *_check_names(nodes, now)]
 
 
 def _check_names(nodes: list[Node], now: datetime) -> list[Check]:
-    """Look for machines that share a NODE_NAME; one whose node is gone is no reason to worry."""
+    """Warn about living nodes of several machines under one NODE_NAME; dead nodes do not count."""
     machines = defaultdict(set)
     for node in nodes:
         if node.is_alive(now):

@@ -42,7 +42,7 @@ def _probe(host_header: str, name: str, url: str) -> Check:
         try:
             answer = session.get(url, headers={"Host": host_header}, timeout=TIMEOUT_SECONDS)
         except requests.ConnectionError:
-            return fail(name, f"nobody listens at {url}", "start it: ./manage.sh up")
+            return fail(name, f"no process listens at {url}", "start it: ./manage.sh up")
         except requests.RequestException:
             advice = f"see its log: ./manage.sh logs; restart it: ./manage.sh restart {name}"
             return fail(name, f"{url} does not answer in time", advice)

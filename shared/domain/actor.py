@@ -1,4 +1,4 @@
-"""An actor: who did something. Use cases are told one, and events name it."""
+"""An actor: the user, program or platform that did something. Use cases take one; events name it."""
 
 from typing import NewType
 

@@ -1,4 +1,4 @@
-"""A module: who it is, what it registered with, and where it is connected."""
+"""A module: its identity, its registration, and its connection."""
 
 import hashlib
 import unicodedata

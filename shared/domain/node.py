@@ -60,8 +60,8 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class NodesSeen:
-    """The nodes as a reader saw them; `alive` are those whose sessions it believes, and of these
-    the lease of those `in_doubt` is over."""
+    """The nodes as a reader saw them; `alive` are those whose sessions it believes; `in_doubt`
+    are those of them whose lease is over."""
 
     nodes: Mapping[NodeId, Node]
     alive: frozenset[NodeId]
@@ -112,7 +112,7 @@ class LeaseGrace:
         return seconds
 
 
-# For those who take a lease at its word.
+# For readers that take a lease at its word.
 NO_GRACE = LeaseGrace(clock=lambda: 0.0, seconds=0.0)
 
 

@@ -84,6 +84,6 @@ def judge_presence(
 
 
 def latest_heartbeat(module: Module, heartbeat: datetime | None) -> datetime | None:
-    """Return when a module last spoke: a connect counts, and is known before the first flush."""
+    """Return when the last heartbeat was; a connect counts as one, even before the first flush."""
     connected_at = module.session.connected_at if module.session else module.last_login_time
     return max((at for at in (heartbeat, connected_at) if at is not None), default=None)

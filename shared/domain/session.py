@@ -15,7 +15,7 @@ TAKEOVERS_ALLOWED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One module's one socket: which node holds it, and who is at its other end."""
+    """One module's one socket: the node that holds it, and the peer at its other end."""
 
     id: SessionId
     node: NodeId
@@ -38,7 +38,7 @@ class Claim:
 
     @property
     def is_rebind(self) -> bool:
-        """Return whether this is a held socket, whose session the database lost."""
+        """Return whether the claim is for a socket that is held already."""
         return self.held_epoch is not None
 
 
@@ -105,8 +105,8 @@ class Decision(StrEnum):
     UNKNOWN_MODULE = "unknown_module"
     DISABLED = "disabled"
     LOOPING = "looping"  # one takeover too many: ask the incumbent first
-    OUTRUN = "outrun"  # somebody changed the module in between: claim again
-    SUPERSEDED = "superseded"  # a later session exists: this socket is not bound again
+    OUTRUN = "outrun"  # another process changed the module in between: claim again
+    SUPERSEDED = "superseded"  # a later session exists: this socket is not rebound
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The database is made ready: a replica set of one where ours is a mongod, indexes and counters."""
+"""Make the database ready: a replica set of one for our own mongod, indexes and counters."""
 
 import threading
 import time

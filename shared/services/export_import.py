@@ -110,7 +110,7 @@ def _add_modules(store: Store, documents: Sequence[Document], now: datetime) -> 
     if not new:
         return Added(existing=len(documents))
     numbers = [document["module_id"] for document in new]
-    # First, so that nobody who registers meanwhile gets one of these numbers.
+    # First, so that no module that registers meanwhile gets one of these numbers.
     store.counters.raise_to(MODULE_ID, max(numbers))
     taken = store.modules.taken_numbers(numbers)
     for document in new:

@@ -1,4 +1,4 @@
-"""When modules last spoke is written down, flush by flush."""
+"""Record heartbeats, flush by flush."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,9 +7,9 @@ from shared.domain.ids import ModuleHash
 from shared.store import Store
 
 
-def record_heartbeats(store: Store, spoken: Mapping[datetime, Sequence[ModuleHash]]) -> None:
+def record_heartbeats(store: Store, heartbeats: Mapping[datetime, Sequence[ModuleHash]]) -> None:
     """Record heartbeats, given per second; nothing stays of a module that was deleted meanwhile."""
-    made = store.heartbeats.record(spoken)
+    made = store.heartbeats.record(heartbeats)
     # Looked for after the insert: a deletion removes the heartbeat after the module, so one of
     # the two sees what the other did.
     for module_hash in set(made) - store.modules.names(made).keys():

@@ -1,4 +1,4 @@
-"""Who is registered, and who of them is online: what every reader is shown."""
+"""The registered modules and their presence: what every reader is shown."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ def find_module(
 def find_hash(store: Store, prefix: str) -> ModuleHash:
     """Return the one hash that starts with this; raises NotFound, or Conflict that lists them.
 
-    Operators are shown the beginnings of hashes, and nobody types 64 characters.
+    Operators see the beginnings of hashes, and do not type 64 characters.
     """
     found = store.modules.starting_with(prefix)
     if not found:

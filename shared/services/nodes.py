@@ -23,7 +23,7 @@ def enrol_node(store: Store, node: Node, now: datetime) -> None:
 def replace_predecessors(store: Store, node: Node, now: datetime) -> None:
     """Declare dead the nodes that had the address of a process that has just bound it.
 
-    Only a process that starts knows that: bound once, the port proves nothing about who came later.
+    Only a process that starts may do so: a port that it bound long ago proves nothing about later nodes.
     """
     gone = [
         other

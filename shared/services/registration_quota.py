@@ -9,7 +9,7 @@ from shared.settings import Settings
 from shared.store import Store
 from shared.store.counters import HandedOut
 
-# Whoever has an IPv6 address has its whole network.
+# A caller with one IPv6 address has its whole network.
 IPV6_PREFIX = 64
 
 

@@ -139,7 +139,7 @@ def test_machines_of_one_name_are_reported_while_both_live(
 
 def test_no_node_at_all_is_a_failure(settings: Settings, store: Store) -> None:
     check = by_name(check_database(Platform(settings, store)))["node"]
-    assert (check.status, check.found) == (Status.FAIL, "no socket daemon has a lease")
+    assert (check.status, check.found) == (Status.FAIL, "no node has a lease")
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def test_a_database_that_is_down_is_one_failed_line(settings: Settings) -> None:
 
 def test_every_process_is_asked(settings: Settings, serve: Callable[..., int]) -> None:
     port = serve()
-    nobody = free_port()
+    unused = free_port()
     ours = replace(
         settings,
         api_port=port,
         worker_port=port,
         server_port=serve(status=503),
-        wsd_port=nobody,
+        wsd_port=unused,
         wsd_processes=1,
     )
     checks = by_name(check_services(ours))
@@ -182,7 +182,7 @@ def test_every_process_is_asked(settings: Settings, serve: Callable[..., int]) -
         "nginx": Status.FAIL,
         "ready": Status.FAIL,
     }
-    assert checks["wsd_0"].found == f"nobody listens at http://127.0.0.1:{nobody}/healthz"
+    assert checks["wsd_0"].found == f"no process listens at http://127.0.0.1:{unused}/healthz"
     assert "answers 503" in checks["ready"].found
 
 

@@ -28,7 +28,7 @@ def test_events_tell_what_happened_to_whom_and_why(registry: Registry, run: Run)
     assert all(module.module_hash[:12] in line for line in lines[1:])
 
 
-def test_events_name_the_person_who_did_it(registry: Registry, run_json: Json) -> None:
+def test_events_name_their_actor(registry: Registry, run_json: Json) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     expire_modules(registry.store, [module], registry.now + timedelta(seconds=1), ACTOR)

@@ -22,7 +22,7 @@ def test_a_file_brings_back_what_was_exported(exported: Path, registry: Registry
     result = run("import", str(exported))
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "Documents imported: 1; there already: 1.\n"
-    assert [module.name for module in registry.store.modules.all()] == ["load-forecast"]
+    assert [module.name for module in registry.store.modules.stream()] == ["load-forecast"]
 
 
 def test_pipes_work_as_files_do(exported: Path, registry: Registry, run: Run) -> None:

@@ -17,7 +17,7 @@ def names(items: list[dict[str, Any]]) -> list[str]:
     return [item["name"] for item in items]
 
 
-def test_list_shows_who_is_online_and_nobody_else(registry: Registry, run: Run) -> None:
+def test_list_shows_the_modules_that_are_online_and_no_others(registry: Registry, run: Run) -> None:
     registry.enrol()
     module = registry.connect(registry.register("load-forecast", mission_kind="load"))
     registry.register("offline-one")
@@ -86,7 +86,9 @@ def test_list_keeps_what_matches_every_filter(
     assert names(run_json("list", *options)) == expected
 
 
-def test_a_module_that_has_not_spoken_is_suspect(registry: Registry, run_json: Callable) -> None:
+def test_a_module_without_a_recent_heartbeat_is_suspect(
+    registry: Registry, run_json: Callable
+) -> None:
     registry.enrol()
     registry.now -= timedelta(minutes=5)
     registry.connect(registry.register())

@@ -15,7 +15,7 @@ from tests.support.processes import RealProcess
 pytestmark = pytest.mark.kill
 
 THREADS = 2
-# The process that the query names hangs; the others say who they are.
+# The process that the query names hangs; the others answer with their pids.
 APPLICATION = """
 import os, time
 def application(environ, start_response):

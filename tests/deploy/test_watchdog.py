@@ -1,4 +1,4 @@
-"""The watchdog: three misses in a row, never who is only starting, and a really frozen process."""
+"""The watchdog: three misses in a row, never a process that is starting, and a really frozen process."""
 
 import os
 import resource
@@ -47,13 +47,13 @@ def test_the_next_process_starts_from_nothing() -> None:
     assert not any(judge(dog, False, pid=pid) for pid in (1, 1, 2, 2))
 
 
-def test_who_is_only_starting_is_not_judged() -> None:
+def test_a_process_that_is_starting_is_not_judged() -> None:
     dog = Watchdog()
     assert not any(judge(dog, False, age_seconds=age) for age in range(0, 20, 5))
     assert [judge(dog, False, age_seconds=age) for age in (20, 25, 30)] == [False, False, True]
 
 
-def test_who_has_answered_once_is_judged_at_once() -> None:
+def test_a_process_that_answered_once_is_judged_at_once() -> None:
     dog = Watchdog()
     judge(dog, True, age_seconds=1)
     assert [judge(dog, False, age_seconds=2) for _ in range(3)] == [False, False, True]

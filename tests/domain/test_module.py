@@ -1,4 +1,4 @@
-"""Who a module is, and what a re-registration changes."""
+"""What identifies a module, and what a re-registration changes."""
 
 import hashlib
 import unicodedata

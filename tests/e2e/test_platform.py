@@ -220,7 +220,7 @@ def test_a_hung_process_is_killed_and_started_again(platform: Platform) -> None:
 
 @contextmanager
 def stalled_supervisord(platform: Platform) -> Iterator[None]:
-    """Stop supervisord where it stands: from now on nobody reads the processes' output."""
+    """Stop supervisord where it stands: from now on the processes' output is not read."""
     pid = int((platform.directory / "var/run/supervisord.pid").read_text())
     os.kill(pid, signal.SIGSTOP)
     try:

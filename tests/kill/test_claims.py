@@ -1,4 +1,4 @@
-"""A claim is delayed or its answer is lost: no session is left behind that nobody holds (I1)."""
+"""A claim is delayed or its answer is lost: no session is left behind without a socket (I1)."""
 
 import pytest
 

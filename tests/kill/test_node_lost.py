@@ -1,4 +1,4 @@
-"""A wsd dies: its modules are not listed any more, whoever is there to notice (I1)."""
+"""A wsd dies: its modules are not listed any more, whichever process is left (I1)."""
 
 import pytest
 

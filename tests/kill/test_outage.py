@@ -1,4 +1,4 @@
-"""The database is away for longer than a lease: nobody is cut off, and nobody is blamed (I6)."""
+"""The database is away for longer than a lease: no module is cut off, and none is put offline (I6)."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 3.0
 
 @dataclass
 class Outage:
-    """Who was connected when the database went away, and what they saw until it was back."""
+    """The modules connected when the database went away, and what they saw until it was back."""
 
     platform: RunningPlatform
     stayed: list[ModuleProgram]
@@ -39,7 +39,7 @@ class Outage:
         return [program.module_hash for program in self.stayed]
 
     def ask(self) -> Answer:
-        """Ask the api who is online, and note how long that took."""
+        """Ask the api for the modules online, and note how long that took."""
         started = time.monotonic()
         answer = self.platform.ask_api("/module/online")
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - started)
@@ -87,7 +87,9 @@ def outage(running_platform: RunningPlatform, request: pytest.FixtureRequest) ->
             platform, stayed, left=module_programs.connect(platform.register(5), node.door)
         )
         uninvited = platform.register(5)
-        if request.param == "killed":  # whoever comes then waits, and gets in after the restart
+        if (
+            request.param == "killed"
+        ):  # a module that comes then waits, and gets in after the restart
             platform.database.kill()
         else:
             platform.database.freeze()
@@ -130,7 +132,7 @@ def test_heartbeats_are_flushed_afterwards(outage: Outage) -> None:
     eventually(lambda: all(heartbeats.get(m) != at for m, at in before.items()))
 
 
-def test_who_left_meanwhile_is_offline_for_that_reason(outage: Outage) -> None:
+def test_a_module_that_left_meanwhile_is_offline_for_that_reason(outage: Outage) -> None:
     left = [program.module_hash for program in outage.left]
     eventually_equal(lambda: outage.platform.nodes_of(left), {""})
     assert outage.platform.reasons(left) == [["connection_lost"]] * len(left)

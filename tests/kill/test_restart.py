@@ -1,4 +1,4 @@
-"""nginx or a wsd is restarted: who comes back is listed again, and nobody is lost (I7)."""
+"""nginx or a wsd is restarted: modules that come back are listed again, and none is lost (I7)."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 STOP_WAIT_SECONDS = 8
 
 
-def test_after_a_crash_of_nginx_those_who_come_back_are_listed(
+def test_after_a_crash_of_nginx_modules_that_come_back_are_listed(
     platform: RunningPlatform, module_programs: ModulePrograms
 ) -> None:
     modules = platform.register(20)
@@ -91,7 +91,7 @@ def test_a_node_stops_in_time_though_the_database_is_away(
     eventually_equal(lambda: platform.listed(modules), set())
 
 
-def test_who_connects_to_a_stopping_node_is_turned_away_and_leaves_no_session(
+def test_a_module_that_connects_to_a_stopping_node_is_refused_and_leaves_no_session(
     platform: RunningPlatform, node: WsdNode, other_node: WsdNode, module_programs: ModulePrograms
 ) -> None:
     other_node.stop()

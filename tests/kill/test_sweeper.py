@@ -1,4 +1,4 @@
-"""A sweeper dies half-way: another one finishes, and spares who has come back (I1, I2)."""
+"""A sweeper dies half-way: another one finishes, and spares modules that came back (I1, I2)."""
 
 import pytest
 

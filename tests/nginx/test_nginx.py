@@ -1,4 +1,4 @@
-"""nginx.conf in a real nginx: who gets what, and whatever nginx says itself is the envelope."""
+"""nginx.conf in a real nginx: where requests go, and whatever nginx says itself is the envelope."""
 
 import json
 import time

@@ -33,9 +33,9 @@ def test_a_module_that_is_deleted_during_the_flush_leaves_nothing(registry: Regi
     module = registry.register()
     record = registry.store.heartbeats.record
 
-    def delete_then_record(spoken: Mapping[Any, Any]) -> list[Any]:
+    def delete_then_record(heartbeats: Mapping[Any, Any]) -> list[Any]:
         delete(registry, module.module_hash)
-        return record(spoken)
+        return record(heartbeats)
 
     registry.store.heartbeats.record = delete_then_record
     record_heartbeats(registry.store, {registry.now: [module.module_hash]})

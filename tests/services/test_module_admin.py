@@ -98,7 +98,7 @@ def test_more_modules_than_a_slice_are_all_expired(
     assert len(commands_of(registry.store)) == 5
 
 
-def test_who_reconnected_meanwhile_is_not_expired(registry: Registry) -> None:
+def test_a_module_that_reconnected_meanwhile_is_not_expired(registry: Registry) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     reconnected = registry.connect(module)
@@ -122,7 +122,7 @@ def test_a_module_is_closed_for_its_own_reason(registry: Registry) -> None:
     assert commands_of(registry.store) == [(module.session.id, CLOSED)]
 
 
-def test_a_command_names_the_operator_who_gave_it(registry: Registry) -> None:
+def test_a_command_names_its_operator(registry: Registry) -> None:
     registry.enrol()
     module = registry.connect(registry.register())
     close_module(registry.store, module, registry.now, ACTOR)
@@ -252,7 +252,7 @@ def disable_and_enable(store: Store, module: Module, now: datetime) -> None:
     ],
     ids=["expire", "close", "disable", "enable", "delete"],
 )
-def test_events_name_the_operator_who_made_the_change(
+def test_events_name_the_operator_of_the_change(
     registry: Registry, change: Callable[..., object], told: set[tuple[str, str]]
 ) -> None:
     registry.enrol()

@@ -1,4 +1,4 @@
-"""Who is registered and who is online: what every reader is shown."""
+"""The registered modules and their presence: what every reader is shown."""
 
 from datetime import timedelta
 

@@ -122,7 +122,7 @@ def test_the_modules_of_a_living_node_survive_their_neighbours_death(registry: R
     assert [node.id for node in registry.store.nodes.all()] == [OTHER]
 
 
-def test_who_reconnects_during_a_sweep_stays_online(registry: Registry) -> None:
+def test_a_module_that_reconnects_during_a_sweep_stays_online(registry: Registry) -> None:
     registry.enrol()
     registry.enrol(OTHER)
     (module,) = connect_many(registry, 1)
@@ -239,7 +239,7 @@ def test_a_retiring_node_ends_its_sessions_for_the_restart(registry: Registry) -
     assert registry.store.nodes.all() == []
 
 
-def test_who_sweeps_a_node_that_was_killed_while_retiring_keeps_its_reason(
+def test_the_sweep_of_a_node_that_was_killed_while_retiring_keeps_its_reason(
     registry: Registry,
 ) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
@@ -249,7 +249,7 @@ def test_who_sweeps_a_node_that_was_killed_while_retiring_keeps_its_reason(
     assert offline_reasons(registry, modules) == [OfflineReason.PLATFORM_RESTART] * 5
 
 
-def test_who_retires_is_not_online_from_its_first_step_on(registry: Registry) -> None:
+def test_modules_of_a_retiring_node_are_offline_from_its_first_step_on(registry: Registry) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     connect_many(registry, 5)
     retire_node(registry.store, node, registry.now)

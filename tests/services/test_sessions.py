@@ -96,7 +96,9 @@ def test_a_module_that_is_deleted_at_the_last_moment_is_not_bound(registry: Regi
     assert registry.store.modules.is_empty()
 
 
-def test_who_is_outrun_by_another_writer_has_no_session_and_no_event(registry: Registry) -> None:
+def test_a_claim_that_another_writer_outruns_has_no_session_and_no_event(
+    registry: Registry,
+) -> None:
     module, neighbour = registry.register(), registry.register("neighbour")
     before_the_write(registry, lambda: registry.connect(module, node=OTHER, id="winner"))
     outran, bound = registry.write(registry.claim(module), registry.claim(neighbour))
@@ -107,7 +109,7 @@ def test_who_is_outrun_by_another_writer_has_no_session_and_no_event(registry: R
     assert registry.store.node_commands.read(OTHER) == []
 
 
-def test_who_was_outrun_wins_by_claiming_again(registry: Registry) -> None:
+def test_a_claim_that_was_outrun_wins_by_claiming_again(registry: Registry) -> None:
     module = registry.register()
     claim = registry.claim(module)
     before_the_write(registry, lambda: registry.connect(module, node=OTHER))
@@ -201,7 +203,7 @@ def test_a_minute_later_a_takeover_is_no_loop(registry: Registry) -> None:
 
 
 def test_a_crashing_program_that_comes_back_is_no_loop(registry: Registry) -> None:
-    """Its old sockets are gone: however often it comes, nobody is thrown out."""
+    """Its old sockets are gone: however often it comes, no session is taken over."""
     module = registry.register()
     for _ in range(20):
         registry.connect(module)
@@ -357,7 +359,7 @@ def test_a_refused_claim_is_no_change_of_the_registry(registry: Registry) -> Non
     assert registry.store.counters.read() == before
 
 
-def test_who_is_killed_after_the_write_leaves_a_session_that_others_can_end(
+def test_a_process_killed_after_the_write_leaves_a_session_that_others_can_end(
     registry: Registry,
 ) -> None:
     """The events and commands that would have followed are lost; the session itself is whole."""

@@ -82,7 +82,7 @@ class ModuleProgram:
         )
         self.socket, self.confirmed_at = socket, 0.0
         self.opened += 1
-        beating = asyncio.create_task(self._beat(socket))
+        sending = asyncio.create_task(self._send_heartbeats(socket))
         try:
             async for message in socket:
                 if message == "heartbeat confirm":
@@ -91,12 +91,12 @@ class ModuleProgram:
         except ConnectionClosed:
             pass  # noted below, with its code
         finally:
-            beating.cancel()
+            sending.cancel()
             self.socket = None
             self.close_codes.append(socket.close_code or 1006)
             socket.transport.abort()
 
-    async def _beat(self, socket: ClientConnection) -> None:
+    async def _send_heartbeats(self, socket: ClientConnection) -> None:
         try:
             while True:
                 if not self.is_hanging:

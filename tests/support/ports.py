@@ -8,12 +8,12 @@ HIGHEST = 32_000
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     return free_ports_in_a_row(1)
 
 
 def free_ports_in_a_row(count: int) -> int:
-    """Return the first of so many ports in a row that nobody listens on."""
+    """Return the first of so many free ports in a row."""
     while True:
         first = random.randrange(LOWEST, HIGHEST - count)
         if all(_is_free(port) for port in range(first, first + count)):

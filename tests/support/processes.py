@@ -56,7 +56,7 @@ class RealProcess:
         self.is_frozen = False
 
     def freeze(self) -> None:
-        """Stop it where it stands: its sockets stay open, and nobody answers."""
+        """Stop it where it stands: its sockets stay open, without an answer."""
         self._signal(signal.SIGSTOP)
         self.is_frozen = True
 

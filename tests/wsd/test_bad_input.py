@@ -1,4 +1,4 @@
-"""Whatever arrives on a socket ends in an error frame or a close code, and hurts nobody else."""
+"""Whatever arrives on a socket ends in an error frame or a close code, and hurts no other socket."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ async def heartbeat_is_confirmed(socket: ClientConnection) -> bool:
 
 
 async def code_after(socket: ClientConnection, frames: int) -> int | None:
-    """Send this many garbage frames; return the code that the socket is closed with."""
+    """Send this many invalid frames; return the code that the socket is closed with."""
     with pytest.raises(ConnectionClosed) as closed:
         for _ in range(frames):
             await socket.send("garbage")
@@ -57,7 +57,7 @@ async def keep_speaking(socket: ClientConnection) -> None:
 
 
 @pytest.mark.parametrize("frame", ["garbage", "[1, 2]", '"text"', "{", "[" * 100_000, "\x00"])
-async def test_garbage_gets_the_error_frame_and_the_socket_stays_open(
+async def test_an_invalid_frame_gets_the_error_frame_and_the_socket_stays_open(
     running: RunningDaemon, neighbour: None, frame: str
 ) -> None:
     async with await running.connect(running.register().module_hash) as socket:
@@ -128,7 +128,7 @@ async def test_the_history_says_what_was_wrong_with_the_frames(
     assert said == {"close_code": closing.code, "close_text": closing.text}
 
 
-async def test_a_thousand_garbage_frames_close_with_1008(
+async def test_a_thousand_invalid_frames_close_with_1008(
     running: RunningDaemon, neighbour: None
 ) -> None:
     socket = await running.connect(running.register().module_hash)

@@ -1,4 +1,4 @@
-"""Sockets end for good and for the right reason, whoever began to close them."""
+"""Sockets end for good and for the right reason, whichever side began to close them."""
 
 import asyncio
 
@@ -74,7 +74,7 @@ async def connect_many(running: RunningDaemon, count: int) -> list[ClientConnect
     return [await running.connect(module.module_hash) for module in modules]
 
 
-async def test_all_of_an_expired_fleet_hear_4010_however_slow_the_closing(
+async def test_all_expired_modules_hear_4010_however_slow_the_closing(
     settings: Settings, store: Store
 ) -> None:
     async with run_daemon(settings, store, closes_per_second=2) as running:
@@ -99,7 +99,7 @@ async def test_an_incumbent_outlives_a_newcomer_that_was_refused(running: Runnin
     speaking.cancel()
 
 
-async def test_the_last_words_of_who_leaves_are_written_down(running: RunningDaemon) -> None:
+async def test_what_a_leaving_module_said_is_recorded(running: RunningDaemon) -> None:
     module = running.register()
     running.store.heartbeats.remove(module.module_hash)
     socket = await running.connect(module.module_hash)

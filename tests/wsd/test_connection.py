@@ -229,7 +229,7 @@ async def test_a_closing_that_comes_before_the_answer_is_said_after_it(server: S
     [
         (b"\x81\x01x", PROTOCOL_ERROR),  # not masked
         (frame(Opcode.CONT, b"x"), PROTOCOL_ERROR),  # nothing to go on with
-        (b"\x83\x80\0\0\0\0", PROTOCOL_ERROR),  # an opcode that nobody knows
+        (b"\x83\x80\0\0\0\0", PROTOCOL_ERROR),  # an unknown opcode
         (b"\xf1\x80\0\0\0\0", PROTOCOL_ERROR),  # reserved bits
         (frame(Opcode.CLOSE, b"\x03"), PROTOCOL_ERROR),  # half a code
         (frame(Opcode.TEXT, b"\xff"), INVALID_TEXT),
@@ -267,12 +267,12 @@ async def test_fragments_for_ever_are_no_life_and_take_no_memory(server: Server)
     peer = await server.shake_hands()
     [held] = server.held
     assert held.session is not None
-    heard_at, spoke_at = held.heard_at, held.session.last_heartbeat_at
+    heard_at, last_heartbeat_at = held.heard_at, held.session.last_heartbeat_at
     await peer.say(frame(Opcode.TEXT, b"", fin=False) + frame(Opcode.CONT, fin=False) * 5000)
     await peer.say(frame(Opcode.PING))
     await peer.hear(2)
     assert held._fragments == b""
-    assert held.session.last_heartbeat_at == spoke_at
+    assert held.session.last_heartbeat_at == last_heartbeat_at
     assert held.heard_at > heard_at
 
 

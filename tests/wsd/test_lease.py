@@ -1,4 +1,4 @@
-"""The lease: enrolled once, renewed, and whom a node may declare dead for it."""
+"""The lease: enrolled once, renewed, and which nodes a node may declare dead for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

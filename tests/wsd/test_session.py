@@ -42,7 +42,7 @@ def test_a_pong_and_an_ack_count_as_life_and_are_not_answered(
     assert session.last_heartbeat_at == 40
 
 
-def test_garbage_is_answered_and_is_no_sign_of_life(session: SocketSession) -> None:
+def test_an_invalid_frame_is_answered_and_is_no_sign_of_life(session: SocketSession) -> None:
     (reply,) = session.receive(b"garbage", now=40)
     assert isinstance(reply, Reply)
     assert b'"code":"3002"' in reply.data
@@ -66,7 +66,7 @@ def test_text_that_is_not_utf8_closes_with_1007(session: SocketSession) -> None:
     assert close == Close(INVALID_TEXT)
 
 
-def test_the_twentieth_garbage_frame_within_a_minute_closes_with_1008(
+def test_the_twentieth_invalid_frame_within_a_minute_closes_with_1008(
     session: SocketSession,
 ) -> None:
     for second in range(19):
@@ -76,7 +76,9 @@ def test_the_twentieth_garbage_frame_within_a_minute_closes_with_1008(
     assert close == Close(INVALID_FRAMES)
 
 
-def test_garbage_spread_over_more_than_a_minute_is_only_answered(session: SocketSession) -> None:
+def test_an_invalid_frame_spread_over_more_than_a_minute_is_only_answered(
+    session: SocketSession,
+) -> None:
     for second in range(0, 400, 4):
         (reply,) = session.receive(b"garbage", now=second)
         assert isinstance(reply, Reply)

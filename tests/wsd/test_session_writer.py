@@ -195,7 +195,7 @@ async def test_a_failed_batch_refuses_its_claims_and_leaves_a_whole_history(
     with pytest.raises(DatabaseUnavailable):
         await waiting
     await settle(writer)
-    if registry.read(module).session is not None:  # the incumbent, whom nothing happened to
+    if registry.read(module).session is not None:  # the incumbent, which kept its session
         assert registry.read(module).session.id == "incumbent"
         registry.write(ends=(make_end(module, "incumbent"),), node=OTHER)
     assert history(registry, module) in (
@@ -345,7 +345,7 @@ async def test_newcomers_of_two_nodes_that_race_end_with_one_open_socket(
 
     monkeypatch.setattr(registry.store.sessions, "read", interfere)
     waiting = await queue(writer, module)
-    writer.end(make_end(late, "somebody-else", epoch=7))  # its guard fails
+    writer.end(make_end(late, "another-session", epoch=7))  # its guard fails
     await settle(writer)
     outcome = await waiting
     winner = registry.read(module).session

@@ -1,4 +1,4 @@
-"""Writes down when the modules' programs last sent something, grouped by the second."""
+"""Writes the times of the last heartbeats, grouped by the second."""
 
 import time
 from collections import defaultdict
@@ -42,8 +42,8 @@ class HeartbeatFlush:
             return False
         started = time.monotonic()
         try:
-            spoken = self._by_second(times)
-            await self._database.run(record_heartbeats, self._database.store, spoken)
+            heartbeats = self._by_second(times)
+            await self._database.run(record_heartbeats, self._database.store, heartbeats)
         except DatabaseError:
             self._departed = departed | self._departed
             raise
