@@ -91,3 +91,36 @@ def test_the_newest_release_is_the_version() -> None:
     newest = re.search(r"^## (\S+)", (PROJECT_DIR / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert read_version() == newest[1]
+
+
+def names_of_documents() -> list[str]:
+    pages = [*(PROJECT_DIR / "docs").rglob("*.md"), PROJECT_DIR / "CONTRIBUTING.md"]
+    return sorted(str(page.relative_to(PROJECT_DIR)) for page in pages)
+
+
+@pytest.mark.parametrize("page", names_of_documents())
+def test_every_path_in_a_document_exists(page: str) -> None:
+    text = (PROJECT_DIR / page).read_text(encoding="utf-8")
+    known = "|".join(path.name for path in PROJECT_DIR.iterdir() if path.is_dir())
+    paths = re.findall(rf"`((?:{known})/[\w./-]*|[\w.-]+\.(?:py|conf|sh|md|toml|txt))`", text)
+    assert [path for path in paths if not (PROJECT_DIR / path).exists()] == []
+
+
+def test_decisions_are_numbered_in_a_row() -> None:
+    pages = sorted((PROJECT_DIR / "docs" / "decisions").iterdir())
+    assert [int(page.name[:3]) for page in pages] == list(range(1, len(pages) + 1))
+    titles = [page.read_text(encoding="utf-8").split(".", 1)[0] for page in pages]
+    assert titles == [f"# {number}" for number in range(1, len(pages) + 1)]
+
+
+def test_every_name_beside_a_path_of_the_architecture_stands_in_that_file() -> None:
+    text = (PROJECT_DIR / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)` \(((?:`\w+`(?:, )?)+)\)", text)
+    assert len(named) >= 8
+    missing = [
+        (path, name)
+        for path, names in named
+        for name in re.findall(r"`(\w+)`", names)
+        if not re.search(rf"(def|class) {name}\b", (PROJECT_DIR / path).read_text())
+    ]
+    assert missing == []
