@@ -133,7 +133,7 @@ def wait_until_listed(port: int, count: int) -> float:
 
 
 def raise_storm(stack: Stack, hashes: Sequence[ModuleHash]) -> Round:
-    """Connect everybody at once to the running platform."""
+    """Connect all modules at once to the running platform."""
     stack.start_worker()
     wsd = stack.start_wsd()
     programs = [stack.database, wsd, stack.start_api(), stack.start_nginx()]

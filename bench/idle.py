@@ -26,7 +26,7 @@ GOALS = {
 
 
 def connect_all(stack: Stack, wsd: Program, fleet: Fleet) -> int:
-    """Connect everybody in waves; return the wsd's resident bytes from before."""
+    """Connect all modules in waves; return the wsd's resident bytes from before."""
     hashes = stack.register_modules(MODULES)
     fleet.connect(stack.settings.wsd_port, hashes[:WARM_UP])
     before = wsd.resident_bytes()
@@ -58,7 +58,7 @@ def main() -> None:
         connected = wsd.resident_bytes()
         rounds = run_rounds(ROUNDS, lambda: watch([wsd, stack.database], fleet))
         grown = max(connected, wsd.resident_bytes()) - before
-        wsd.process.kill()  # its farewell to everybody is not what is measured
+        wsd.process.kill()  # closing all sockets is not what is measured
     results = {
         "memory": Spread.of(grown / 1024 / (MODULES - WARM_UP)),
         "wsd": rounds.spread("wsd"),

@@ -1,4 +1,4 @@
-"""Listing who is online: the platform beside a bare Flask route that returns the same bytes."""
+"""Listing the modules that are online: the platform beside a bare Flask route that returns the same bytes."""
 
 import os
 import urllib.request

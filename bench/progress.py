@@ -1,4 +1,4 @@
-"""What is going on, for the reader who waits; standard output is for the results."""
+"""What is going on, for the waiting reader; standard output is for the results."""
 
 import sys
 

@@ -47,7 +47,7 @@ class Modules:
     def connect(
         self, port: int, hashes: Sequence[str], spread_seconds: float = 0.0
     ) -> dict[str, Any]:
-        """Connect everybody, at once or spread; tell how long it took and what was answered."""
+        """Connect all modules, at once or spread; tell how long it took and what was answered."""
         started = time.monotonic()
         opened = 0
         waiting: dict[int, tuple[socket.socket, bytes]] = {}
@@ -188,7 +188,7 @@ class Fleet:
         """Connect modules; return the seconds it took, raise if one was refused."""
         result = self.do("connect", port=port, hashes=hashes)
         if result["answers"] != {"101": len(hashes)}:
-            raise RuntimeError(f"not everybody could connect: {result['answers']}")
+            raise RuntimeError(f"not all modules could connect: {result['answers']}")
         return float(result["seconds"])
 
 

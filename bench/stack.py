@@ -189,7 +189,7 @@ def own_settings(directory: Path) -> Settings:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
+    """Return free ports."""
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
@@ -200,7 +200,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def http_status(port: int, path: str) -> int | None:
-    """Return the status of a GET, or None when nobody answers."""
+    """Return the status of a GET, or None without an answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
             return int(answer.status)
