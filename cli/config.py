@@ -1,6 +1,5 @@
 """platformctl config: the settings as the platform reads them, and what is made of them."""
 
-import resource
 import shlex
 
 import rich_click as click
@@ -55,6 +54,5 @@ def ports(platform: Platform, no_nginx: bool) -> None:
 
 
 def _open_files(settings: Settings) -> process_environment.OpenFiles:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = hard == resource.RLIM_INFINITY
-    return process_environment.open_files(settings.max_connections, 2**20 if unlimited else hard)
+    allowed = process_environment.allowed_open_files()
+    return process_environment.open_files(settings.max_connections, allowed)

@@ -3,6 +3,7 @@
 import getpass
 import os
 import re
+import resource
 import shutil
 import socket
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from shared.settings import PROJECT_DIR, Settings
 
 # Log files, listeners, kept-alive connections to the api, epoll and the like.
 SPARE_FILES = 512
+# What counts as the limit where there is none.
+UNLIMITED_FILES = 2**20
 # One address has no more ports: as good as no limit.
 NO_LIMIT = 65535
 
@@ -23,6 +26,12 @@ class OpenFiles:
     limit: int
     nginx_connections: int
     warning: str | None = None
+
+
+def allowed_open_files() -> int:
+    """Return how many files a process on this machine may open at most."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return UNLIMITED_FILES if hard == resource.RLIM_INFINITY else hard
 
 
 def open_files(max_connections: int, hard_limit: int) -> OpenFiles:

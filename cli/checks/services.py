@@ -1,6 +1,5 @@
 """What doctor asks this machine: the platform's ports, nginx, the limit of open files, the disk."""
 
-import resource
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,8 +60,7 @@ def check_nginx_binary() -> Check:
 
 def check_open_files(settings: Settings) -> Check:
     """Compare MAX_CONNECTIONS with what this machine allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = 2**20 if hard == resource.RLIM_INFINITY else hard
+    allowed = process_environment.allowed_open_files()
     warning = process_environment.open_files(settings.max_connections, allowed).warning
     if warning:
         return warn("open files", warning, "raise ulimit -Hn, or lower MAX_CONNECTIONS")

@@ -13,6 +13,7 @@ from shared.domain.node import NO_GRACE, LeaseGrace
 from shared.domain.node_command import NodeCommand
 from shared.domain.session import Session, SessionEnd
 from shared.errors import Conflict, NotFound
+from shared.services.module_lookup import find_module
 from shared.services.sessions import end_event
 from shared.store import Store, batch_timeout
 
@@ -39,7 +40,7 @@ def find_connected(
         with batch_timeout():
             modules = store.modules.connected()
     else:
-        modules = [_get(store, module_hash)]
+        modules = [find_module(store, module_hash=module_hash)]
     # After the sessions: the node of every one of them is enrolled by now.
     nodes = grace.judge(store.nodes.all(), now)
 
@@ -88,7 +89,7 @@ def set_enabled(
     """Allow or forbid a module to connect; False when it is so already; raises NotFound."""
     changed = store.modules.set_enabled(module_hash, now, enabled=enabled)
     # Read after the write: from then on no session begins any more that would go unnoticed.
-    module = _get(store, module_hash)
+    module = find_module(store, module_hash=module_hash)
     if not changed:
         return False
     what = "enabled" if enabled else "disabled"
@@ -101,7 +102,7 @@ def set_enabled(
 
 def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: Actor) -> Module:
     """Delete a module and close its socket with 4501; raises NotFound."""
-    module = _get(store, module_hash)
+    module = find_module(store, module_hash=module_hash)
     if module.session:
         _end(store, [module], UNKNOWN_MODULE, now, actor)
     store.modules.delete(module_hash)
@@ -113,13 +114,6 @@ def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: A
 
 def _not_online(module: Module) -> NotFound:
     return NotFound(f"The module {module.name!r} is not online.")
-
-
-def _get(store: Store, module_hash: ModuleHash) -> Module:
-    module = store.modules.get(module_hash)
-    if module is None:
-        raise NotFound(f"No module has the hash {module_hash[:80]!r}.")
-    return module
 
 
 def _end(

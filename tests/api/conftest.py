@@ -1,8 +1,9 @@
 """An application over the test's database, and a client that calls it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from shared.services.sessions import NodeView, write_batch
 from shared.settings import Settings
 from shared.store import Store
 from tests.support.builders import NODE, make_claim, make_node, make_registration
+from tests.support.database_server import DatabaseServer
 
 OnlineMaker = Callable[..., Module]
 
@@ -32,6 +34,15 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[DatabaseServer]:
+    """A database server of the test's own, which it may stop or keep from writing."""
+    started = DatabaseServer(tmp_path)
+    started.start()
+    yield started
+    started.kill()
 
 
 @pytest.fixture

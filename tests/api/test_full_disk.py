@@ -23,15 +23,6 @@ UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[DatabaseServer]:
-    """A database server of the test's own, which it may keep from writing."""
-    started = DatabaseServer(tmp_path)
-    started.start()
-    yield started
-    started.kill()
-
-
-@pytest.fixture
 def client(settings: Settings, server: DatabaseServer) -> Iterator[FlaskClient]:
     own = replace(settings, mongodb_host=server.uri)
     store = connect(own)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,14 +25,6 @@ CALLS = [
     ("POST", "/module/close_websocket?module_id=1"),
     ("GET", f"/module/{'0' * 64}"),
 ]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[DatabaseServer]:
-    server = DatabaseServer(tmp_path)
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -293,13 +293,14 @@ async def test_a_rebind_is_tried_again_until_it_is_written_once(
     assert history(registry, module) == ["online", "offline", "online"]
 
 
-async def test_a_rebind_whose_socket_closed_before_its_answer_came_is_ended_and_recorded(
+async def fail_rebind(
     writer: SessionWriter,
     registry: Registry,
     module: Module,
     held: set[SessionId],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> "asyncio.Task[ClaimOutcome]":
+    """Rebind a held socket in a batch whose answer is lost; return the claim, which waits on."""
     await connect(writer, module)
     held.add(SessionId("session-1"))
     registry.write(ends=(make_end(module, reason=OfflineReason.NODE_LOST),))
@@ -307,6 +308,17 @@ async def test_a_rebind_whose_socket_closed_before_its_answer_came_is_ended_and_
         break_after(broken, registry, "writing")
         waiting = await queue(writer, module, held_epoch=1, is_wanted=lambda: bool(held))
         await writer.write_one_batch()
+    return waiting
+
+
+async def test_a_rebind_whose_socket_closed_before_its_answer_came_is_ended_and_recorded(
+    writer: SessionWriter,
+    registry: Registry,
+    module: Module,
+    held: set[SessionId],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = await fail_rebind(writer, registry, module, held, monkeypatch)
     held.clear()
     writer.end(make_end(module))
     await settle(writer)
@@ -364,13 +376,7 @@ async def test_an_expired_socket_is_not_rebound_after_a_failed_batch(
     held: set[SessionId],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await connect(writer, module)
-    held.add(SessionId("session-1"))
-    registry.write(ends=(make_end(module, reason=OfflineReason.NODE_LOST),))
-    with monkeypatch.context() as broken:
-        break_after(broken, registry, "writing")
-        waiting = await queue(writer, module, held_epoch=1)
-        await writer.write_one_batch()
+    waiting = await fail_rebind(writer, registry, module, held, monkeypatch)
     expire_modules(registry.store, [registry.read(module)], NOON, OPERATOR)
     await settle(writer)
     assert (await waiting).decision is Decision.SUPERSEDED
