@@ -112,7 +112,7 @@ class JsonLines(logging.Formatter):
 
 
 class PlatformLogger(Logger):
-    """Workers come and go: said among the application's lines, in the same form."""
+    """Writes gunicorn's own lines in the form of the application's log."""
 
     queued = None
 

@@ -62,7 +62,7 @@ class BatchedCalls(Generic[Item, Answer]):
     def _fail(
         self, batch: Sequence[_Call[Item, Answer]], error: BaseException
     ) -> list[_Call[Item, Answer]]:
-        """Give the error to all, also to those that wait: an outage shall not cost them another."""
+        """Give the error to all, also to those that wait: an outage must not cost them another call."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for call in (*batch, *waiting):

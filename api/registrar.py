@@ -62,6 +62,6 @@ class Registrar:
             try:
                 return create_modules(self._store, registrations, utc_now(), self._quota)
             except Conflict:
-                # Counting is dear on the embedded server, and a flood would make it count on and on.
+                # Counting is expensive on the embedded server, and a flood would make it count on and on.
                 self._full_until = self._clock() + FULL_SECONDS
                 raise

@@ -11,7 +11,8 @@ load_settings() {
   set_paths
 }
 
-# What runs goes by what it was started with. Works with broken settings, too: `down` must.
+# A running platform keeps the settings that it was started with. This works while .env is broken,
+# too, because `down` must.
 load_settings_of_running() {
   if [[ -x .venv/bin/python ]] && SETTINGS=$(platform config env 2>/dev/null); then
     eval "$SETTINGS"

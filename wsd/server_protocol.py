@@ -35,7 +35,7 @@ class SocketProtocol(ServerProtocol):
 
 
 def refuse(error: PlatformError) -> Response:
-    """Return the answer that an error is."""
+    """Return an error as an HTTP answer."""
     response = respond(error.status, None, code=error.code, message=error.message)
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)

@@ -1,4 +1,4 @@
-"""Kinds of words: text, whole numbers, free-form JSON; each checked as the domain wants it."""
+"""Kinds of request fields: text, whole numbers, free-form JSON; each checked as the domain wants it."""
 
 import re
 from collections.abc import Mapping

@@ -9,5 +9,5 @@ ANONYMOUS = Actor("anonymous")  # a caller of the HTTP API, which knows no sign-
 
 
 def user(name: str) -> Actor:
-    """Return the actor that a person at this machine is."""
+    """Return a user of this machine as an actor."""
     return Actor(f"user:{name}")

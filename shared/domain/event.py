@@ -39,17 +39,17 @@ class Subject:
 
 
 def module_subject(module_hash: ModuleHash) -> Subject:
-    """Return the subject that a module is."""
+    """Return a module as a subject."""
     return Subject(kind=SubjectKind.MODULE, id=module_hash)
 
 
 def node_subject(node: NodeId) -> Subject:
-    """Return the subject that a node is."""
+    """Return a node as a subject."""
     return Subject(kind=SubjectKind.NODE, id=node)
 
 
 def worker_subject(node_name: str, port: int) -> Subject:
-    """Return the subject that the worker of this machine is, whichever process it is by now."""
+    """Return the worker of this machine as a subject; every process of it is the same subject."""
     return Subject(kind=SubjectKind.WORKER, id=f"{node_name}:{port}")
 
 

@@ -71,7 +71,7 @@ def sweep_node(store: Store, node: Node) -> bool:
 def sweep_orphans(store: Store, now: datetime) -> bool:
     """Take some modules offline whose node has no document; True while work is left.
 
-    That is rare, a claim that was under way while its node was swept, and the search is dear.
+    That is rare, a claim that was under way while its node was swept, and the search is expensive.
     """
     with batch_timeout():
         orphans = _find_orphans(store)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-# Documents are told of once by each process; past so many it keeps silent.
+# Each process logs a document once, and no more than this many documents.
 DOCUMENTS_TOLD_OF = 1000
 
 log = logging.getLogger(__name__)
