@@ -123,6 +123,7 @@ async def test_the_history_says_what_was_wrong_with_the_frames(
     socket.transport.write(data)
     await eventually_async(lambda: running.presence(module) == ("offline", "connection_lost"))
     (event,) = [e for e in running.store.events.find() if e.what == "offline"]
+    # It does not read its error frames, so it stops reading at all, and never sees the end.
     socket.transport.abort()
     said = {name: event.detail[name] for name in ("close_code", "close_text")}
     assert said == {"close_code": closing.code, "close_text": closing.text}

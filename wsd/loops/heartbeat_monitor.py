@@ -125,8 +125,8 @@ class HeartbeatMonitor:
     def _find_next_deadline(self, connection: Connection) -> float:
         """Return when to look again at a module that sends nothing until then.
 
-        What it sends only moves that on. Looking at all of 10,000 sockets in every tick took 4 % of
-        a core.
+        What it sends only moves that on. Looking at all of 10,000 sockets in every tick took about
+        3 % of a core.
         """
         assert connection.session is not None
         ping_at = max(connection.heard_at, connection.pinged_at) + self._ping_seconds
