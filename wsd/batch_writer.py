@@ -55,6 +55,14 @@ class BatchSource(Protocol[B, R]):
         """Act on a batch that may have been written or not; queue what repairs it."""
         ...
 
+    def split(self, batch: B) -> list[B]:
+        """Return the operations of a batch as batches of one."""
+        ...
+
+    def drop(self, batch: B, error: Exception) -> None:
+        """Give up a batch of one that the database refuses for good."""
+        ...
+
 
 class BatchWriter(Generic[B, R]):
     """Writes what a source has waiting; pauses after a failure."""
@@ -113,27 +121,46 @@ class BatchWriter(Generic[B, R]):
         if batch is None:
             return
         self._is_writing = True
-        try:
-            result = await self._database.run(self._source.write, batch)
-        except Exception as error:
-            if is_away(error):
-                fields = {"error": type(error).__name__}
-                log.warning("the database did not take a batch", extra=fields)
-            else:
-                log.exception("a batch failed")
-            await self._fail(batch)
-        else:
-            self._is_writing = self._is_failing = False
+        if await self._write(batch) is not None:
+            await self._write_one_by_one(batch)
+        elif not self._is_failing:
             self._adapt(batch, self._monotonic() - started)
-            self._source.settle(batch, result)
+        self._is_writing = False
+        if self._is_failing:
+            await self._pause(batch)
         if self._source.count_waiting():
             self._work.set()
 
-    async def _fail(self, batch: B) -> None:
-        self._is_writing, self._is_failing = False, True
+    async def _write(self, batch: B) -> Exception | None:
+        """Write a batch, settled or failed afterwards; return the error of one refused for good."""
+        try:
+            result = await self._database.run(self._source.write, batch)
+        except Exception as error:
+            if not is_away(error):
+                log.exception("the database refused a batch")
+                self._is_failing = False
+                return error
+            self._is_failing = True
+            fields = {"error": type(error).__name__}
+            log.warning("the database did not take a batch", extra=fields)
+            self._source.fail(batch)
+        else:
+            self._is_failing = False
+            self._source.settle(batch, result)
+        return None
+
+    async def _write_one_by_one(self, batch: B) -> None:
+        """Write a batch that was refused for good without the operations that are to blame."""
+        for part in self._source.split(batch):
+            if self._is_failing:
+                self._source.fail(part)
+            elif (error := await self._write(part)) is not None:
+                self._source.drop(part, error)
+
+    async def _pause(self, batch: B) -> None:
+        """Leave the database alone for a moment; the next batch is half as large."""
         self._limit = max(MIN_OPERATIONS, min(self._limit, self._source.size_of(batch)) // 2)
         self._paused_until = self._monotonic() + PAUSE_AFTER_FAILURE_SECONDS
-        self._source.fail(batch)
         await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
     def _adapt(self, batch: B, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """The starts and ends of sessions, queued per module and written in batches."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,15 @@ from shared.clock import utc_now
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.session import Claim, ClaimOutcome, Decision, SessionEnd
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, PlatformError
 from shared.services.sessions import NodeView, write_batch
 from wsd.batch_writer import BatchWriter
 from wsd.database import Database
 from wsd.metrics import Metrics
 
 OUTRUN_RETRIES = 3
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -47,6 +50,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.claims) + len(self.ends)
+
+    def modules(self) -> set[ModuleHash]:
+        """Return the modules that its operations are about."""
+        claimed = {waiting.claim.module_hash for waiting in self.claims}
+        return claimed | {end.module_hash for end in self.ends}
 
 
 class SessionWriter:
@@ -115,8 +123,7 @@ class SessionWriter:
                 batch.claims.append(queue.claims.pop(0))
             if not queue.ends and not queue.claims:
                 del self._queues[module_hash]
-        self._in_flight = {waiting.claim.module_hash for waiting in batch.claims}
-        self._in_flight |= {end.module_hash for end in batch.ends}
+        self._in_flight = batch.modules()
         return batch if len(batch) else None
 
     def write(self, batch: Batch) -> list[ClaimOutcome]:
@@ -130,7 +137,7 @@ class SessionWriter:
 
     def settle(self, batch: Batch, result: list[ClaimOutcome]) -> None:
         """Give every claim its outcome."""
-        self._in_flight.clear()
+        self._in_flight -= batch.modules()
         for waiting, outcome in zip(batch.claims, result, strict=True):
             self._settle_one(waiting, outcome)
 
@@ -140,7 +147,7 @@ class SessionWriter:
         A claim of it may have been written all the same. The end of a refused one is doubtful: the
         database is asked first. A rebind is tried again; it is accepted if it was written.
         """
-        self._in_flight.clear()
+        self._in_flight -= batch.modules()
         self._refuse_waiting()
         for end in batch.ends:
             # A repeated end finds nothing if it was written; the event is recorded again anyway.
@@ -150,9 +157,37 @@ class SessionWriter:
                 waiting.was_tried = True
                 self._try_again(waiting)
                 continue
-            for end in [_doubtful_end(waiting.claim), *waiting.replaces]:
-                self.end(end)
-            _refuse(waiting)
+            self._end_all_of(waiting)
+            _refuse(waiting, DatabaseUnavailable())
+
+    @staticmethod
+    def split(batch: Batch) -> list[Batch]:
+        """Return the operations of a batch as batches of one."""
+        claims = [Batch(claims=[waiting]) for waiting in batch.claims]
+        return claims + [Batch(ends=[end]) for end in batch.ends]
+
+    def drop(self, batch: Batch, error: Exception) -> None:
+        """Give up an operation that the database refuses for good.
+
+        The reconciler looks again at a session that was not ended, and at a socket not rebound.
+        """
+        self._in_flight -= batch.modules()
+        for module_hash in batch.modules():
+            fields = {"module_hash": module_hash, "error": type(error).__name__}
+            log.error("an operation is given up", extra=fields)
+        for waiting in batch.claims:
+            if waiting.claim.is_rebind:
+                for end in waiting.replaces:
+                    self.end(end)
+                _refuse(waiting, DatabaseUnavailable())
+            else:
+                self._end_all_of(waiting)
+                _refuse(waiting, PlatformError("Internal error."))
+
+    def _end_all_of(self, waiting: WaitingClaim) -> None:
+        """Queue the end of a claim that may have been written, and those that it was to replace."""
+        for end in [_doubtful_end(waiting.claim), *waiting.replaces]:
+            self.end(end)
 
     def _try_again(self, waiting: WaitingClaim) -> None:
         queue = self._queues.setdefault(waiting.claim.module_hash, ModuleQueue())
@@ -187,15 +222,15 @@ class SessionWriter:
             for waiting in queue.claims:
                 if not waiting.claim.is_rebind:
                     queue.ends += waiting.replaces
-                    _refuse(waiting)
+                    _refuse(waiting, DatabaseUnavailable())
             queue.claims = [waiting for waiting in queue.claims if waiting.claim.is_rebind]
             if not queue.ends and not queue.claims:
                 del self._queues[module_hash]
 
 
-def _refuse(waiting: WaitingClaim) -> None:
+def _refuse(waiting: WaitingClaim, error: PlatformError) -> None:
     if not waiting.answer.done():
-        waiting.answer.set_exception(DatabaseUnavailable())
+        waiting.answer.set_exception(error)
 
 
 def _with_new_session(claim: Claim) -> Claim:

@@ -21,9 +21,12 @@ class Numbers:
         self.now = 1000.0
         self.seconds_each = 0.0
         self.is_away = False
+        self.refused: set[int] = set()
+        self.away_after = 10**6
         self.sizes: list[int] = []
         self.written: list[int] = []
         self.failed: list[int] = []
+        self.dropped: list[int] = []
 
     def count_waiting(self) -> int:
         return len(self.waiting)
@@ -38,8 +41,10 @@ class Numbers:
     def write(self, batch: list[int]) -> list[int]:
         self.sizes.append(len(batch))
         self.now += len(batch) * self.seconds_each
-        if self.is_away:
+        if self.is_away or len(self.sizes) > self.away_after:
             raise AutoReconnect("away")
+        if self.refused.intersection(batch):
+            raise OverflowError("no such numbers")
         return batch
 
     def settle(self, batch: list[int], result: list[int]) -> None:
@@ -47,6 +52,12 @@ class Numbers:
 
     def fail(self, batch: list[int]) -> None:
         self.failed += batch
+
+    def split(self, batch: list[int]) -> list[list[int]]:
+        return [[number] for number in batch]
+
+    def drop(self, batch: list[int], error: Exception) -> None:
+        self.dropped += batch
 
 
 Maker = Callable[[Numbers], BatchWriter]
@@ -115,6 +126,27 @@ async def test_a_failed_batch_is_handed_back_and_the_next_is_half_as_large(make:
         await writer.write_one_batch()
     assert numbers.sizes[:2] == [FIRST_OPERATIONS, FIRST_OPERATIONS // 2]
     assert numbers.sizes[-1] == MIN_OPERATIONS
+
+
+async def test_what_the_database_refuses_for_good_is_dropped_and_the_rest_is_written(
+    make: Maker,
+) -> None:
+    numbers = Numbers(6)
+    numbers.refused = {2, 4}
+    writer = make(numbers)
+    await writer.write_one_batch()
+    assert (numbers.dropped, numbers.written, numbers.failed) == ([2, 4], [0, 1, 3, 5], [])
+    assert not writer.refuses_new_work
+
+
+async def test_an_outage_while_a_refused_batch_is_written_one_by_one_hands_the_rest_back(
+    make: Maker,
+) -> None:
+    numbers = Numbers(6)
+    numbers.refused, numbers.away_after = {0}, 3
+    await make(numbers).write_one_batch()
+    assert (numbers.dropped, numbers.written, numbers.failed) == ([0], [1], [2, 3, 4, 5])
+    assert numbers.sizes == [6, 1, 1, 1]
 
 
 async def test_new_work_is_refused_until_the_pause_after_a_failure_is_over(

@@ -15,7 +15,7 @@ from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId, SessionId
 from shared.domain.module import Module
 from shared.domain.session import ClaimOutcome, Decision, SessionEnd
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, PlatformError
 from shared.services.module_admin import expire_modules, set_enabled
 from shared.services.sessions import NodeView
 from tests.support.builders import NODE, NOON, make_claim
@@ -268,6 +268,24 @@ async def test_claims_behind_a_failed_batch_are_refused_with_it(
     await writer.write_one_batch()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 3
+
+
+async def test_an_operation_that_the_database_refuses_for_good_harms_no_other(
+    writer: SessionWriter, registry: Registry, module: Module
+) -> None:
+    bad_end, bad_claim = registry.register("bad-end"), registry.register("bad-claim")
+    await connect(writer, bad_end, "session-2")
+    writer.end(make_end(bad_end, "session-2", detail={"number": 2**63}))
+    refused = await queue(writer, bad_claim, "session-3", peer="\ud800")
+    accepted = await queue(writer, module)
+    async with asyncio.timeout(5):
+        await settle(writer)
+    assert (await accepted).decision is Decision.ACCEPTED
+    with pytest.raises(PlatformError) as refusal:
+        await refused
+    assert refusal.value.code == PlatformError.code
+    assert registry.read(bad_claim).session is None
+    assert not any(writer.is_changing(m.module_hash) for m in (module, bad_end, bad_claim))
 
 
 @pytest.mark.parametrize("lost_after", ["ends", "writing", "events", "everything"])
