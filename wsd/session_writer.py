@@ -200,7 +200,8 @@ class SessionWriter:
         waiting = queue.claims.pop(0)
         waiting.answer.cancel()
         if waiting.was_tried:
-            queue.ends.append(_doubtful_end(waiting.claim))
+            # First: the plain end of the same session would clear it before its start is recorded.
+            queue.ends.insert(0, _doubtful_end(waiting.claim))
         queue.ends.extend(waiting.replaces)
 
     def _settle_one(self, waiting: WaitingClaim, outcome: ClaimOutcome) -> None:

@@ -345,6 +345,30 @@ async def test_a_rebind_whose_socket_closed_before_its_answer_came_is_ended_and_
     assert history(registry, module) == ["online", "offline", "online", "offline"]
 
 
+async def test_an_end_that_came_while_the_rebind_was_in_flight_leaves_a_whole_history(
+    writer: SessionWriter,
+    registry: Registry,
+    module: Module,
+    held: set[SessionId],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await connect(writer, module)
+    held.add(SessionId("session-1"))
+    registry.write(ends=(make_end(module, reason=OfflineReason.NODE_LOST),))
+    with monkeypatch.context() as broken:
+        break_after(broken, registry, "writing")
+        waiting = await queue(writer, module, held_epoch=1, is_wanted=lambda: bool(held))
+        batch = asyncio.create_task(writer.write_one_batch())
+        await asyncio.sleep(0)
+        held.clear()
+        writer.end(make_end(module))
+        await batch
+    await settle(writer)
+    assert waiting.cancelled()
+    assert registry.read(module).session is None
+    assert history(registry, module) == ["online", "offline", "online", "offline"]
+
+
 async def test_a_session_that_moves_to_the_nodes_new_id_ends_under_the_old_one(
     writer: SessionWriter, registry: Registry, module: Module, held: set[SessionId]
 ) -> None:
