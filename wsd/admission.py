@@ -5,6 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from shared.clock import utc_now
 from shared.domain.closing import DISABLED, REPLACED, UNKNOWN_MODULE, OfflineReason
@@ -77,8 +78,8 @@ class Admission:
         outcome = await self._claim(connection, Claim(module_hash=module_hash, session=session))
         if outcome.decision is Decision.LOOPING:
             await self._refuse_if_incumbent_answers(outcome)
-            claim = Claim(module_hash=module_hash, session=session, is_probed=True)
-            outcome = await self._claim(connection, claim)
+            # It may have got another id meanwhile, because a node command names the first one.
+            outcome = await self._claim(connection, replace(outcome.claim, is_probed=True))
         _raise_refusal(outcome)
         if self._hub.is_stopping:
             raise DatabaseUnavailable(RESTARTING)

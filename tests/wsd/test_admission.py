@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -28,6 +29,8 @@ OTHER = NodeId("host-b:10090:1")
 class Door:
     """One node that admits sockets."""
 
+    writing: "asyncio.Task[None]"
+
     def __init__(self, store: Store) -> None:
         self.sockets = sockets = HeldSockets()
         self.database = Database(store, threads=2, name="store")
@@ -38,6 +41,10 @@ class Door:
         self.admission = Admission(
             sockets.hub, self.writer, probe, self.database, sockets.clock, sockets.background
         )
+
+    async def stop_writing(self) -> None:
+        self.writer.stop()
+        await self.writing
 
     async def admit(self, module: Module) -> Connection:
         """Admit a new socket; raises what refuses it."""
@@ -53,10 +60,9 @@ async def door(store: Store, registry: Registry) -> AsyncIterator[Door]:
     registry.enrol(OTHER)
     made = Door(store)
     made.sockets.hub.node = registry.enrol(NODE)
-    writing = asyncio.create_task(made.writer.run())
+    made.writing = asyncio.create_task(made.writer.run())
     yield made
-    made.writer.stop()
-    await writing
+    await made.stop_writing()
     made.database.close()
 
 
@@ -119,6 +125,27 @@ async def test_a_fourth_takeover_succeeds_when_the_incumbent_keeps_silent(
     newcomer = await door.admit(module)
     assert close_code(incumbent) == 4509
     assert newcomer.is_open()
+
+
+async def test_a_probed_claim_keeps_the_session_id_that_it_got_when_it_was_outrun(
+    door: Door, registry: Registry, module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The neighbour takes over what was just written, and commands its first id closed."""
+    await take_over(door, module, 2)
+    write = registry.store.sessions.write
+
+    def write_and_be_outrun(*args: Any) -> int:
+        monkeypatch.undo()
+        write(*args)
+        registry.connect(module, node=OTHER, id="rival")
+        return 0
+
+    monkeypatch.setattr(registry.store.sessions, "write", write_and_be_outrun)
+    connection = await door.admit(module)
+    commanded = {command.session for command in registry.store.node_commands.read(NODE)}
+    assert commanded
+    assert connection.session is not None
+    assert connection.session.session_id not in commanded
 
 
 async def test_a_refused_takeover_is_remembered_for_a_moment(
