@@ -88,9 +88,12 @@ class BatchWriter(Generic[B, R]):
 
     @property
     def refuses_new_work(self) -> bool:
-        """Return whether the database failed, until an attempt is due; that one goes alone."""
-        if not self._is_failing:
-            return False
+        """Return whether the writer is to end, or the database failed and no attempt is due.
+
+        A due attempt goes alone.
+        """
+        if self._is_stopping or not self._is_failing:
+            return self._is_stopping
         return self._is_writing or self._monotonic() < self._paused_until
 
     def notify(self) -> None:

@@ -148,6 +148,21 @@ async def test_a_probed_claim_keeps_the_session_id_that_it_got_when_it_was_outru
     assert connection.session.session_id not in commanded
 
 
+async def test_a_claim_after_the_writer_was_stopped_is_refused(
+    door: Door, module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take_over(door, module, 4)
+
+    async def stop(_self: Connection, _seconds: float) -> bool:
+        await door.stop_writing()
+        return False
+
+    monkeypatch.setattr(Connection, "answers_ping", stop)
+    async with asyncio.timeout(2):
+        with pytest.raises(DatabaseUnavailable):
+            await door.admit(module)
+
+
 async def test_a_refused_takeover_is_remembered_for_a_moment(
     door: Door, registry: Registry, module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
