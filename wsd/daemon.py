@@ -269,7 +269,7 @@ class Daemon:
         node = self._hub.node
         assert node is not None
         try:
-            while await self._database.run(retire_node, self._database.store, node, utc_now()):
+            while await self._database.run(retire_node, self._database.store, node):
                 pass
         except DatabaseError as error:
             log.warning("the next sweep ends the sessions", extra={"error": type(error).__name__})

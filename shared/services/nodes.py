@@ -132,14 +132,16 @@ def _end_event_of(node: Node) -> Event:
 
 
 def announce_retirement(store: Store, node: Node, now: datetime) -> None:
-    """Fix the reason for which the own, stopping node's sessions end, whichever node ends them."""
-    store.nodes.retire(node.id, node.offline_reason, now)
-    store.events.record([node_changed(node.id, "retired", now, node.offline_reason)])
+    """Fix the reason for which the own, stopping node's sessions end, whichever node ends them.
+
+    A node that was declared dead before keeps the reason that a sweep may have begun to write.
+    """
+    if store.nodes.retire(node.id, node.offline_reason, now):
+        store.events.record([node_changed(node.id, "retired", now, node.offline_reason)])
 
 
-def retire_node(store: Store, node: Node, now: datetime) -> bool:
-    """Take some of the own, stopping node's modules offline; True while work is left."""
+def retire_node(store: Store, node: Node) -> bool:
+    """Take some of the own node's modules offline, whose end is announced; True while work is left."""
     with batch_timeout():
-        announce_retirement(store, node, now)
         stored = store.nodes.get(node.id)
     return stored is not None and sweep_node(store, stored)

@@ -58,12 +58,16 @@ class Nodes:
             {"$set": {"dead": True}, "$min": {"lease_until": at}},
         )
 
-    def retire(self, node: NodeId, reason: OfflineReason, at: datetime) -> None:
-        """Declare the own node dead: its sessions end for this reason, whichever node writes it."""
-        self._collection.update_one(
-            {"_id": node},
+    def retire(self, node: NodeId, reason: OfflineReason, at: datetime) -> bool:
+        """Declare the own node dead: its sessions end for this reason, whichever node writes it.
+
+        False when another node was first.
+        """
+        result = self._collection.update_one(
+            {"_id": node, "dead": False},
             {"$set": {"dead": True, "offline_reason": reason.value}, "$min": {"lease_until": at}},
         )
+        return result.matched_count == 1
 
     def get(self, node: NodeId) -> Node | None:
         """Return this node, or None."""

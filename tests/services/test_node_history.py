@@ -1,5 +1,6 @@
 """What the history says of nodes, and of the sessions that they lost."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from shared.domain.module import Module
 from shared.domain.presence import Presence
 from shared.services.module_listing import get_module, list_all
 from shared.services.nodes import (
+    announce_retirement,
     declare_node_dead,
     enrol_node,
     replace_predecessors,
@@ -162,9 +164,23 @@ def test_a_node_that_a_successor_declares_dead_is_lost(registry: Registry) -> No
 def test_a_node_that_retires_is_not_lost(registry: Registry) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     registry.connect(registry.register())
-    while retire_node(registry.store, node, registry.now):
-        registry.now += timedelta(seconds=1)
+    announce_retirement(registry.store, node, registry.now)
+    while retire_node(registry.store, node):
+        pass
     assert happened_to(registry, NODE) == [("enrolled", None), ("retired", "platform_restart")]
+
+
+def test_a_node_that_was_declared_dead_does_not_retire_afterwards(registry: Registry) -> None:
+    """A sweep may have ended some of its sessions as lost: the others are told alike."""
+    node = registry.enrol()
+    module = registry.connect(registry.register())
+    assert declare_node_dead(registry.store, node, registry.now)
+    retiring = replace(node, offline_reason=OfflineReason.PLATFORM_RESTART)
+    announce_retirement(registry.store, retiring, registry.now)
+    while retire_node(registry.store, retiring):
+        pass
+    assert registry.read(module).offline_reason == "node_lost"
+    assert happened_to(registry, NODE) == [("enrolled", None), ("lost", "node_lost")]
 
 
 def test_a_process_killed_just_after_it_declared_a_node_dead_leaves_the_event_to_the_sweep(

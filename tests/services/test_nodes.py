@@ -11,6 +11,7 @@ from shared.domain.module import Module
 from shared.domain.node_command import NodeCommand
 from shared.services import nodes
 from shared.services.nodes import (
+    announce_retirement,
     declare_node_dead,
     enrol_node,
     replace_predecessors,
@@ -233,7 +234,8 @@ def test_a_sweep_with_nothing_to_do_reads_nothing_but_the_nodes(
 def test_a_retiring_node_ends_its_sessions_for_the_restart(registry: Registry) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     modules = connect_many(registry, 5)
-    while retire_node(registry.store, node, registry.now):
+    announce_retirement(registry.store, node, registry.now)
+    while retire_node(registry.store, node):
         pass
     assert offline_reasons(registry, modules) == [OfflineReason.PLATFORM_RESTART] * 5
     assert registry.store.nodes.all() == []
@@ -244,7 +246,8 @@ def test_the_sweep_of_a_node_that_was_killed_while_retiring_keeps_its_reason(
 ) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     modules = connect_many(registry, 5)
-    assert retire_node(registry.store, node, registry.now)
+    announce_retirement(registry.store, node, registry.now)
+    assert retire_node(registry.store, node)
     sweep_all(registry)
     assert offline_reasons(registry, modules) == [OfflineReason.PLATFORM_RESTART] * 5
 
@@ -252,5 +255,5 @@ def test_the_sweep_of_a_node_that_was_killed_while_retiring_keeps_its_reason(
 def test_modules_of_a_retiring_node_are_offline_from_its_first_step_on(registry: Registry) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     connect_many(registry, 5)
-    retire_node(registry.store, node, registry.now)
+    announce_retirement(registry.store, node, registry.now)
     assert [n.dead for n in registry.store.nodes.all()] == [True]

@@ -66,12 +66,12 @@ def test_a_retiring_node_says_why_its_sessions_end(store: Store) -> None:
     node = make_node()
     store.nodes.enrol(node)
     at = node.lease_until - timedelta(seconds=5)
-    store.nodes.retire(NODE, OfflineReason.PLATFORM_RESTART, at)
+    assert store.nodes.retire(NODE, OfflineReason.PLATFORM_RESTART, at)
     retired = replace(
         node, dead=True, offline_reason=OfflineReason.PLATFORM_RESTART, lease_until=at
     )
     assert store.nodes.get(NODE) == retired
-    store.nodes.retire(NODE, OfflineReason.PLATFORM_RESTART, node.lease_until)
+    assert not store.nodes.retire(NODE, OfflineReason.PLATFORM_RESTART, node.lease_until)
     assert store.nodes.get(NODE) == retired
 
 
