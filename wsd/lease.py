@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.clock import utc_now
@@ -47,6 +47,7 @@ class LeaseKeeper:
         self._count_sessions = count_sessions
         self._on_enrolled = on_enrolled
         self._node: Node | None = None
+        self._enrolling: Node | None = None
         self._enrolments = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -100,6 +101,7 @@ class LeaseKeeper:
                 log.warning("lease not renewed", extra={"error": type(error).__name__})
             else:
                 log.exception("lease not renewed")
+                self._enrolling = None  # its id may be another process's
             return self._retry_seconds
         self.renewed_at = asked_at
         return self._times.renew_seconds
@@ -113,19 +115,26 @@ class LeaseKeeper:
 
     def _enrol(self) -> None:
         now = utc_now()
-        self._enrolments += 1
-        started = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{self._enrolments}"
-        node = Node(
-            id=NodeId(f"{self._name}:{started}"),
-            address=self._address,
-            renewals=0,
-            lease_until=now + timedelta(seconds=self._times.lease_seconds),
-            started_at=now,
+        # An attempt whose answer was lost may have been written: the same node is enrolled again.
+        self._enrolling = node = replace(
+            self._enrolling or self._new_node(now),
+            lease_until=self._lease_until(),
             sessions=self._count_sessions(),
         )
         enrol_node(self._store, node, now)
         if self._node is None:  # later, another process may rightly have the same address
             replace_predecessors(self._store, node, now)
-        self._node = node
+        self._node, self._enrolling = node, None
         log.info("enrolled", extra={"node": node.id})
         self._on_enrolled(node)
+
+    def _new_node(self, now: datetime) -> Node:
+        self._enrolments += 1
+        started = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{self._enrolments}"
+        return Node(
+            id=NodeId(f"{self._name}:{started}"),
+            address=self._address,
+            renewals=0,
+            lease_until=now,
+            started_at=now,
+        )

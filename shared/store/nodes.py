@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId
@@ -19,19 +20,28 @@ class Nodes:
         self._collection = database["nodes"]
 
     def enrol(self, node: Node) -> None:
-        """Make the document of a node that is about to take connections."""
-        self._collection.insert_one(
-            {
-                "_id": node.id,
-                "address": node.address,
-                "renewals": node.renewals,
-                "lease_until": node.lease_until,
-                "started_at": node.started_at,
-                "sessions": node.sessions,
-                "dead": False,
-                "offline_reason": node.offline_reason.value,
-            }
-        )
+        """Make the document of a node that is about to take connections, or renew its lease.
+
+        There is one already when the answer to an earlier attempt was lost. Raises DuplicateKeyError
+        when it is another process's, or was declared dead.
+        """
+        document = {
+            "_id": node.id,
+            "address": node.address,
+            "renewals": node.renewals,
+            "lease_until": node.lease_until,
+            "started_at": node.started_at,
+            "sessions": node.sessions,
+            "dead": False,
+            "offline_reason": node.offline_reason.value,
+        }
+        try:
+            self._collection.insert_one(document)
+        except DuplicateKeyError:
+            own = {"_id": node.id, "started_at": node.started_at, "dead": False}
+            lease = {"lease_until": node.lease_until, "sessions": node.sessions}
+            if self._collection.update_one(own, {"$set": lease}).matched_count == 0:
+                raise
 
     def renew(self, node: NodeId, lease_until: datetime, sessions: int) -> bool:
         """Renew a lease; False when the node was declared dead or its document is gone."""

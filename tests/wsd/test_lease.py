@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from pymongo.errors import AutoReconnect
 
+from shared.clock import utc_now
 from shared.domain.event import node_subject
+from shared.domain.ids import NodeId
 from shared.domain.node import Node, node_address
 from shared.store import Store
 from tests.support.builders import make_node
@@ -90,3 +93,50 @@ def test_a_nodes_id_tells_its_name_and_its_address_its_machine(
     (node,) = start("machine-1")
     assert node.id.startswith("host-a:10090:")
     assert (node.host, node.machine) == ("host-a", "host-a@machine-1")
+
+
+def test_an_enrolment_whose_answer_was_lost_leaves_one_node(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_one_answer(store, monkeypatch)
+    with keep_lease(store, "machine-1") as been:
+        wait_for_renewals(store, been)
+        assert [node.id for node in store.nodes.all()] == [been[0].id]
+    assert [event.what for event in store.events.find(subject=node_subject(been[0].id))] == [
+        "enrolled"
+    ]
+    assert store.events.find(reason="node_lost") == []
+
+
+def test_an_enrolment_anew_whose_answer_was_lost_leaves_one_living_node(
+    store: Store, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    been = start("machine-1")
+    lose_one_answer(store, monkeypatch)
+    store.nodes.declare_predecessors_dead(been[0].address, NodeId("another"), utc_now())
+    eventually(lambda: len(been) == 2)
+    wait_for_renewals(store, been[1:])
+    assert [node.id for node in store.nodes.all() if not node.dead] == [been[1].id]
+
+
+def test_a_node_that_was_declared_dead_before_it_knew_that_it_enrolled_enrols_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_one_answer(store, monkeypatch, dies=True)
+    with keep_lease(store, "machine-1") as been:
+        eventually(lambda: [node for node in been if not read(store, node).dead])
+        wait_for_renewals(store, been[-1:])
+
+
+def lose_one_answer(store: Store, monkeypatch: pytest.MonkeyPatch, *, dies: bool = False) -> None:
+    """Have the network fail after the next enrolment was written; it may also be declared dead."""
+    enrol = store.nodes.enrol
+
+    def enrol_and_fail(node: Node) -> None:
+        monkeypatch.undo()
+        enrol(node)
+        if dies:
+            store.nodes.declare_dead(node.id, node.renewals, utc_now())
+        raise AutoReconnect("the answer was lost")
+
+    monkeypatch.setattr(store.nodes, "enrol", enrol_and_fail)
