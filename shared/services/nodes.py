@@ -45,21 +45,20 @@ def declare_node_dead(store: Store, node: Node, now: datetime) -> bool:
 
 
 def sweep(store: Store) -> bool:
-    """Take some modules of a dead node offline; True while work is left."""
-    dead = [node for node in store.nodes.all() if node.dead]
-    return bool(dead) and (sweep_node(store, dead[0]) or len(dead) > 1)
+    """Take some modules of the dead nodes offline; True while work is left."""
+    return any(sweep_node(store, node) for node in store.nodes.all() if node.dead)
 
 
 def sweep_node(store: Store, node: Node) -> bool:
     """Take some of a dead node's modules offline as of the end of its lease; its document goes last.
 
-    A process that is killed in between leaves the work visible to the next sweep.
+    Return whether to go on at once: not when no session could be ended. A process that is killed in
+    between leaves the work visible to the next sweep.
     """
     with batch_timeout():
         records = store.sessions.of_node(node.id, limit=SWEEP_SLICE * SLICES_PER_SWEEP)
     if records:
-        _end_in_slices(store, records, node.offline_reason, node.lease_until)
-        return True
+        return _end_in_slices(store, records, node.offline_reason, node.lease_until) > 0
     store.node_commands.remove_of_node(node.id)
     # Again, in case the process that wrote this last was killed just after it.
     store.events.record([_end_event_of(node)])
@@ -91,18 +90,21 @@ def _find_orphans(store: Store) -> list[SessionRecord]:
 
 def _end_in_slices(
     store: Store, records: Sequence[SessionRecord], reason: OfflineReason, at: datetime
-) -> None:
+) -> int:
     """End sessions in slices, each guarded by session and node, with a whole history.
 
-    The process that wrote a session may have been killed before it recorded its start.
+    The process that wrote a session may have been killed before it recorded its start. Return how
+    many guards held.
     """
+    held = 0
     for start in range(0, len(records), SWEEP_SLICE):
         part = records[start : start + SWEEP_SLICE]
         ends = [_end_of(record, record.session, reason, at) for record in part if record.session]
         with batch_timeout():
             store.events.record(start_events(part) + [end_event(end) for end in ends])
-            store.sessions.write([], ends)
+            held += store.sessions.write([], ends)
             store.counters.note_registry_change()
+    return held
 
 
 def _end_of(

@@ -103,6 +103,19 @@ def test_several_dead_nodes_and_orphans_are_one_piece_of_work(registry: Registry
     assert registry.store.nodes.all() == []
 
 
+def test_a_session_without_an_id_holds_up_no_sweep(registry: Registry) -> None:
+    registry.enrol()
+    registry.enrol(OTHER)
+    (broken,), modules = connect_many(registry, 1), connect_many(registry, 3, node=OTHER)
+    collection = registry.store.modules._collection
+    collection.update_one({"_id": broken.module_hash}, {"$unset": {"session.id": 1}})
+    declare_dead(registry)
+    declare_dead(registry, OTHER)
+    sweep_all(registry)
+    assert offline_reasons(registry, modules) == [OfflineReason.NODE_LOST] * 3
+    assert [node.id for node in registry.store.nodes.all()] == [NODE]
+
+
 def test_every_module_of_a_dead_node_has_its_event(registry: Registry) -> None:
     registry.enrol()
     modules = connect_many(registry, 3)
