@@ -210,7 +210,7 @@ class Daemon:
         """Take the node's new id into the event loop (called by the lease's thread)."""
 
         def take() -> None:
-            self._hub.node = node
+            self._hub.become(node)
             self._reconciling.wake()
 
         self._loop.call_soon_threadsafe(take)

@@ -26,6 +26,7 @@ class Hub:
     def __init__(self, takeover_window_seconds: float) -> None:
         self._takeover_window = timedelta(seconds=takeover_window_seconds)
         self.node: Node | None = None
+        self.former_ids: list[NodeId] = []
         self.is_stopping = False
         self.by_module: dict[ModuleHash, Connection] = {}
         self.by_session: dict[SessionId, Connection] = {}
@@ -38,6 +39,12 @@ class Hub:
         if self.node is None:
             raise DatabaseUnavailable
         return self.node.id
+
+    def become(self, node: Node) -> None:
+        """Take the id under which the process enrolled, now or anew."""
+        if self.node is not None:
+            self.former_ids.append(self.node.id)
+        self.node = node
 
     def view(self) -> NodeView:
         """Return what this node knows that the database does not."""

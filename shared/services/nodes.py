@@ -59,7 +59,6 @@ def sweep_node(store: Store, node: Node) -> bool:
         records = store.sessions.of_node(node.id, limit=SWEEP_SLICE * SLICES_PER_SWEEP)
     if records:
         return _end_in_slices(store, records, node.offline_reason, node.lease_until) > 0
-    store.node_commands.remove_of_node(node.id)
     # Again, in case the process that wrote this last was killed just after it.
     store.events.record([_end_event_of(node)])
     store.counters.note_registry_change()

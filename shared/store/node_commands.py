@@ -35,9 +35,9 @@ class NodeCommands:
             ordered=False,
         )
 
-    def read(self, node: NodeId) -> list[NodeCommand]:
-        """Return what this node has to do; commands of an unknown kind are not for this release."""
-        documents = self._collection.find({"node": node})
+    def read(self, *ids: NodeId) -> list[NodeCommand]:
+        """Return what the node of these ids has to do; unknown kinds are not for this release."""
+        documents = self._collection.find({"node": {"$in": ids}})
         return list(_FORM.read_all(doc for doc in documents if "answered" not in doc))
 
     def remove(self, commands: Sequence[NodeCommand]) -> None:
@@ -55,13 +55,9 @@ class NodeCommands:
         document = self._collection.find_one({"_id": command.id})
         return document.get("answered") if document else None
 
-    def remove_of_node(self, node: NodeId) -> None:
-        """Remove the commands to a node that is gone."""
-        self._collection.delete_many({"node": node})
-
     def purge(self, before: datetime) -> int:
         """Delete commands older than this, which no node read; return how many went."""
-        # Without an index: a second is all that a command lives.
+        # Without an index: few outlive a second, but those to a process that is gone.
         return self._collection.delete_many({"created_at": {"$lt": before}}).deleted_count
 
 

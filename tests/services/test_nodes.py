@@ -8,7 +8,6 @@ import pytest
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId
 from shared.domain.module import Module
-from shared.domain.node_command import NodeCommand
 from shared.services import nodes
 from shared.services.nodes import (
     announce_retirement,
@@ -21,7 +20,7 @@ from shared.services.nodes import (
 )
 from shared.settings import Settings
 from shared.store import connect
-from tests.support.builders import NODE, NOON, make_node
+from tests.support.builders import NODE, make_node
 from tests.support.command_log import CommandLog
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
@@ -154,7 +153,7 @@ def test_a_module_that_reconnects_during_a_sweep_stays_online(registry: Registry
     assert registry.read(module).session.node == OTHER
 
 
-@pytest.mark.parametrize("calls_survived", range(13))
+@pytest.mark.parametrize("calls_survived", range(12))
 def test_a_sweeper_that_is_killed_anywhere_leaves_the_work_to_the_next(
     registry: Registry, calls_survived: int
 ) -> None:
@@ -170,24 +169,6 @@ def test_a_sweeper_that_is_killed_anywhere_leaves_the_work_to_the_next(
     assert offline_reasons(registry, modules) == [OfflineReason.NODE_LOST] * 5
     for module in modules:
         assert registry.happened(module).count(("offline", "node_lost")) == 1
-
-
-def test_the_commands_to_a_dead_node_go_with_it(registry: Registry) -> None:
-    registry.enrol()
-    (module,) = connect_many(registry, 1)
-    registry.store.node_commands.insert(
-        [
-            NodeCommand(
-                session=module.session.id,
-                node=NODE,
-                module_hash=module.module_hash,
-                created_at=NOON,
-            )
-        ]
-    )
-    declare_dead(registry)
-    sweep_all(registry)
-    assert registry.store.node_commands.read(NODE) == []
 
 
 def test_sessions_of_a_node_without_a_document_are_swept(registry: Registry) -> None:

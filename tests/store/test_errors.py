@@ -175,7 +175,7 @@ def test_imported_documents_whose_write_concern_was_not_met_are_not_counted(
         lambda store, now: store.nodes.enrol(make_node()),
         lambda store, now: store.nodes.renew("a", now, 0),
         lambda store, now: store.nodes.declare_dead("a", 1, now),
-        lambda store, now: store.node_commands.remove_of_node("a"),
+        lambda store, now: store.node_commands.purge(now),
         lambda store, now: store.indexes.begin("a", Marker()),
     ],
 )

@@ -65,13 +65,6 @@ def test_the_answer_to_a_command_that_is_gone_is_none(store: Store, now: datetim
     assert store.node_commands.read_answer(probe) is None
 
 
-def test_the_commands_of_a_gone_node_are_removed(store: Store) -> None:
-    store.node_commands.insert([make_command("session-1"), make_command("session-2", node=OTHER)])
-    store.node_commands.remove_of_node(NODE)
-    assert store.node_commands.read(NODE) == []
-    assert len(store.node_commands.read(OTHER)) == 1
-
-
 def test_commands_that_no_node_read_are_purged_by_age(store: Store) -> None:
     young = make_command("session-2")
     old = make_command("session-1", created_at=young.created_at - timedelta(minutes=10))

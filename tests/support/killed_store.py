@@ -27,7 +27,7 @@ class KilledStore:
 class Killed:
     """One collection of such a store."""
 
-    WRITES = ("record", "write", "note_registry_change", "remove_of_node", "remove")
+    WRITES = ("record", "write", "note_registry_change", "remove")
 
     def __init__(self, collection: Any, store: KilledStore) -> None:
         self._collection = collection

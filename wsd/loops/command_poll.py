@@ -39,7 +39,7 @@ class CommandPoll:
         """Carry out one poll's share; the others wait for the next, because closing is paced."""
         if self._hub.node is None:
             return False
-        commands = await self._database.run(self._commands.read, self._hub.node_id)
+        commands = await self._read()
         share = commands[: self._closes_per_tick]
         done = [command for command in share if self._carry_out(command)]
         if done:
@@ -48,8 +48,13 @@ class CommandPoll:
 
     async def sessions_to_close(self) -> set[SessionId]:
         """Return the sessions that a command closes which was not carried out yet."""
-        commands = await self._database.run(self._commands.read, self._hub.node_id)
+        commands = await self._read()
         return {command.session for command in commands if command.kind is CommandKind.CLOSE}
+
+    async def _read(self) -> list[NodeCommand]:
+        """Read this node's commands, also those to an id under which it was declared dead."""
+        ids = (self._hub.node_id, *self._hub.former_ids)
+        return await self._database.run(self._commands.read, *ids)
 
     def _carry_out(self, command: NodeCommand) -> bool:
         """Return whether the command is done; the asking node removes a probe that was answered."""

@@ -9,7 +9,7 @@ from shared.domain.closing import EXPIRED
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.node_command import CommandKind, NodeCommand
 from shared.store import Store
-from tests.support.builders import NODE, NOON
+from tests.support.builders import NODE, NOON, make_node
 from tests.support.held_sockets import HeldSockets, close_code
 from wsd.database import Database
 from wsd.loops.command_poll import CommandPoll
@@ -76,6 +76,18 @@ async def test_the_commands_of_another_node_stay(polling: Polling) -> None:
     await polling.poll.tick()
     assert connection.is_open()
     assert polling.left(OTHER) == {"session-1"}
+
+
+async def test_the_commands_to_an_id_that_the_process_had_before_are_its_own(
+    polling: Polling,
+) -> None:
+    connection = polling.sockets.hold()
+    polling.command()
+    polling.sockets.hub.become(make_node(id=NodeId("host-a:10090:2")))
+    assert await polling.poll.sessions_to_close() == {"session-1"}
+    await polling.poll.tick()
+    assert close_code(connection) == 4010
+    assert polling.left() == set()
 
 
 async def test_closing_is_paced(polling: Polling) -> None:

@@ -11,6 +11,7 @@ from shared.domain.actor import PLATFORM
 from shared.domain.ids import NodeId
 from shared.domain.module import Module
 from shared.services.module_admin import expire_modules, set_enabled
+from shared.services.nodes import sweep
 from shared.store import Store
 from tests.support.builders import NODE
 from tests.support.held_sockets import HeldSockets, close_code, until
@@ -169,7 +170,8 @@ async def test_a_socket_whose_module_went_to_another_node_is_closed_with_4509(
 ) -> None:
     connection = node.connect(module)
     newer = registry.connect(module, node=OTHER)
-    registry.store.node_commands.remove_of_node(NODE)  # killed before it was written
+    commands = registry.store.node_commands
+    commands.remove(commands.read(NODE))  # killed before it was written
     await node.make_round()
     assert close_code(connection) == 4509
     assert registry.read(module) == newer
@@ -192,6 +194,22 @@ async def test_a_socket_of_a_disabled_module_is_closed_with_4523(
     collection.update_one({"_id": module.module_hash}, {"$set": {"enabled": False}})
     await node.make_round()
     assert close_code(connection) == 4523
+
+
+async def test_a_socket_that_expired_while_its_node_got_a_new_id_is_left_to_its_command(
+    node: Reconciling, registry: Registry, module: Module
+) -> None:
+    connection = node.connect(module)
+    declared_dead = node.sockets.hub.node
+    assert declared_dead is not None
+    registry.store.nodes.declare_dead(NODE, declared_dead.renewals, registry.now)
+    expire_modules(registry.store, [registry.read(module)], registry.now, PLATFORM)
+    while sweep(registry.store):
+        pass
+    node.sockets.hub.become(registry.enrol(NodeId("host-a:10090:2")))
+    await node.make_round()
+    assert connection.is_open()
+    assert registry.read(module).session is None
 
 
 @pytest.mark.parametrize("decision", ["expire", "disable"])
