@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, kw_only=True)
 class WaitingClaim:
-    """A claim, the future of its outcome, and the ends that it makes unnecessary."""
+    """A claim, the future of its outcome, and the ends that it makes superfluous."""
 
     claim: Claim
     is_wanted: Callable[[], bool]
     answer: asyncio.Future[ClaimOutcome]
-    replaces: list[SessionEnd] = field(default_factory=list)
+    superfluous_ends: list[SessionEnd] = field(default_factory=list)
     retries_left: int = OUTRUN_RETRIES
     was_tried: bool = False
 
@@ -82,7 +82,7 @@ class SessionWriter:
         waiting = WaitingClaim(claim=claim, is_wanted=is_wanted, answer=answer)
         queue = self._queues.setdefault(claim.module_hash, ModuleQueue())
         # What a failed batch left behind is cleared up before something is built on it.
-        waiting.replaces = [end for end in queue.ends if not end.is_doubtful]
+        waiting.superfluous_ends = [end for end in queue.ends if not end.is_doubtful]
         queue.ends = [end for end in queue.ends if end.is_doubtful]
         queue.claims.append(waiting)
         self._batches.notify()
@@ -92,7 +92,7 @@ class SessionWriter:
         """End a session, now or as soon as the database is back."""
         queue = self._queues.setdefault(end.module_hash, ModuleQueue())
         if queue.claims and not end.is_doubtful:
-            queue.claims[0].replaces.append(end)
+            queue.claims[0].superfluous_ends.append(end)
         else:
             queue.ends.append(end)
         self._batches.notify()
@@ -130,10 +130,12 @@ class SessionWriter:
         """Write a batch; runs in a thread."""
         claims = [waiting.claim for waiting in batch.claims]
         # A replaced session was overwritten already: its end is recorded, and nothing to write.
-        replaced = [end for end in batch.ends if end.reason is OfflineReason.REPLACED]
+        superfluous = [end for end in batch.ends if end.reason is OfflineReason.REPLACED]
         ends = [end for end in batch.ends if end.reason is not OfflineReason.REPLACED]
-        replaced += [end for waiting in batch.claims for end in waiting.replaces]
-        return write_batch(self._store, self._view(), claims, ends, utc_now(), replaced=replaced)
+        superfluous += [end for waiting in batch.claims for end in waiting.superfluous_ends]
+        return write_batch(
+            self._store, self._view(), claims, ends, utc_now(), superfluous=superfluous
+        )
 
     def settle(self, batch: Batch, result: list[ClaimOutcome]) -> None:
         """Give every claim its outcome."""
@@ -177,7 +179,7 @@ class SessionWriter:
             log.error("an operation is given up", extra=fields)
         for waiting in batch.claims:
             if waiting.claim.is_rebind:
-                for end in waiting.replaces:
+                for end in waiting.superfluous_ends:
                     self.end(end)
                 _refuse(waiting, DatabaseUnavailable())
             else:
@@ -185,8 +187,8 @@ class SessionWriter:
                 _refuse(waiting, PlatformError("Internal error."))
 
     def _end_all_of(self, waiting: WaitingClaim) -> None:
-        """Queue the end of a claim that may have been written, and those that it was to replace."""
-        for end in [_doubtful_end(waiting.claim), *waiting.replaces]:
+        """Queue the end of a claim that may have been written, and those that it made superfluous."""
+        for end in [_doubtful_end(waiting.claim), *waiting.superfluous_ends]:
             self.end(end)
 
     def _try_again(self, waiting: WaitingClaim) -> None:
@@ -202,7 +204,7 @@ class SessionWriter:
         if waiting.was_tried:
             # First: the plain end of the same session would clear it before its start is recorded.
             queue.ends.insert(0, _doubtful_end(waiting.claim))
-        queue.ends.extend(waiting.replaces)
+        queue.ends.extend(waiting.superfluous_ends)
 
     def _settle_one(self, waiting: WaitingClaim, outcome: ClaimOutcome) -> None:
         if outcome.decision is Decision.OUTRUN and waiting.retries_left > 0:
@@ -212,7 +214,7 @@ class SessionWriter:
             self._try_again(waiting)
             return
         if outcome.decision is not Decision.ACCEPTED:
-            for end in waiting.replaces:
+            for end in waiting.superfluous_ends:
                 self.end(end)
         if not waiting.answer.done():
             waiting.answer.set_result(outcome)
@@ -222,7 +224,7 @@ class SessionWriter:
         for module_hash, queue in list(self._queues.items()):
             for waiting in queue.claims:
                 if not waiting.claim.is_rebind:
-                    queue.ends += waiting.replaces
+                    queue.ends += waiting.superfluous_ends
                     _refuse(waiting, DatabaseUnavailable())
             queue.claims = [waiting for waiting in queue.claims if waiting.claim.is_rebind]
             if not queue.ends and not queue.claims:

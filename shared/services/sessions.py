@@ -39,11 +39,11 @@ def write_batch(
     ends: Sequence[SessionEnd],
     now: datetime,
     *,
-    replaced: Sequence[SessionEnd] = (),
+    superfluous: Sequence[SessionEnd] = (),
 ) -> list[ClaimOutcome]:
     """Start and end sessions (at most one operation per module), in a handful of round trips.
 
-    `replaced` are ends that need no write of their own, because a claim of the batch overwrites
+    `superfluous` are ends that need no write of their own, because a claim of the batch overwrites
     their sessions; they are recorded all the same.
 
     An end is recorded before it is written and a start after: a process that is killed in between
@@ -57,7 +57,7 @@ def write_batch(
         context = _read_context(store, view, records, now)
         outcomes = [_decide(claim, records.get(claim.module_hash), context) for claim in claims]
         accepted = [outcome for outcome in outcomes if outcome.decision is Decision.ACCEPTED]
-        certain = [*ends, *(end for end in replaced if not end.is_doubtful)]
+        certain = [*ends, *(end for end in superfluous if not end.is_doubtful)]
         unknown = [records[end.module_hash] for end in ends if end.is_doubtful]
         store.events.record(start_events(unknown) + [end_event(end) for end in certain])
         starts = [

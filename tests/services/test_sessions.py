@@ -312,7 +312,7 @@ def test_a_doubtful_end_of_a_session_that_was_written_is_recorded_with_its_start
 def test_an_end_that_a_claim_of_the_batch_overwrites_is_recorded(registry: Registry) -> None:
     module = registry.connect(registry.register())
     view_end = make_end(module, registry, reason=OfflineReason.HEARTBEAT_TIMEOUT)
-    registry.write(registry.claim(module), replaced=(view_end,))
+    registry.write(registry.claim(module), superfluous=(view_end,))
     assert registry.happened(module)[-2:] == [("offline", "heartbeat_timeout"), ("online", None)]
 
 

@@ -53,13 +53,13 @@ class Registry:
         ends: tuple[SessionEnd, ...] = (),
         node: NodeId = NODE,
         held: Container[SessionId] = (),
-        replaced: tuple[SessionEnd, ...] = (),
+        superfluous: tuple[SessionEnd, ...] = (),
     ) -> list[ClaimOutcome]:
         """Write one batch of this node, which holds these sockets."""
         view = NodeView(
             node=node, holds=lambda session: session in held, takeover_window=timedelta(seconds=60)
         )
-        return write_batch(self.store, view, claims, ends, self.now, replaced=replaced)
+        return write_batch(self.store, view, claims, ends, self.now, superfluous=superfluous)
 
     def connect(self, module: Module, *, node: NodeId = NODE, **overrides: Any) -> Module:
         """Connect a module and return it as it is stored then."""

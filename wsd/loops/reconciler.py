@@ -67,9 +67,9 @@ class Reconciler:
             self._writer.end(_end_of(record))
         return False
 
-    async def _settle(self, doubtful: list[ModuleHash]) -> None:
+    async def _settle(self, unmatched: list[ModuleHash]) -> None:
         """Look again at the sockets that the database did not name as this node's."""
-        hashes = iter(doubtful)
+        hashes = iter(unmatched)
         while part := list(islice(hashes, READ_AT_ONCE)):
             records = await self._database.run(self._database.store.sessions.read, part)
             # A command is written before its session ends. So a session that ended, and that no
