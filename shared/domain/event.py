@@ -9,7 +9,7 @@ from typing import Any
 from shared.domain.actor import MODULE, PLATFORM, Actor
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId
-from shared.domain.module import Module
+from shared.domain.module import Change, Module
 from shared.domain.presence import State
 
 # Why something happened, beside the reasons for going offline.
@@ -122,17 +122,16 @@ def was_registered(module: Module, at: datetime) -> Event:
     )
 
 
-def was_changed(module: Module, changes: Mapping[str, tuple[Any, Any]], at: datetime) -> Event:
+def was_changed(module: Module, change: Change) -> Event:
     """Return the event of a re-registration that said something new."""
-    difference = {name: {"from": before, "to": after} for name, (before, after) in changes.items()}
     subject = module_subject(module.module_hash)
     return Event(
-        id=f"{subject}:{module.module_id}:revision-{module.revision + 1}",
+        id=f"{subject}:{module.module_id}:revision-{change.revision}",
         subject=subject,
-        at=at,
+        at=change.at,
         what="changed",
         actor=MODULE,
-        detail={"revision": module.revision + 1, "difference": difference},
+        detail={"revision": change.revision, "difference": change.difference},
     )
 
 

@@ -19,6 +19,15 @@ DEFAULT_PRIORITY = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a re-registration said anew, and the revision that it made."""
+
+    revision: int
+    at: datetime
+    difference: Mapping[str, Any]  # {field: {"from": registered, "to": said now}}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Module:
     """A registered module; `session` is set exactly while it is connected."""
 
@@ -38,6 +47,7 @@ class Module:
     priority: int = DEFAULT_PRIORITY
     enabled: bool = True
     revision: int = 1
+    unrecorded_change: Change | None = None  # its last one, until the event of it is recorded
     epoch: int = 0
     session: Session | None = None
     offline_reason: OfflineReason = OfflineReason.NEVER_CONNECTED

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.event import was_changed, was_registered
 from shared.domain.ids import ModuleHash
-from shared.domain.module import DEFAULT_PRIORITY, Module, Registration, normalise
+from shared.domain.module import DEFAULT_PRIORITY, Change, Module, Registration, normalise
 from shared.errors import Conflict
 from shared.services.registration_quota import NO_QUOTA, RegistrationQuota, count_room, refuse
 from shared.store import Store
@@ -58,17 +58,37 @@ def register_module(
 def _change_module(
     store: Store, module: Module, registration: Registration, now: datetime
 ) -> Registered | None:
-    """Write what a known module says anew; None when another process changed it in between."""
+    """Write what a known module says anew; None when another process changed it in between.
+
+    Whichever write is the last before a kill, the event of a change is recorded: by the same
+    registration when it comes again, or by `finish_abandoned`.
+    """
+    _record_change(store, module)
     changes = registration.changes_to(module)
     if not changes:
-        return Registered(module=module, is_new=False)
+        return Registered(module=replace(module, unrecorded_change=None), is_new=False)
     said = {name: after for name, (_, after) in changes.items()}
-    if not store.modules.change(module, said, now):
+    difference = {name: {"from": before, "to": after} for name, (before, after) in changes.items()}
+    change = Change(revision=module.revision + 1, at=now, difference=difference)
+    handout = store.counters.note_unfinished(module.module_hash, now)
+    is_written = store.modules.change(module, change)
+    if is_written:
+        _record_change(store, replace(module, unrecorded_change=change))
+    store.counters.finish([handout])
+    if not is_written:
         return None
-    store.events.record([was_changed(module, changes, now)])
-    store.counters.note_registry_change()
-    changed = replace(module, **said, revision=module.revision + 1, updated_at=now)
+    changed = replace(
+        module, **said, revision=change.revision, updated_at=now, unrecorded_change=None
+    )
     return Registered(module=changed, is_new=False)
+
+
+def _record_change(store: Store, module: Module) -> None:
+    """Record the event of the last change, if that was left out."""
+    change = module.unrecorded_change
+    if change is not None:
+        store.events.record([was_changed(module, change)])
+        store.modules.forget_change(module, change)
 
 
 def create_modules(
@@ -104,11 +124,14 @@ def create_modules(
 
 
 def finish_abandoned(store: Store, now: datetime) -> int:
-    """Record the events of registrations that a kill cut off; return how many batches it was."""
+    """Record the events of registrations that a kill cut off; return how many handouts it was."""
     abandoned = [old for old in store.counters.unfinished() if old.at < now - ABANDONED_AFTER]
     if abandoned:
         hashes = {key for handout in abandoned for key in handout.hashes}
-        _finish(store, store.modules.of_hashes(hashes), abandoned)
+        modules = store.modules.of_hashes(hashes)
+        for module in modules:
+            _record_change(store, module)
+        _finish(store, modules, abandoned)
     return len(abandoned)
 
 

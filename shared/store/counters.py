@@ -20,7 +20,10 @@ UNFINISHED_KEPT = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Handout:
-    """Numbers for modules that are about to be registered; unfinished until their events are."""
+    """Numbers for modules that are about to be registered; unfinished until their events are.
+
+    One without numbers is for a module that is about to be changed.
+    """
 
     id: str
     hashes: tuple[ModuleHash, ...]
@@ -51,17 +54,22 @@ class Counters:
         """Hand out the next module_id; a number is never handed out twice."""
         return int(self._update_numbers({"$inc": {"value": 1}})["value"])
 
+    def note_unfinished(self, module_hash: ModuleHash, now: datetime) -> Handout:
+        """Note that an event of this module is about to be due; it gets no new number."""
+        return self._hand_out([module_hash], 0, now).handout
+
     def hand_out(self, hashes: Sequence[ModuleHash], now: datetime) -> HandedOut:
         """Hand out a module_id to each of these modules, and note that they are on their way."""
+        return self._hand_out(hashes, len(hashes), now)
+
+    def _hand_out(self, hashes: Sequence[ModuleHash], count: int, now: datetime) -> HandedOut:
         mine = Handout(id=uuid.uuid4().hex, hashes=tuple(hashes), at=now)
         entry = {"id": mine.id, "hashes": list(mine.hashes), "at": mine.at}
         kept = {"$each": [entry], "$slice": -UNFINISHED_KEPT}
-        document = self._update_numbers(
-            {"$inc": {"value": len(hashes)}, "$push": {"unfinished": kept}}
-        )
+        document = self._update_numbers({"$inc": {"value": count}, "$push": {"unfinished": kept}})
         return HandedOut(
             handout=mine,
-            first=int(document["value"]) - len(hashes) + 1,
+            first=int(document["value"]) - count + 1,
             unfinished=tuple(_to_handout(e) for e in document["unfinished"] if e["id"] != mine.id),
         )
 

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId
-from shared.domain.module import DEFAULT_PRIORITY, Module
+from shared.domain.module import DEFAULT_PRIORITY, Change, Module
 from shared.store.chunks import chunks, each
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
@@ -116,14 +116,28 @@ class Modules:
         }
         return [module for module in modules if numbers.get(module.module_hash) == module.module_id]
 
-    def change(self, module: Module, changes: Mapping[str, Any], now: datetime) -> bool:
-        """Write what a re-registration changes; False when the revision moved in between."""
-        fields = {_KEYS.get(name, name): value for name, value in changes.items()}
+    def change(self, module: Module, change: Change) -> bool:
+        """Write what a re-registration changes; False when the revision moved in between.
+
+        The change stays in the module until `forget_change`, for the event that tells of it.
+        """
+        said = {_KEYS.get(name, name): says["to"] for name, says in change.difference.items()}
+        unrecorded = {"revision": change.revision, "at": change.at, "difference": change.difference}
         result = self._collection.update_one(
             {"_id": module.module_hash, "revision": module.revision},
-            {"$set": {**fields, "updated_at": now}, "$inc": {"revision": 1}},
+            {
+                "$set": {**said, "updated_at": change.at, "unrecorded_change": unrecorded},
+                "$inc": {"revision": 1},
+            },
         )
         return result.matched_count == 1
+
+    def forget_change(self, module: Module, change: Change) -> None:
+        """Remove a change whose event is recorded, unless there is a newer one."""
+        self._collection.update_one(
+            {"_id": module.module_hash, "unrecorded_change.revision": change.revision},
+            {"$unset": {"unrecorded_change": 1}},
+        )
 
     def set_enabled(self, module_hash: ModuleHash, now: datetime, *, enabled: bool) -> bool:
         """Enable or disable a module; False when it is so already, or unknown."""
@@ -139,7 +153,7 @@ class Modules:
 
 
 def _to_module(document: Mapping[str, Any]) -> Module:
-    session = document["session"]
+    session, unrecorded = document["session"], document.get("unrecorded_change")
     return Module(
         module_hash=document["_id"],
         module_id=document["module_id"],
@@ -154,6 +168,7 @@ def _to_module(document: Mapping[str, Any]) -> Module:
         priority=document["priority"],
         enabled=document["enabled"],
         revision=document["revision"],
+        unrecorded_change=_to_change(unrecorded) if unrecorded else None,
         epoch=document["epoch"],
         session=to_session(session) if session else None,
         state_since=document["state_since"],
@@ -183,6 +198,7 @@ _FORM = Form(
         "priority": DEFAULT_PRIORITY,
         "enabled": True,
         "revision": 1,
+        "unrecorded_change": {"revision": 1, "at": LONG_AGO, "difference": {}},
         "epoch": 0,
         "session": SESSION_FALLBACKS,
         "state_since": LONG_AGO,
@@ -193,6 +209,12 @@ _FORM = Form(
         "last_execution_time": None,
     },
 )
+
+
+def _to_change(document: Mapping[str, Any]) -> Change:
+    return Change(
+        revision=document["revision"], at=document["at"], difference=document["difference"]
+    )
 
 
 def _to_document(module: Module) -> dict[str, Any]:

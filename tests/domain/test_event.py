@@ -11,6 +11,7 @@ from shared.domain.event import (
     was_registered,
     went_offline,
 )
+from shared.domain.module import Change
 from tests.support.builders import ACTOR, NODE, NOON, make_module
 
 MODULE = make_module()
@@ -42,9 +43,10 @@ def test_online_and_offline_of_one_session_are_two_events() -> None:
 
 
 def test_a_change_tells_what_was_and_what_is() -> None:
-    event = was_changed(MODULE, {"description": ("Old", "New")}, NOON)
+    difference = {"description": {"from": "Old", "to": "New"}}
+    event = was_changed(MODULE, Change(revision=2, at=NOON, difference=difference))
     assert event.id.endswith(":revision-2")
-    assert event.detail["difference"] == {"description": {"from": "Old", "to": "New"}}
+    assert (event.at, event.detail) == (NOON, {"revision": 2, "difference": difference})
 
 
 def test_a_module_that_was_deleted_and_registered_again_is_registered_twice() -> None:

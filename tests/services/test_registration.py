@@ -187,6 +187,26 @@ class Killed(BaseException):
     """What ends a process between two of its calls."""
 
 
+def die_at(
+    patch: pytest.MonkeyPatch,
+    registry: Registry,
+    collection: str,
+    call: str,
+    *,
+    is_done: bool = False,
+) -> None:
+    """Kill the process just before this call, or just after it."""
+    owner = getattr(registry.store, collection)
+    real = getattr(owner, call)
+
+    def die(*arguments: Any) -> None:
+        if is_done:
+            real(*arguments)
+        raise Killed
+
+    patch.setattr(owner, call, die)
+
+
 CALLS = [
     ("counters", "hand_out"),
     ("modules", "insert"),
@@ -204,18 +224,9 @@ def test_a_kill_leaves_each_module_registered_or_unknown(
     call: str,
     is_done: bool,
 ) -> None:
-    owner = getattr(registry.store, collection)
-    real = getattr(owner, call)
-
-    def die(*arguments: Any) -> None:
-        if is_done:
-            real(*arguments)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, call, die)
-        with pytest.raises(Killed):
-            create(registry, "a", "b")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        die_at(patch, registry, collection, call, is_done=is_done)
+        create(registry, "a", "b")
     left = {module.name for module in registry.store.modules.stream()}
     assert left in (set(), {"a", "b"})
     finish_abandoned(registry.store, registry.now + timedelta(seconds=61))
@@ -224,6 +235,57 @@ def test_a_kill_leaves_each_module_registered_or_unknown(
     for module in modules:
         assert registry.happened(module) == [("registered", None)]
     assert registry.store.counters.unfinished() == []
+
+
+CHANGING = [
+    ("counters", "note_unfinished"),
+    ("modules", "change"),
+    ("events", "record"),
+    ("modules", "forget_change"),
+    ("counters", "finish"),
+]
+
+
+@pytest.mark.parametrize("comes_again", [False, True], ids=["housekeeping", "comes again"])
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("collection", "call"), CHANGING)
+def test_a_kill_leaves_no_change_without_its_event(
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    collection: str,
+    call: str,
+    is_done: bool,
+    comes_again: bool,
+) -> None:
+    module = register(registry, description="Old").module
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        die_at(patch, registry, collection, call, is_done=is_done)
+        register(registry, description="New")
+    if comes_again:
+        registry.now += timedelta(seconds=5)
+        assert register(registry, description="New").module.revision == 2
+    finish_abandoned(registry.store, registry.now + timedelta(seconds=61))
+    left = registry.read(module)
+    changes = [(what, why) for what, why in registry.happened(module) if what == "changed"]
+    assert len(changes) == left.revision - 1
+    assert left.unrecorded_change is None
+    assert registry.store.counters.unfinished() == []
+
+
+def test_a_change_that_was_not_recorded_is_told_before_the_next_one(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = register(registry, description="Old").module
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        die_at(patch, registry, "events", "record")
+        register(registry, description="New")
+    registry.now += timedelta(seconds=5)
+    register(registry, description="Newer")
+    told = registry.store.events.find(subject=module_subject(module.module_hash))[1:]
+    assert [event.detail["difference"]["description"] for event in told] == [
+        {"from": "Old", "to": "New"},
+        {"from": "New", "to": "Newer"},
+    ]
 
 
 def test_housekeeping_finishes_what_a_kill_cut_off(

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId, SessionId
-from shared.domain.module import Module
+from shared.domain.module import Change, Module
 from shared.domain.session import SessionEnd, SessionStart
 from shared.store import Store
 from tests.support.builders import NODE, make_module, make_session
@@ -104,10 +104,17 @@ def test_a_module_is_found_by_its_number(store: Store) -> None:
 def test_a_change_is_written_once_per_revision(store: Store, now: datetime) -> None:
     module = insert(store, description="Old")
     later = now + timedelta(hours=1)
-    changes = {"description": "New", "data_requirement": [1], "mission_kind": "load"}
-    assert store.modules.change(module, changes, later)
-    assert not store.modules.change(module, {"description": "Newer"}, later)
-    assert read(store, module) == replace(module, **changes, revision=2, updated_at=later)
+    said = {"description": "New", "data_requirement": [1], "mission_kind": "load"}
+    difference = {name: {"from": None, "to": value} for name, value in said.items()}
+    change = Change(revision=2, at=later, difference=difference)
+    assert store.modules.change(module, change)
+    assert not store.modules.change(module, change)
+    changed = replace(module, **said, revision=2, updated_at=later)
+    assert read(store, module) == replace(changed, unrecorded_change=change)
+    store.modules.forget_change(module, replace(change, revision=1))
+    assert read(store, module).unrecorded_change == change
+    store.modules.forget_change(module, change)
+    assert read(store, module) == changed
 
 
 def test_a_session_is_written_while_the_epoch_stands(store: Store, now: datetime) -> None:
