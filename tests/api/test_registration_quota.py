@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pymongo.errors import DuplicateKeyError
 
 from api import create_app
 from shared.clock import utc_now
@@ -92,6 +93,23 @@ def test_the_next_hour_is_a_new_one(store: Store) -> None:
     later = now + timedelta(hours=1)
     assert [store.quotas.take("a", now, 2) for _ in range(3)] == [True, True, False]
     assert [store.quotas.take("a", later, 2) for _ in range(3)] == [True, True, False]
+
+
+def test_a_count_that_two_make_at_once_is_not_taken_for_a_full_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, collection = utc_now(), store.quotas._collection
+    update_one = collection.update_one
+
+    def lose_the_race(*arguments: Any, upsert: bool = False) -> Any:
+        """Do what a server does when another process inserts between its search and its insert."""
+        if not upsert:
+            return update_one(*arguments)
+        update_one(*arguments, upsert=True)
+        raise DuplicateKeyError("E11000")
+
+    monkeypatch.setattr(type(collection), "update_one", lambda _, *a, **kw: lose_the_race(*a, **kw))
+    assert [store.quotas.take("a", now, 2) for _ in range(2)] == [True, False]
 
 
 def test_counts_of_past_hours_are_not_kept(store: Store, plain_client: Any) -> None:
