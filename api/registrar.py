@@ -41,9 +41,14 @@ class Registrar:
         Raises DatabaseUnavailable, TooManyRequests and Conflict.
         """
         now = utc_now()
+        has_place = False
 
         def create(new: Registration) -> Registered | None:
-            take_place(self._store, self._quota, address, now)
+            nonlocal has_place
+            self._refuse_if_full()
+            if not has_place:
+                take_place(self._store, self._quota, address, now)
+                has_place = True
             return self._creating.call(new)
 
         with self._breaker.use() as store:
@@ -55,8 +60,7 @@ class Registrar:
         return [found.get(module_hash) for module_hash in hashes]
 
     def _create(self, registrations: Sequence[Registration]) -> list[Registered | None]:
-        if self._clock() < self._full_until:
-            raise refuse(self._quota)
+        self._refuse_if_full()
         # For the whole batch: those that wait for the next one shall not wait longer, either.
         with batch_timeout(CALL_TIMEOUT_MS / 1000):
             try:
@@ -65,3 +69,7 @@ class Registrar:
                 # Counting is expensive on the embedded server, and a flood would make it count on and on.
                 self._full_until = self._clock() + FULL_SECONDS
                 raise
+
+    def _refuse_if_full(self) -> None:
+        if self._clock() < self._full_until:
+            raise refuse(self._quota)

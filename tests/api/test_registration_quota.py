@@ -75,6 +75,29 @@ def test_another_address_has_a_quota_of_its_own(make_app: MakeApp) -> None:
     assert statuses == [201, 201, 201, 429, 201]
 
 
+def test_a_registration_that_tries_twice_counts_once(
+    make_app: MakeApp, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_app(registrations_per_address_and_hour=1).test_client()
+    insert = store.modules.insert
+
+    def lose_once(_modules: Any) -> list[Any]:
+        """Come second to a process whose module is deleted again at once."""
+        monkeypatch.setattr(store.modules, "insert", insert)
+        return []
+
+    monkeypatch.setattr(store.modules, "insert", lose_once)
+    assert register(client, "a").status_code == 201
+    assert register(client, "b").status_code == 429
+
+
+def test_what_a_full_platform_refuses_is_not_counted(make_app: MakeApp) -> None:
+    app = make_app(registrations_per_address_and_hour=2, max_modules=1)
+    client = app.test_client()
+    statuses = [register(client, name).status_code for name in ("a", "b", "c", "d")]
+    assert statuses == [201, 409, 409, 409]
+
+
 def test_only_nginx_may_say_where_a_caller_is(make_app: MakeApp) -> None:
     client = make_app(registrations_per_address_and_hour=1).test_client()
     client.environ_base["REMOTE_ADDR"] = "198.51.100.1"
