@@ -17,6 +17,7 @@ from datetime import datetime
 from api.circuit_breaker import CircuitBreaker
 from api.listing_text import ListingText, write_listing
 from shared.clock import utc_now
+from shared.domain.ids import NodeId
 from shared.domain.node import LeaseGrace, NodesSeen
 from shared.domain.presence import PresenceRules
 from shared.errors import DatabaseUnavailable
@@ -31,6 +32,8 @@ MAX_AGE = 1.5
 # How long after a good look the other threads are served while one looks again.
 SERVED_MEANWHILE_SECONDS = 1.0
 PAUSE_PER_READ = 4
+# A node may be lost, or new, since the reading began that a look finds under way.
+LOOKS = 3
 
 StreamModules = Callable[
     [Store, PresenceRules, datetime, LeaseGrace], Listing[Iterator[ListedModule]]
@@ -71,9 +74,17 @@ class CachedListing:
         self._reading: Future[Snapshot] | None = None
         self._snapshot: Snapshot | None = None
         self._looked_at = 0.0
+        self._alive: frozenset[NodeId] = frozenset()
 
     def current(self) -> Snapshot:
         """Return the listing as it is now; raises DatabaseUnavailable rather than tell old news."""
+        for _ in range(LOOKS):
+            snapshot = self._look_and_wait()
+            if snapshot.nodes.alive <= self._alive:
+                return snapshot
+        raise DatabaseUnavailable("The nodes are changing: try again.")
+
+    def _look_and_wait(self) -> Snapshot:
         if (snapshot := self._find_servable(CHECK_SECONDS)) is not None:
             return snapshot
         if not self._lock.acquire(blocking=False):
@@ -88,11 +99,11 @@ class CachedListing:
         return self._wait(reading) if isinstance(reading, Future) else reading
 
     def _find_servable(self, seconds: float) -> Snapshot | None:
-        """Return what lies ready if the last good look is no older than this."""
+        """Return what lies ready if the last good look is no older than this, and bears it out."""
         snapshot, now = self._snapshot, self._clock()
         if snapshot is None or now >= min(snapshot.serve_until, self._looked_at + seconds):
             return None
-        return snapshot
+        return snapshot if snapshot.nodes.alive <= self._alive else None
 
     def _look(self) -> "Snapshot | Future[Snapshot]":
         """Look at what the listing rests on, and have it read again if that is due."""
@@ -102,7 +113,7 @@ class CachedListing:
         with self._breaker.use() as store:
             changes, _ = store.counters.read()
             nodes = self._breaker.grace.judge(store.nodes.all(), utc_now())
-        self._looked_at = now
+        self._looked_at, self._alive = now, nodes.alive
         snapshot = self._snapshot
         if snapshot is not None and not snapshot.nodes.alive <= nodes.alive:
             snapshot = self._snapshot = None  # nothing outlives a lease that it rests on

@@ -39,12 +39,12 @@ class Reader:
         self, store: Store, rules: PresenceRules, now: datetime, grace: LeaseGrace
     ) -> Listing[Iterator[ListedModule]]:
         self.calls += 1
+        changes, _ = store.counters.read()
+        nodes = grace.judge(store.nodes.all(), now)
         self.is_reading.set()
         assert self.may_go_on.wait(10)
         if self.fails_with is not None:
             raise self.fails_with
-        changes, _ = store.counters.read()
-        nodes = grace.judge(store.nodes.all(), now)
         self.clock.seconds += self.takes_seconds
         return Listing(modules=iter(()), changes=changes, nodes=nodes)
 
@@ -130,6 +130,24 @@ def test_no_listing_outlives_a_lease_that_it_rests_on(
     clock.seconds += 0.3
     assert listing.current().nodes.alive == set()
     assert reader.calls == calls + 1  # it did not wait until four times as long was over
+
+
+def test_a_reading_that_began_before_a_node_died_is_not_served_after_it(
+    listing: CachedListing, reader: Reader, clock: Clock, store: Store
+) -> None:
+    enrol(store, lease_seconds=20)
+    reader.may_go_on.clear()
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(listing.current)
+        assert reader.is_reading.wait(10)
+        assert store.nodes.declare_dead(NODE, make_node().renewals, utc_now())
+        clock.seconds += 0.3
+        other = pool.submit(listing.current)
+        eventually(lambda: listing._looked_at == clock.seconds)
+        reader.may_go_on.set()
+        assert other.result(10).nodes.alive == one.result(10).nodes.alive == set()
+    assert listing.current().nodes.alive == set()
+    assert reader.calls == 2
 
 
 def test_after_an_outage_a_lease_that_is_over_is_believed_for_ten_seconds(
