@@ -41,8 +41,11 @@ class Housekeeping:
 
     def finish_registrations(self) -> bool:
         """Record the events of registrations whose process was killed in the middle."""
+        judgement = self._clock.judge()
+        if judgement.doubt:
+            return False
         with batch_timeout():
-            count = finish_abandoned(self._store, self._clock.judge().likely)
+            count = finish_abandoned(self._store, judgement.likely)
         if count:
             log.info("finished abandoned registrations", extra={"count": count})
         return False

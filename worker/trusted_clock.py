@@ -55,14 +55,15 @@ class ClockJudge:
     def judge(self, reading: Reading) -> Judgement:
         """Judge one reading.
 
-        A clock that jumped is not trusted until it jumps back, or the worker starts anew.
+        Without a trusted reading the server's clock is the likelier one: more machines go by it. A
+        clock that jumped is not trusted until it jumps back, or the worker starts anew.
         """
         jump = self._measure_jump(reading)
         if abs(jump) > TOLERANCE:
             return Judgement(likely=reading.wall - jump, doubt=Doubt.JUMPED, off_by=jump)
         difference = reading.wall - reading.server
         if abs(difference) > TOLERANCE:
-            return Judgement(likely=reading.wall, doubt=Doubt.DIFFERS, off_by=difference)
+            return Judgement(likely=reading.server, doubt=Doubt.DIFFERS, off_by=difference)
         self._trusted = reading
         return Judgement(likely=reading.wall)
 

@@ -19,15 +19,19 @@ MONTH = timedelta(days=31)
 
 
 class Clock:
-    """This machine's clock; `jump` sets it, and with it that of a database on this machine."""
+    """This machine's clock; `ahead` sets it, and with it that of a database on this machine.
+
+    The clock of a database on another machine is `apart` from it.
+    """
 
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.ahead = timedelta(0)
+        self.apart = timedelta(0)
 
     def __call__(self, _store: Store) -> Reading:
         wall = self.now + self.ahead
-        return Reading(wall=wall, steady_seconds=1000.0, server=wall)
+        return Reading(wall=wall, steady_seconds=1000.0, server=wall - self.apart)
 
 
 @pytest.fixture
@@ -103,6 +107,26 @@ def test_the_events_of_registrations_that_were_cut_off_are_recorded(
     keeping.finish_registrations()
     assert registry.happened(cut_off) == [("registered", None)]
     assert registry.happened(under_way) == []
+
+
+def test_a_clock_in_doubt_calls_no_registration_abandoned(
+    store: Store, keeping: Housekeeping, clock: Clock, now: datetime
+) -> None:
+    handed_out = store.counters.hand_out(["a" * 64], now)
+    clock.ahead = clock.apart = MONTH
+    keeping.finish_registrations()
+    assert store.counters.unfinished() == [handed_out.handout]
+
+
+def test_sessions_without_a_node_end_by_the_clock_of_the_database(
+    store: Store, keeping: Housekeeping, registry: Registry, clock: Clock, now: datetime
+) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    store.nodes.remove(NODE)
+    clock.ahead = clock.apart = MONTH
+    keeping.sweep_orphans()
+    assert registry.read(module).state_since == now
 
 
 def test_the_heartbeat_of_a_deleted_module_goes(

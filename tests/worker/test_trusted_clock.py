@@ -50,6 +50,7 @@ def test_a_database_whose_clock_differs_ends_the_trust() -> None:
     ahead = replace(reading(wall=MONTH), server=NOON)
     judgement = judge.judge(ahead)
     assert (judgement.doubt, judgement.off_by) == (Doubt.DIFFERS, MONTH)
+    assert judgement.likely == NOON
     assert judge.judge(reading()).doubt is None
 
 
