@@ -91,11 +91,13 @@ class LeaseGrace:
         grace_ends = seconds + self.seconds
         if seconds >= self._looking_since + self.seconds:
             grace_ends = seconds  # this reader saw that the node did not renew
-        self._believed_until = {
+        # Of its own until it is whole: other threads judge by other nodes meanwhile.
+        believed_until = {
             key: self._believed_until.get(key, grace_ends)
             for key in ((node.id, node.renewals) for node in undead if node.id not in standing)
         }
-        doubtful = {node for (node, _), until in self._believed_until.items() if seconds < until}
+        self._believed_until = believed_until
+        doubtful = {node for (node, _), until in believed_until.items() if seconds < until}
         return NodesSeen(
             nodes=known, alive=frozenset(standing | doubtful), in_doubt=frozenset(doubtful)
         )

@@ -106,3 +106,18 @@ def test_a_node_that_was_declared_dead_is_gone_at_once(reader: Reader) -> None:
 def test_without_grace_the_lease_is_taken_at_its_word() -> None:
     assert NO_GRACE.judge([make_node()], NOON).alive == {NODE}
     assert NO_GRACE.judge([make_over()], NOON).alive == set()
+
+
+class InterruptedGrace(LeaseGrace):
+    """Has another thread judge, by no nodes at all, as soon as it noted what it believes."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_believed_until" and value:
+            self.judge([], NOON)
+
+
+def test_a_thread_that_judges_meanwhile_takes_no_node_from_another() -> None:
+    grace = InterruptedGrace(Clock())
+    seen = grace.judge([make_node(lease_until=NOON - timedelta(seconds=10))], NOON)
+    assert seen.alive == seen.in_doubt == {NODE}
