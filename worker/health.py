@@ -4,7 +4,9 @@ import json
 import logging
 import threading
 from collections.abc import Sequence
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from worker.runner import Loop
 
@@ -22,6 +24,10 @@ class HealthPage(ThreadingHTTPServer):
     def __init__(self, port: int, loops: Sequence[Loop]) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.loops = loops
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Note a prober that left before its answer, or sent no HTTP: its fault, and no news."""
+        log.debug("a probe was not answered")
 
     def serve_in_background(self) -> None:
         """Answer from now on, in a thread."""
@@ -48,5 +54,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no GET, or no HTTP at all, with the envelope instead of a page."""
+        self.close_connection = True
+        self._answer(code, "3002", f"{message or HTTPStatus(code).phrase}.")
+
     def log_message(self, format: str, *args: object) -> None:
-        log.debug("probed", extra={"path": self.path})
+        """Say nothing: the watchdog asks every five seconds."""

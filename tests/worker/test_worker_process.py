@@ -1,5 +1,8 @@
 """A real worker process: it answers probes, waits for a database, and ends when told to."""
 
+import json
+import socket
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -82,3 +85,32 @@ def test_a_second_worker_on_one_port_ends_with_a_sentence(
     second.start()
     assert second.wait() == 1
     assert "WORKER_PORT" in second.read_log()
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"garbage\r\n\r\n", b"GET /healthz HTTP/9.9\r\n\r\n", b"POST /healthz HTTP/1.1\r\n\r\n"],
+)
+def test_what_is_no_probe_is_refused_with_the_envelope(
+    worker: Worker, request_bytes: bytes
+) -> None:
+    worker.start()
+    eventually(worker.is_healthy)
+    with socket.create_connection(("127.0.0.1", worker.port), timeout=5) as prober:
+        prober.sendall(request_bytes)
+        answer = b"".join(iter(lambda: prober.recv(65536), b""))
+    assert json.loads(answer[answer.index(b"{") :])["code"] == "3002"
+    assert "Traceback" not in worker.read_log()
+
+
+def test_a_prober_that_leaves_before_its_answer_leaves_no_traceback(worker: Worker) -> None:
+    worker.start()
+    eventually(worker.is_healthy)
+    worker.freeze()
+    for _ in range(3):  # as many as its backlog holds
+        with socket.create_connection(("127.0.0.1", worker.port), timeout=5) as prober:
+            prober.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            prober.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    worker.thaw()
+    eventually(worker.is_healthy)
+    assert "Traceback" not in worker.read_log()
