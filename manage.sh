@@ -185,7 +185,7 @@ cmd_status() {
   local lines
   load_settings_of_running
   if ! supervisord_pid >/dev/null; then
-    say 'The forecast platform is not running.'
+    say_not_running
     return 3
   fi
   lines=$(ctl status) || true
@@ -193,6 +193,14 @@ cmd_status() {
   say_addresses
   if grep -qv ' RUNNING ' <<<"$lines"; then
     return 3
+  fi
+}
+
+say_not_running() {
+  if [[ -f $RUN_DIR/supervisord.pid && -n $(processes_of_session "$(<"$RUN_DIR/supervisord.pid")") ]]; then
+    say 'supervisord was killed; what it started still runs, unwatched. ./manage.sh up mends that.'
+  else
+    say 'The forecast platform is not running.'
   fi
 }
 
