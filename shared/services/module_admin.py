@@ -102,10 +102,14 @@ def set_enabled(
 
 def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: Actor) -> Module:
     """Delete a module and close its socket with 4501; raises NotFound."""
-    module = find_module(store, module_hash=module_hash)
-    if module.session:
-        _end(store, [module], UNKNOWN_MODULE, now, actor)
-    store.modules.delete(module_hash)
+    while True:
+        module = find_module(store, module_hash=module_hash)
+        if module.session:
+            _end(store, [module], UNKNOWN_MODULE, now, actor)
+            continue
+        store.deleted_modules.note(module_hash, module.epoch)
+        if store.modules.delete(module_hash, module.epoch):
+            break  # else a session began in between
     store.heartbeats.remove(module_hash)
     store.events.record([was_decided(module_hash, "deleted", now, actor, {"name": module.name})])
     store.counters.note_registry_change()

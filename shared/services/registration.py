@@ -109,7 +109,7 @@ def create_modules(
         wanted.setdefault(registration.module_hash, registration)
     handed_out = store.counters.hand_out(list(wanted), now)
     # An event's id is made of the epoch: the new life of a deleted module must not repeat them.
-    epochs = store.events.last_epochs(wanted)
+    epochs = store.deleted_modules.epochs(wanted)
     modules = [
         _make_module(said, number, epochs.get(said.module_hash, 0), now)
         for number, said in enumerate(wanted.values(), handed_out.first)

@@ -14,6 +14,7 @@ from pymongo.server_api import ServerApi
 from shared.errors import DatabaseUnavailable, SettingsError
 from shared.settings import Settings
 from shared.store.counters import Counters
+from shared.store.deleted_modules import DeletedModules
 from shared.store.dump import Dump
 from shared.store.errors import DatabaseError, is_away
 from shared.store.events import Events
@@ -50,6 +51,7 @@ class Store:
         self.node_commands = NodeCommands(database)
         self.counters = Counters(database)
         self.events = Events(database)
+        self.deleted_modules = DeletedModules(database)
         self.quotas = Quotas(database)
         self.dump = Dump(database)
         self.indexes = Indexes(

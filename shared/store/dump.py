@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 # What is worth carrying to another database; not which processes there are and what they were told.
 # The counters come last, so that they cover every number in what was read before.
-COLLECTIONS = ("modules", "heartbeats", "events", "counters")
+COLLECTIONS = ("modules", "deleted_modules", "heartbeats", "events", "counters")
 READ_AT_ONCE = 500
 _CANONICAL = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True)
 
@@ -71,6 +71,8 @@ def find_json_problem(collection: str, document: Document) -> str | None:
             Events.parse(document)
         elif collection == "heartbeats" and not isinstance(document["at"], datetime):
             return "its field 'at' is no time"
+        elif collection == "deleted_modules" and not isinstance(document["epoch"], int):
+            return "its field 'epoch' is no whole number"
         elif collection == "counters" and not isinstance(document["value"], int):
             return "its field 'value' is no whole number"
     except KeyError as error:

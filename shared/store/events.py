@@ -62,17 +62,6 @@ class Events:
             for document in self._collection.find({"_id": {"$in": part}}, {"reason": 1})
         }
 
-    def last_epochs(self, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, int]:
-        """Return the highest epoch in the history of each of these modules that has one."""
-        latest: dict[ModuleHash, int] = {}
-        fields = {"subject.id": 1, "detail.epoch": 1}
-        for ids in chunks(hashes):
-            for document in self._collection.find({"subject.id": {"$in": ids}}, fields):
-                module_hash = document["subject"]["id"]
-                epoch = document.get("detail", {}).get("epoch", 0)
-                latest[module_hash] = max(epoch, latest.get(module_hash, 0))
-        return latest
-
     def modules_starting_with(self, prefix: str) -> set[ModuleHash]:
         """Return the hashes that start with this and that something happened to."""
         # "g" is greater than every hexadecimal digit: a range of the index.

@@ -147,9 +147,10 @@ class Modules:
         )
         return result.matched_count == 1
 
-    def delete(self, module_hash: ModuleHash) -> bool:
-        """Delete a module; False when it is unknown."""
-        return self._collection.delete_one({"_id": module_hash}).deleted_count == 1
+    def delete(self, module_hash: ModuleHash, epoch: int) -> bool:
+        """Delete a module; False when it is unknown, or no longer in this epoch."""
+        guard = {"_id": module_hash, "epoch": epoch}
+        return self._collection.delete_one(guard).deleted_count == 1
 
 
 def _to_module(document: Mapping[str, Any]) -> Module:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.support.registry import Registry
+from tests.support.tampering import remove_module
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def exported(registry: Registry, run: Run, tmp_path: Path) -> Path:
     module = registry.register()
     file = tmp_path / "registry.ndjson"
     assert run("export", str(file)).exit_code == 0
-    registry.store.modules.delete(module.module_hash)
+    remove_module(registry.store, module.module_hash)
     return file
 
 

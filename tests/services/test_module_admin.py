@@ -16,7 +16,7 @@ from shared.domain.closing import (
     OfflineReason,
 )
 from shared.domain.event import module_subject
-from shared.domain.ids import NodeId, SessionId
+from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.module import Module
 from shared.domain.node_command import NodeCommand
 from shared.errors import Conflict, NotFound
@@ -294,3 +294,23 @@ def test_a_command_that_was_written_first_stands(registry: Registry) -> None:
     )
     expire_modules(registry.store, [module], registry.now, ACTOR)
     assert [closing for _, closing in commands_of(registry.store)] == [REPLACED]
+
+
+def test_a_session_that_begins_while_its_module_is_deleted_ends_too(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    note = registry.store.deleted_modules.note
+
+    def connect_first(module_hash: ModuleHash, epoch: int) -> None:
+        registry.store.deleted_modules.note = note
+        registry.connect(module)
+        note(module_hash, epoch)
+
+    registry.store.deleted_modules.note = connect_first
+    delete_module(registry.store, module.module_hash, registry.now, ACTOR)
+    assert registry.store.modules.get(module.module_hash) is None
+    assert [what for what, _ in registry.happened(module)].count("offline") == 2
+    last = max(event.epoch for event in registry.store.events.find())
+    assert registry.store.deleted_modules.epochs([module.module_hash]) == {
+        module.module_hash: last + 1  # the end raised it
+    }

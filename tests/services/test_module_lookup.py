@@ -6,6 +6,7 @@ from shared.errors import Conflict, NotFound
 from shared.services.event_history import read_history
 from shared.services.module_lookup import find_by_prefix, find_hash, find_module
 from tests.support.registry import Registry
+from tests.support.tampering import remove_module
 
 
 def test_a_module_is_found_by_its_hash_or_its_number(registry: Registry) -> None:
@@ -45,7 +46,7 @@ def test_two_that_start_alike_are_both_named(registry: Registry) -> None:
 def test_deleted_modules_whose_hashes_start_alike_are_named(registry: Registry) -> None:
     for number in range(17):
         module = registry.register(f"module-{number}")
-        registry.store.modules.delete(module.module_hash)
+        remove_module(registry.store, module.module_hash)
     hashes = [event.subject.id for event in registry.store.events.find()]
     firsts = [module_hash[0] for module_hash in hashes]
     shared = next(first for first in firsts if firsts.count(first) > 1)

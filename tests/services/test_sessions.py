@@ -14,6 +14,7 @@ from shared.domain.session import Decision, SessionEnd
 from shared.services.module_admin import expire_modules, set_enabled
 from tests.support.builders import ACTOR, NODE
 from tests.support.registry import Registry
+from tests.support.tampering import remove_module
 
 OTHER = NodeId("host-b:10090:1")
 
@@ -63,7 +64,7 @@ def test_a_claim_binds_a_registered_module(registry: Registry) -> None:
 
 def test_a_claim_for_nobody_is_answered_so(registry: Registry) -> None:
     module = registry.register()
-    registry.store.modules.delete(module.module_hash)
+    remove_module(registry.store, module.module_hash)
     (outcome,) = registry.write(registry.claim(module))
     assert outcome.decision is Decision.UNKNOWN_MODULE
     assert registry.store.modules.is_empty()
@@ -90,7 +91,7 @@ def test_a_module_that_is_disabled_at_the_last_moment_is_not_bound(registry: Reg
 
 def test_a_module_that_is_deleted_at_the_last_moment_is_not_bound(registry: Registry) -> None:
     module = registry.register()
-    before_the_write(registry, lambda: registry.store.modules.delete(module.module_hash))
+    before_the_write(registry, lambda: remove_module(registry.store, module.module_hash))
     (outcome,) = registry.write(registry.claim(module))
     assert outcome.decision is Decision.OUTRUN
     assert registry.store.modules.is_empty()

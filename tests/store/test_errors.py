@@ -169,7 +169,7 @@ def test_imported_documents_whose_write_concern_was_not_met_are_not_counted(
     [
         lambda store, now: store.modules.insert([make_module()]),
         lambda store, now: store.modules.set_enabled("a", now, enabled=True),
-        lambda store, now: store.modules.delete("a"),
+        lambda store, now: store.modules.delete("a", 1),
         lambda store, now: store.counters.next_module_id(),
         lambda store, now: store.counters.note_registry_change(),
         lambda store, now: store.nodes.enrol(make_node()),

@@ -82,13 +82,6 @@ def test_reasons_are_read_by_what_happened(store: Store, now: datetime) -> None:
     }
 
 
-def test_the_last_epoch_is_the_highest_that_was_recorded(store: Store, now: datetime) -> None:
-    assert store.events.last_epochs([A]) == {}
-    store.events.record([online(A, 3, now), online(A, 12, now), online(B, 99, now)])
-    assert store.events.last_epochs([A]) == {A: 12}
-    assert store.events.last_epochs([A, B]) == {A: 12, B: 99}
-
-
 def test_modules_of_the_past_are_found_by_how_their_hashes_start(
     store: Store, now: datetime
 ) -> None:

@@ -241,5 +241,6 @@ def test_a_module_is_enabled_and_disabled_once(store: Store, now: datetime) -> N
 
 def test_a_module_is_deleted_once(store: Store) -> None:
     module = insert(store)
-    assert store.modules.delete(module.module_hash)
-    assert not store.modules.delete(module.module_hash)
+    assert not store.modules.delete(module.module_hash, epoch=module.epoch + 1)
+    assert store.modules.delete(module.module_hash, epoch=module.epoch)
+    assert not store.modules.delete(module.module_hash, epoch=module.epoch)

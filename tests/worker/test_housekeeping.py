@@ -11,6 +11,7 @@ from shared.domain.node_command import CommandKind, NodeCommand
 from shared.store import Store
 from tests.support.builders import NODE, make_module
 from tests.support.registry import Registry
+from tests.support.tampering import remove_module
 from worker.housekeeping import Housekeeping
 from worker.trusted_clock import Reading, TrustedClock
 
@@ -133,7 +134,7 @@ def test_the_heartbeat_of_a_deleted_module_goes(
     store: Store, keeping: Housekeeping, registry: Registry, now: datetime
 ) -> None:
     kept, deleted = registry.register("kept"), registry.register("deleted")
-    store.modules.delete(deleted.module_hash)
+    remove_module(store, deleted.module_hash)
     store.heartbeats.record({now: [kept.module_hash, deleted.module_hash]})
     keeping.remove_orphaned_heartbeats()
     assert store.heartbeats.hashes() == [kept.module_hash]

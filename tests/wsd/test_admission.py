@@ -17,6 +17,7 @@ from shared.store import Store
 from tests.support.builders import NODE
 from tests.support.held_sockets import PEER, HeldSockets, close_code, until
 from tests.support.registry import Registry
+from tests.support.tampering import remove_module
 from wsd.admission import LOOP_MEMORY_SECONDS, Admission
 from wsd.connection import Connection
 from wsd.database import Database
@@ -85,7 +86,7 @@ async def test_an_unknown_and_a_disabled_module_are_refused(
     door: Door, registry: Registry, module: Module
 ) -> None:
     unknown = registry.register("unknown")
-    registry.store.modules.delete(unknown.module_hash)
+    remove_module(registry.store, unknown.module_hash)
     set_enabled(registry.store, module.module_hash, registry.now, PLATFORM, enabled=False)
     with pytest.raises(NotFound):
         await door.admit(unknown)
@@ -206,6 +207,6 @@ async def test_a_socket_that_is_not_rebound_is_closed_with_its_reason(
     if fate == "replaced":
         registry.connect(module, node=OTHER)
     else:
-        registry.store.modules.delete(module.module_hash)
+        remove_module(registry.store, module.module_hash)
     await door.admission.rebind(connection)
     assert close_code(connection) == code

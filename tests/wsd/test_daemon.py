@@ -10,6 +10,7 @@ from shared.domain.actor import PLATFORM
 from shared.services.module_admin import close_module, expire_modules, set_enabled
 from tests.support.builders import NOON
 from tests.support.eventually import eventually_async
+from tests.support.tampering import remove_module
 from tests.wsd.conftest import RunningDaemon
 
 
@@ -164,7 +165,7 @@ async def test_a_disabled_module_is_closed_with_4523_and_refused(running: Runnin
 async def test_a_deleted_module_is_told_to_register_again(running: RunningDaemon) -> None:
     module = running.register()
     socket = await running.connect(module.module_hash)
-    running.store.modules.delete(module.module_hash)
+    remove_module(running.store, module.module_hash)
     assert await code_of_closing(socket) == 4501
 
 

@@ -16,6 +16,7 @@ from shared.store import Store
 from tests.support.builders import NODE
 from tests.support.held_sockets import HeldSockets, close_code, until
 from tests.support.registry import Registry
+from tests.support.tampering import remove_module
 from wsd.admission import Admission
 from wsd.connection import Connection
 from wsd.database import Database
@@ -181,7 +182,7 @@ async def test_a_socket_of_a_deleted_module_is_closed_with_4501(
     node: Reconciling, registry: Registry, module: Module
 ) -> None:
     connection = node.connect(module)
-    registry.store.modules.delete(module.module_hash)
+    remove_module(registry.store, module.module_hash)
     await node.make_round()
     assert close_code(connection) == 4501
 
@@ -231,7 +232,7 @@ async def test_a_node_without_a_lease_makes_no_round(
 ) -> None:
     connection = node.connect(module)
     node.sockets.hub.node = None
-    registry.store.modules.delete(module.module_hash)
+    remove_module(registry.store, module.module_hash)
     await node.make_round()
     assert connection.is_open()
 
