@@ -12,11 +12,6 @@ RECEIVE_RESULT: Final = b"receive result"
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """The module's program says that it works."""
-
-
-@dataclass(frozen=True, slots=True)
 class Pong:
     """The answer of a module that sends no heartbeats to the platform's question."""
 
@@ -50,13 +45,11 @@ class Invalid:
     problem: str
 
 
-Frame = Heartbeat | Pong | Ack | Bye | Report | Invalid
+Frame = Pong | Ack | Bye | Report | Invalid
 
 
 def parse(data: bytes) -> Frame:
-    """Return what a text frame says."""
-    if data == HEARTBEAT:
-        return Heartbeat()
+    """Return what a text frame says that is no heartbeat."""
     try:
         content = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -119,10 +119,10 @@ class SocketSession:
             self.last_heartbeat_at = now
             self.sends_heartbeats = True
             return CONFIRM
-        if not _is_text(data):
-            return self.close(INVALID_TEXT)
         frame = protocol.parse(data)
         if isinstance(frame, protocol.Invalid):
+            if not _is_text(data):
+                return self.close(INVALID_TEXT)
             return self.receive_invalid(frame.problem, now)
         self.last_heartbeat_at = now
         match frame:

@@ -61,8 +61,9 @@ def test_nothing_counts_after_a_bye(session: SocketSession) -> None:
     assert session.check(now=1000, rules=RULES) == ()
 
 
-def test_text_that_is_not_utf8_closes_with_1007(session: SocketSession) -> None:
-    (close,) = session.receive(b"\xff\xfe", now=1)
+@pytest.mark.parametrize("frame", [b"\xff\xfe", b'{"type":"\xff"}'])
+def test_text_that_is_not_utf8_closes_with_1007(session: SocketSession, frame: bytes) -> None:
+    (close,) = session.receive(frame, now=1)
     assert close == Close(INVALID_TEXT)
 
 
