@@ -43,18 +43,26 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Overwritten:
+    """The session that another one overwrote: its epoch, and why and when it ended."""
+
+    epoch: int
+    reason: OfflineReason
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionStart:
     """A claim that was decided: write it unless the epoch moved since it was read.
 
     `rebound_at` is set for a rebind: its socket was connected, and logged in, long before.
-    `replaced_epoch` is that of the session that it overwrites; None if there is none.
     """
 
     module_hash: ModuleHash
     session: Session
     epoch_before: int
     epoch: int
-    replaced_epoch: int | None = None
+    overwritten: Overwritten | None = None
     is_takeover: bool = False
     rebound_at: datetime | None = None
 
@@ -89,7 +97,7 @@ class SessionRecord:
     enabled: bool
     session: Session | None
     state_since: datetime
-    replaced_epoch: int | None = None
+    overwritten: Overwritten | None = None
     takeovers: tuple[datetime, ...] = ()
 
     def is_session_of(self, claim: Claim) -> bool:

@@ -14,6 +14,7 @@ from shared.domain.session import (
     Claim,
     ClaimOutcome,
     Decision,
+    Overwritten,
     Session,
     SessionEnd,
     SessionRecord,
@@ -97,9 +98,8 @@ def start_events(records: Iterable[SessionRecord]) -> list[Event]:
         if record.session is None:
             continue
         module_hash, since = record.module_hash, record.state_since
-        if record.replaced_epoch is not None:
-            replaced = OfflineReason.REPLACED
-            events.append(went_offline(module_hash, record.replaced_epoch, since, replaced))
+        if (old := record.overwritten) is not None:
+            events.append(went_offline(module_hash, old.epoch, old.at, old.reason))
         events.append(_online_event(module_hash, record.epoch, record.session, since))
     return events
 
@@ -196,13 +196,16 @@ def _count_takeovers(record: SessionRecord, context: ClaimContext) -> int:
 
 
 def _start(outcome: ClaimOutcome, record: SessionRecord, context: ClaimContext) -> SessionStart:
-    claim = outcome.claim
+    claim, overwritten = outcome.claim, None
+    if record.session is not None:
+        reason, at = context.end_of(record.session, record.state_since, claim)
+        overwritten = Overwritten(epoch=record.epoch, reason=reason, at=at)
     return SessionStart(
         module_hash=claim.module_hash,
         session=claim.session,
         epoch_before=record.epoch,
         epoch=outcome.epoch,
-        replaced_epoch=record.epoch if record.session else None,
+        overwritten=overwritten,
         is_takeover=context.is_takeover(claim, outcome.previous),
         rebound_at=context.now if claim.is_rebind else None,
     )

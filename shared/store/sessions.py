@@ -6,9 +6,11 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.database import Database
 
+from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.session import (
     TAKEOVERS_ALLOWED,
+    Overwritten,
     Session,
     SessionEnd,
     SessionRecord,
@@ -68,8 +70,8 @@ def _start_update(start: SessionStart) -> UpdateOne:
         "peer": session.peer,
         "connected_at": session.connected_at,
     }
-    if start.replaced_epoch is not None:
-        stored["replaced_epoch"] = start.replaced_epoch
+    if (old := start.overwritten) is not None:
+        stored["overwritten"] = {"epoch": old.epoch, "reason": old.reason.value, "at": old.at}
     update: dict[str, Any] = {
         "$set": {
             "session": stored,
@@ -118,9 +120,15 @@ def _to_record(document: Mapping[str, Any]) -> SessionRecord:
         enabled=document["enabled"],
         session=to_session(session) if session else None,
         state_since=document["state_since"],
-        replaced_epoch=session.get("replaced_epoch") if session else None,
+        overwritten=_to_overwritten(session.get("overwritten")) if session else None,
         takeovers=tuple(document.get("takeovers", ())),
     )
+
+
+def _to_overwritten(part: Mapping[str, Any] | None) -> Overwritten | None:
+    if part is None:
+        return None
+    return Overwritten(epoch=part["epoch"], reason=OfflineReason(part["reason"]), at=part["at"])
 
 
 def to_session(document: Mapping[str, Any]) -> Session:
@@ -133,7 +141,13 @@ def to_session(document: Mapping[str, Any]) -> Session:
     )
 
 
-SESSION_FALLBACKS = {"id": "", "node": "", "peer": "", "connected_at": LONG_AGO}
+SESSION_FALLBACKS = {
+    "id": "",
+    "node": "",
+    "peer": "",
+    "connected_at": LONG_AGO,
+    "overwritten": {"epoch": 0, "reason": OfflineReason.REPLACED, "at": LONG_AGO},
+}
 _FORM = Form(
     collection="modules",
     parse=_to_record,

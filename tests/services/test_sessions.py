@@ -13,6 +13,7 @@ from shared.domain.node_command import CommandKind
 from shared.domain.session import Decision, SessionEnd
 from shared.services.module_admin import expire_modules, set_enabled
 from tests.support.builders import ACTOR, NODE
+from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 from tests.support.tampering import remove_module
 
@@ -358,6 +359,25 @@ def test_a_refused_claim_is_no_change_of_the_registry(registry: Registry) -> Non
     before = registry.store.counters.read()
     registry.write(registry.claim(module))
     assert registry.store.counters.read() == before
+
+
+@pytest.mark.parametrize("calls_survived", [2, 3])
+def test_an_overwritten_session_ended_for_its_true_reason_wherever_its_writer_was_killed(
+    registry: Registry, calls_survived: int
+) -> None:
+    module = registry.connect(registry.register(), node=OTHER)
+    lost_at = registry.store.nodes.get(OTHER).lease_until
+    registry.now += timedelta(hours=3)
+    registry.store.nodes.declare_dead(OTHER, 1, registry.now)
+    killed = Registry(store=KilledStore(registry.store, calls_survived), now=registry.now)
+    claim = registry.claim(module)
+    with pytest.raises(KeyboardInterrupt):
+        killed.write(claim)
+    stored = registry.read(module)
+    registry.write(ends=(make_end(stored, registry, is_doubtful=True, epoch=0),))
+    events = registry.store.events.find(subject=module_subject(module.module_hash))
+    ends = [(event.reason, event.at) for event in events if event.what == "offline"]
+    assert ends == [("node_lost", lost_at), ("bye", registry.now)]
 
 
 def test_a_process_killed_after_the_write_leaves_a_session_that_others_can_end(
