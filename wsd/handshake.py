@@ -4,7 +4,7 @@ import ipaddress
 import logging
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from websockets.http11 import Request, Response
 
@@ -79,7 +79,7 @@ class Handshake:
             raise DatabaseUnavailable(CUT_OFF)
 
     def _find_page(self, connection: Connection, request: Request) -> Any:
-        path = urlsplit(request.path).path
+        path, _, _ = request.path.partition("?")
         if path == "/healthz":
             return {"status": "ok"}
         if path == "/readyz":
@@ -103,7 +103,8 @@ class Handshake:
 
 
 def _read_hash(target: str) -> ModuleHash:
-    values = parse_qs(urlsplit(target).query, keep_blank_values=True).get("hash", [])
+    _, _, query = target.partition("?")
+    values = parse_qs(query, keep_blank_values=True).get("hash", [])
     if len(values) != 1 or not values[0]:
         raise InvalidData("Give the module's hash exactly once: /websocket?hash=<module_hash>.")
     module_hash = values[0].lower()

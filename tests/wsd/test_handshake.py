@@ -9,6 +9,7 @@ import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from tests.support.byte_peer import REQUEST, Peer
 from tests.wsd.conftest import RunningDaemon
 
 
@@ -60,3 +61,23 @@ async def test_a_node_without_a_lease_keeps_its_sockets_and_refuses_new_ones(
         assert refusal.value.response.headers["Retry-After"] == "2"
         await socket.send("heartbeat")
         assert await socket.recv() == "heartbeat confirm"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"//[/../websocket?hash=0", 404),
+        (b"//[", 404),
+        (b"/websocket?hash=%[", 404),
+        (b"/websocket?//[", 400),
+    ],
+)
+async def test_a_target_that_is_no_address_is_refused_without_an_error_in_the_log(
+    running: RunningDaemon, caplog: pytest.LogCaptureFixture, target: bytes, status: int
+) -> None:
+    peer = Peer(*await asyncio.open_connection("127.0.0.1", running.port))
+    await peer.say(REQUEST % target)
+    heard, envelope = await peer.hear_envelope()
+    peer.reset()
+    assert (heard, envelope["code"]) == (status, {400: "3002", 404: "3003"}[status])
+    assert [line.message for line in caplog.records if line.levelname == "ERROR"] == []
