@@ -62,8 +62,12 @@ def parse(data: bytes) -> Frame:
     if kind == "ack":
         return Ack(str(content.get("id", "")))
     if kind == "bye":
-        return Bye(str(content.get("reason", ""))[:200], str(content.get("back_by", ""))[:40])
+        return Bye(_text(content.get("reason"))[:200], _text(content.get("back_by"))[:40])
     return Report(content)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def encode_ping(now: datetime) -> bytes:

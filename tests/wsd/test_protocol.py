@@ -19,6 +19,8 @@ from wsd.protocol import Ack, Bye, Invalid, Pong, Report, parse
         (b'{"type":"ack"}', Ack("")),
         (b'{"type":"bye"}', Bye("", "")),
         (b'{"type":"bye","reason":"deploy","back_by":"12:00"}', Bye("deploy", "12:00")),
+        (b'{"type":"bye","reason":["deploy"],"back_by":{"a":null}}', Bye("", "")),
+        (b'{"type":"bye","reason":null,"back_by":7}', Bye("", "")),
         (b'{"status":"success"}', Report({"status": "success"})),
         (b'{"type":7}', Report({"type": 7})),
         (b"{}", Report({})),
