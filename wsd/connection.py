@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
     _pong: asyncio.Future[bool] | None = None
     _closing: Closing | None = None
     _request_bytes: int = 0
+    _early: bytearray | None = None  # what came behind a request that is not answered yet
     _fragments: bytearray | None = None
     _is_binary: bool = False
 
@@ -90,13 +91,16 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=OUTBOX_MAX_BYTES)
         self._deadline = self._loop.call_later(OPEN_TIMEOUT_SECONDS, self._transport.abort)
 
-    def _read_request(self, count: int) -> None:
+    def _read_request(self, data: bytes) -> None:
         """Have the request answered once it is complete; refuse what becomes none."""
         protocol = self.protocol
-        self._request_bytes += count
-        for event in protocol.events_received():
-            if isinstance(event, Request):  # frames that come before their time are dropped
-                self._around.background.run(self._answer(event))
+        self._request_bytes += len(data)
+        while data and self._early is None:  # by lines: what follows the request has to wait
+            line, newline, data = data.partition(b"\n")
+            protocol.receive_data(line + newline)
+            for request in protocol.events_received():
+                self._early = bytearray(data)
+                self._around.background.run(self._answer(cast(Request, request)))
         if self._request_bytes > HANDSHAKE_MAX_BYTES and not protocol.eof_sent:
             protocol.send_response(protocol.reject(431, "The request is larger than 64 KiB."))
         elif protocol.writes == [SEND_EOF]:
@@ -114,6 +118,8 @@ class Connection(asyncio.Protocol):
         self._flush()
         if self._closing is not None:
             self._say_close(self._closing)
+        early, self._early = bytes(self._early or b""), None
+        self._go_on(early)
 
     def start_session(self, session: SocketSession, epoch: int) -> None:
         """Become the socket of this session."""
@@ -128,15 +134,20 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a part of the request, or frames."""
+        if self._early is not None:
+            self._early += data
+            if len(self._early) > HANDSHAKE_MAX_BYTES:
+                self._transport.pause_reading()
+            return
         if len(data) > TURN_BYTES:
             self._transport.pause_reading()
             self._loop.call_soon(self._go_on, data[TURN_BYTES:])
             data = data[:TURN_BYTES]
         protocol = self.protocol
-        protocol.receive_data(data)
         if self.session is None or protocol.state is CONNECTING:
-            self._read_request(len(data))
+            self._read_request(data)
             return
+        protocol.receive_data(data)
         self.heard_at = self._around.clock.now()
         frames = protocol.events_received()
         self._around.metrics.frames += len(frames)

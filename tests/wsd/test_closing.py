@@ -8,12 +8,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Frame, Opcode
 
 from shared.domain.actor import PLATFORM
+from shared.domain.closing import REPLACED
 from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.module import Module
 from shared.services.module_admin import expire_modules
 from shared.settings import Settings
 from shared.store import Store
 from tests.support.builders import NOON
+from tests.support.byte_peer import REQUEST, Peer
 from tests.support.eventually import eventually_async
 from tests.wsd.conftest import RunningDaemon, run_daemon
 from wsd.session import Ask, SilenceRules, SocketSession
@@ -40,13 +42,8 @@ async def keep_speaking(sockets: list[ClientConnection]) -> None:
 
 async def test_a_peer_that_says_close_and_stays_is_not_listed(running: RunningDaemon) -> None:
     module = running.register()
-    request = (
-        f"GET /websocket?hash={module.module_hash} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-    )
-    request += "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    request += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    writer.write(request.encode())
+    writer.write(REQUEST % f"/websocket?hash={module.module_hash}".encode())
     await reader.readuntil(b"\r\n\r\n")
     assert running.online() == [module.name]
     writer.write(Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=True))
@@ -54,6 +51,20 @@ async def test_a_peer_that_says_close_and_stays_is_not_listed(running: RunningDa
     async with asyncio.timeout(10):
         await reader.read()  # the platform hangs up in the end
     writer.close()
+
+
+async def test_a_peer_that_says_close_behind_its_request_is_not_listed(
+    running: RunningDaemon,
+) -> None:
+    module = running.register()
+    incumbent = await running.connect(module.module_hash)
+    peer = Peer(*await asyncio.open_connection("127.0.0.1", running.port))
+    close = Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=True)
+    await peer.say(REQUEST % f"/websocket?hash={module.module_hash}".encode() + close)
+    assert await code_of(incumbent) == REPLACED.code
+    await eventually_async(lambda: running.presence(module) == ("offline", "bye"))
+    assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
+    peer.reset()
 
 
 async def test_a_peer_that_does_not_read_loses_its_socket(running: RunningDaemon) -> None:
