@@ -202,6 +202,7 @@ class Connection(asyncio.Protocol):
             self._deadline.cancel()
         self._settle_probe(is_answered=False)
         self._let_go()
+        self.protocol.forget()
 
     def check(self, now: float, rules: SilenceRules) -> None:
         """Have the session judge its module's silence."""

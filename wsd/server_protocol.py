@@ -33,6 +33,11 @@ class SocketProtocol(ServerProtocol):
         closing = CLOSINGS.get(code)
         super().fail(code, closing.text if closing else reason)
 
+    def forget(self) -> None:
+        """Let go of what refers back to here: a closed socket must not wait to be collected."""
+        self.parser.close()
+        self.parser_exc = self.handshake_exc = None
+
 
 def refuse(error: PlatformError) -> Response:
     """Return an error as an HTTP answer."""

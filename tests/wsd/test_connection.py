@@ -1,7 +1,9 @@
 """One socket over a real transport: handshake, frames and closing as bytes, with no database."""
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -404,6 +406,32 @@ async def test_a_peer_that_goes_without_a_word_is_lost(server: Server, way: str)
         peer.writer.write_eof()
         assert await peer.hear_rest() == b""
     assert await server.wait_for_end() == (LOST, {})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", HEARTBEAT, close_frame(1000), b"no frames", frame(Opcode.TEXT, b"x" * 99, fin=False)],
+    ids=["nothing", "heartbeat", "close", "no frames", "fragment"],
+)
+@pytest.mark.parametrize("way", ["reset", "end of stream"])
+async def test_a_closed_socket_is_freed_without_a_garbage_collection(
+    server: Server, said: bytes, way: str
+) -> None:
+    peer = await server.shake_hands()
+    freed = weakref.ref(server.held[0].protocol)
+    gc.disable()
+    try:
+        await peer.say(said)
+        if way == "reset":
+            peer.reset()
+        else:
+            peer.writer.write_eof()
+            await peer.hear_rest()
+        async with asyncio.timeout(5):
+            while freed() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_a_probe_is_answered_by_its_own_pong_only(server: Server) -> None:
