@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 from websockets.datastructures import Headers
+from websockets.frames import Frame
 from websockets.http11 import Response
+from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from shared.domain.closing import INTERNAL_ERROR, INVALID_TEXT, MESSAGE_TOO_BIG, PROTOCOL_ERROR
@@ -32,6 +34,11 @@ class SocketProtocol(ServerProtocol):
         """Close over bytes that are no frames, with the catalogue's text."""
         closing = CLOSINGS.get(code)
         super().fail(code, closing.text if closing else reason)
+
+    def send_frame(self, frame: Frame) -> None:
+        """Say nothing behind the close frame: pongs would fill the outbox of a slow reader."""
+        if self.state is OPEN:
+            super().send_frame(frame)
 
     def forget(self) -> None:
         """Let go of what refers back to here: a closed socket must not wait to be collected."""

@@ -27,7 +27,7 @@ from shared.errors import NotFound
 from tests.support.builders import NOON
 from tests.support.byte_peer import REQUEST, Peer
 from wsd.background import Background
-from wsd.connection import TURN_BYTES, Connection, Surroundings
+from wsd.connection import OUTBOX_MAX_BYTES, TURN_BYTES, Connection, Surroundings
 from wsd.metrics import Metrics
 from wsd.server_protocol import refuse
 from wsd.session import SocketSession
@@ -369,6 +369,22 @@ async def test_a_peer_that_never_reads_is_closed_and_cut_off(server: Server) -> 
     async with asyncio.timeout(5):
         while not held.is_lost:
             await asyncio.sleep(0.01)
+
+
+async def test_pings_that_come_after_the_close_frame_fill_no_outbox(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsd.connection.CLOSE_TIMEOUT_SECONDS", 1.0)
+    peer = await server.shake_hands()
+    [held] = server.held
+    peer.stop_reading()
+    most = 0
+    while not held.is_lost:
+        peer.writer.write(frame(Opcode.PING, b"x" * 125) * 1000)
+        await asyncio.sleep(0.001)
+        most = max(most, held._transport.get_write_buffer_size())
+    assert OUTBOX_MAX_BYTES < most < OUTBOX_MAX_BYTES + 2 * TURN_BYTES
+    assert server.ends == [(LOST, detail_of(SLOW_READER))]
 
 
 async def test_a_peer_that_never_finishes_closing_is_cut_off(server: Server) -> None:
