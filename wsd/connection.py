@@ -28,7 +28,7 @@ HANDSHAKE_MAX_BYTES = 64 * 1024
 OUTBOX_MAX_BYTES = 256 * 1024
 # What is handled of one socket before the others have their turn: some 300 of the smallest frames.
 TURN_BYTES = 4096
-POLITE = (1000, 1001)
+POLITE = (1000, 1001, 1005)  # 1005: no code, as of a browser's ws.close()
 PROBE = b"probe"
 BINARY_PROBLEM = "Binary frames are not understood: send text."
 
@@ -312,7 +312,7 @@ class Connection(asyncio.Protocol):
             return reason, {}
         if said is received and said.code in POLITE:
             reason = OfflineReason.BYE
-        return reason, {"close_code": said.code, "close_text": said.reason}
+        return reason, {"close_code": int(said.code), "close_text": said.reason}
 
 
 @lru_cache(maxsize=4)
