@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import pytest
 import pytest_asyncio
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,6 +20,7 @@ from shared.settings import Settings
 from shared.store import Store
 from tests.support.eventually import eventually_async
 from tests.support.ports import free_port
+from tests.support.socket_server import Server
 from wsd.daemon import Daemon
 
 SCALE = 0.1  # one of the platform's seconds lasts this long here
@@ -87,3 +89,19 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 async def running(settings: Settings, store: Store) -> AsyncIterator[RunningDaemon]:
     async with run_daemon(settings, store) as made:
         yield made
+
+
+@pytest_asyncio.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    monkeypatch.setattr("wsd.connection.CLOSE_TIMEOUT_SECONDS", 0.2)
+    made = Server()
+    listening = await asyncio.get_running_loop().create_server(made.make, "127.0.0.1", 0)
+    made.port = listening.sockets[0].getsockname()[1]
+    yield made
+    listening.close()
+    made.may_answer.set()
+    for peer in made.peers:
+        peer.writer.transport.abort()
+    while made.held:
+        await asyncio.sleep(0.01)
+    await made.background.wait()

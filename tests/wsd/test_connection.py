@@ -1,16 +1,12 @@
-"""One socket over a real transport: handshake, frames and closing as bytes, with no database."""
+"""One socket over a real transport: frames and closing as bytes, with no database."""
 
 import asyncio
 import gc
 import struct
 import weakref
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from websockets.frames import Close, Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.frames import Opcode
 
 from shared.domain.closing import (
     INVALID_FRAMES,
@@ -22,118 +18,18 @@ from shared.domain.closing import (
     Closing,
     OfflineReason,
 )
-from shared.domain.ids import ModuleHash, SessionId
-from shared.errors import NotFound
-from tests.support.builders import NOON
-from tests.support.byte_peer import REQUEST, Peer
-from wsd.background import Background
-from wsd.connection import OUTBOX_MAX_BYTES, TURN_BYTES, Connection, Surroundings
-from wsd.metrics import Metrics
-from wsd.server_protocol import refuse
-from wsd.session import SocketSession
-from wsd.working_clock import WorkingClock
-
-MAX_MESSAGE_BYTES = 1024
-CONFIRM = b"\x81\x11heartbeat confirm"
-LOST = OfflineReason.CONNECTION_LOST
-
-
-def frame(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
-    return Frame(opcode, data, fin).serialize(mask=True)
-
-
-def close_frame(code: int, text: str = "") -> bytes:
-    return frame(Opcode.CLOSE, Close(code, text).serialize())
-
-
-HEARTBEAT = frame(Opcode.TEXT, b"heartbeat")
-
-
-@dataclass
-class Server:
-    """Sockets on a port; /no is refused, /late is answered when `may_answer` is set."""
-
-    port: int = 0
-    held: list[Connection] = field(default_factory=list)
-    ends: list[tuple[OfflineReason, Mapping[str, Any]]] = field(default_factory=list)
-    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    background: Background = field(default_factory=Background)
-    peers: list[Peer] = field(default_factory=list)
-
-    def make(self) -> Connection:
-        return Connection(
-            Surroundings(
-                answer=self.answer,
-                release=self.release,
-                clock=WorkingClock(),
-                metrics=Metrics(),
-                background=self.background,
-                max_message_bytes=MAX_MESSAGE_BYTES,
-            )
-        )
-
-    async def answer(self, connection: Connection, request: Request) -> Response:
-        if request.path == "/no":
-            return refuse(NotFound("There is no such module."))
-        response = connection.protocol.accept(request)
-        session = SocketSession(ModuleHash("h"), SessionId("s"), "peer", NOON, now=0.0)
-        connection.start_session(session, epoch=1)
-        self.held.append(connection)
-        self.asked.set()
-        if request.path == "/late":
-            await self.may_answer.wait()
-        return response
-
-    def release(
-        self, connection: Connection, reason: OfflineReason, detail: Mapping[str, Any]
-    ) -> None:
-        if connection in self.held:  # once, as the hub does
-            self.held.remove(connection)
-            self.ends.append((reason, detail))
-
-    async def open(self) -> Peer:
-        peer = Peer(*await asyncio.open_connection("127.0.0.1", self.port))
-        self.peers.append(peer)
-        return peer
-
-    async def shake_hands(self, path: bytes = b"/") -> Peer:
-        peer = await self.open()
-        await peer.say(REQUEST % path)
-        assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
-        return peer
-
-    async def wait_for_end(self) -> tuple[OfflineReason, Mapping[str, Any]]:
-        async with asyncio.timeout(5):
-            while not self.ends:
-                await asyncio.sleep(0.01)
-        return self.ends[0]
-
-
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    monkeypatch.setattr("wsd.connection.CLOSE_TIMEOUT_SECONDS", 0.2)
-    made = Server()
-    listening = await asyncio.get_running_loop().create_server(made.make, "127.0.0.1", 0)
-    made.port = listening.sockets[0].getsockname()[1]
-    yield made
-    listening.close()
-    made.may_answer.set()
-    for peer in made.peers:
-        peer.writer.transport.abort()
-    while made.held:
-        await asyncio.sleep(0.01)
-    await made.background.wait()
-
-
-def close_sent(closing: Closing) -> bytes:
-    """Return the close frame that the platform sends."""
-    data = Close(closing.code, closing.text).serialize()
-    return Frame(Opcode.CLOSE, data).serialize(mask=False)
-
-
-def detail_of(closing: Closing) -> dict[str, Any]:
-    return {"close_code": closing.code, "close_text": closing.text}
+from tests.support.byte_peer import Peer
+from tests.support.socket_server import (
+    CONFIRM,
+    HEARTBEAT,
+    LOST,
+    Server,
+    close_frame,
+    close_sent,
+    detail_of,
+    frame,
+)
+from wsd.connection import OUTBOX_MAX_BYTES, TURN_BYTES
 
 
 def name_closing(value: object) -> str:
@@ -147,150 +43,11 @@ async def test_a_heartbeat_is_confirmed(server: Server) -> None:
     assert await peer.hear(len(CONFIRM)) == CONFIRM
 
 
-async def test_bytes_may_come_one_by_one(server: Server) -> None:
-    peer = await server.open()
-    for byte in REQUEST % b"/" + HEARTBEAT:
-        await peer.say(bytes([byte]))
-        await asyncio.sleep(0)
-    assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
-    assert await peer.hear(len(CONFIRM)) == CONFIRM
-
-
 async def test_a_socket_at_rest_has_no_task(server: Server) -> None:
     before = asyncio.all_tasks()
     peers = [await server.shake_hands() for _ in range(3)]
     assert asyncio.all_tasks() == before
     assert len(server.held) == len(peers)
-
-
-async def test_a_refusal_is_an_envelope_and_the_end(server: Server) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % b"/no")
-    status, envelope = await peer.hear_envelope()
-    assert (status, envelope["code"]) == (404, "3003")
-
-
-async def test_a_request_that_is_no_http_is_refused_with_the_envelope(server: Server) -> None:
-    peer = await server.open()
-    await peer.say(b"\x16\x03\x01 hello\r\n")
-    status, envelope = await peer.hear_envelope()
-    assert (status, envelope["code"]) == (400, "3002")
-
-
-@pytest.mark.parametrize(
-    ("request_bytes", "status"),
-    [
-        (b"GET /" + b"a" * 10_000, 414),
-        (b"GET / HTTP/1.1\r\nA: " + b"a" * 10_000, 431),
-        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, 431),
-        (b"GET / HTTP/1.1\r\n" + (b"A: " + b"b" * 7000 + b"\r\n") * 10, 431),
-    ],
-    ids=["line", "header", "headers", "bytes"],
-)
-async def test_a_request_that_is_too_large_is_refused_with_the_envelope(
-    server: Server, request_bytes: bytes, status: int
-) -> None:
-    peer = await server.open()
-    await peer.say(request_bytes)
-    heard, envelope = await peer.hear_envelope()
-    assert (heard, envelope["code"]) == (status, "3002")
-
-
-async def test_a_handshake_that_is_never_finished_is_cut_off(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wsd.connection.OPEN_TIMEOUT_SECONDS", 0.2)
-    peer = await server.open()
-    await peer.say(b"GET / HTTP/1.1\r\n")
-    assert await peer.hear_rest() == b""
-
-
-async def test_a_peer_that_leaves_before_its_answer_is_lost(server: Server) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % b"/late")
-    async with asyncio.timeout(5):
-        await server.asked.wait()
-    peer.reset()
-    assert await server.wait_for_end() == (LOST, {})
-
-
-@pytest.mark.parametrize("path", [b"/", b"/late"])
-@pytest.mark.parametrize("burst", [False, True])
-async def test_frames_that_come_before_the_answer_are_taken_after_it(
-    server: Server, path: bytes, burst: bool
-) -> None:
-    peer = await server.open()
-    count = 6000 if burst else 3
-    await peer.say(REQUEST % path + frame(Opcode.PING, b"?") + HEARTBEAT * count)
-    await server.asked.wait()
-    server.may_answer.set()
-    assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
-    heard = await peer.hear(3 + count * len(CONFIRM))
-    assert heard.replace(b"\x8a\x01?", b"") == CONFIRM * count
-
-
-async def test_a_close_frame_behind_the_request_ends_the_session_at_once(server: Server) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % b"/late" + close_frame(1000))
-    await server.asked.wait()
-    server.may_answer.set()
-    assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
-    assert await server.wait_for_end() == (
-        OfflineReason.BYE,
-        {"close_code": 1000, "close_text": ""},
-    )
-    assert await peer.hear_rest() == b"\x88\x02\x03\xe8"
-
-
-@pytest.mark.parametrize("path", [b"/", b"/late"])
-async def test_bytes_behind_the_request_that_are_no_frames_fail_the_socket_after_its_answer(
-    server: Server, path: bytes
-) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % path + b"no frames")
-    await server.asked.wait()
-    server.may_answer.set()
-    assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
-    assert await server.wait_for_end() == (LOST, detail_of(PROTOCOL_ERROR))
-
-
-@pytest.mark.parametrize(
-    "behind",
-    [REQUEST % b"/no", b"\r\n", b"no frames" * 9, frame(Opcode.PING), close_frame(1000)],
-    ids=["request", "line", "bytes", "ping", "close"],
-)
-async def test_what_follows_a_refused_request_changes_no_answer(
-    server: Server, behind: bytes
-) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % b"/no" + behind)
-    status, envelope = await peer.hear_envelope()
-    assert (status, envelope["code"]) == (404, "3003")
-
-
-async def test_a_peer_that_says_too_much_before_its_answer_is_not_read(server: Server) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % b"/late")
-    await server.asked.wait()
-    [held] = server.held
-    peer.writer.write(HEARTBEAT * 1_000_000)
-    async with asyncio.timeout(5):
-        while held._transport.is_reading():
-            await asyncio.sleep(0.01)
-    assert len(held._early or b"") < 2**20
-    peer.reset()
-
-
-async def test_a_closing_that_comes_before_the_answer_is_said_after_it(server: Server) -> None:
-    peer = await server.open()
-    await peer.say(REQUEST % b"/late")
-    async with asyncio.timeout(5):
-        await server.asked.wait()
-    server.held[0].end(REPLACED)
-    server.may_answer.set()
-    assert (await peer.hear_head()).startswith(b"HTTP/1.1 101 ")
-    assert await peer.hear(len(close_sent(REPLACED))) == close_sent(REPLACED)
-    assert server.ends == [(OfflineReason.REPLACED, detail_of(REPLACED))]
 
 
 @pytest.mark.parametrize(
@@ -411,6 +168,14 @@ async def test_a_peer_that_closes_gets_its_code_back(
     await peer.say(close_frame(code, "so long") + HEARTBEAT)
     assert await peer.hear_rest() == b"\x88\x09" + struct.pack("!H", code) + b"so long"
     assert server.ends == [(reason, {"close_code": code, "close_text": "so long"})]
+
+
+async def test_a_close_frame_without_a_code_is_a_polite_leave(server: Server) -> None:
+    peer = await server.shake_hands()
+    await peer.say(frame(Opcode.CLOSE))
+    assert await peer.hear_rest() == b"\x88\x00"
+    assert server.ends == [(OfflineReason.BYE, {"close_code": 1005, "close_text": ""})]
+    assert type(server.ends[0][1]["close_code"]) is int  # as it is stored
 
 
 @pytest.mark.parametrize("way", ["reset", "end of stream"])
