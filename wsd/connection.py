@@ -212,7 +212,9 @@ class Connection(asyncio.Protocol):
 
     def _write(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            if isinstance(output, Reply):  # nearly always; a `match` alone takes as long as the rest
+            if isinstance(
+                output, Reply
+            ):  # nearly always; a `match` alone takes as long as the rest
                 self.send_now(output.data)
             elif isinstance(output, Close):
                 self._start_closing(output.closing, output.detail)
