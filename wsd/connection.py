@@ -212,9 +212,8 @@ class Connection(asyncio.Protocol):
 
     def _write(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            if isinstance(
-                output, Reply
-            ):  # nearly always; a `match` alone takes as long as the rest
+            # Nearly always a reply; a `match` over the kinds takes as long as all the rest.
+            if isinstance(output, Reply):
                 self.send_now(output.data)
             elif isinstance(output, Close):
                 self._start_closing(output.closing, output.detail)
