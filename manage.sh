@@ -302,10 +302,11 @@ cmd_test() {
 
 run_pytest() { .venv/bin/python -m pytest "$@"; }
 
-# Those that kill and freeze processes run alone: they measure seconds.
+# Those that kill and freeze processes measure seconds, and mostly wait: two groups beside each
+# other, each on a platform of its own, one test after another.
 run_all_tests() {
   run_pytest -n auto --dist loadfile -m 'not e2e and not kill'
-  run_pytest -m 'e2e or kill'
+  run_pytest -n 2 --dist loadgroup -m 'e2e or kill'
 }
 
 cmd_check() {

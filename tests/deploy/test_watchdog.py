@@ -89,6 +89,7 @@ def served(
 
 
 @pytest.mark.kill
+@pytest.mark.xdist_group("serial")
 def test_kills_a_frozen_process(
     served: tuple[Settings, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +160,7 @@ def probe(embedded: Settings) -> Iterator[DatabaseProbe]:
 
 
 @pytest.mark.kill
+@pytest.mark.xdist_group("serial")
 def test_starts_a_database_again_that_refuses_writes_on_a_disk_with_space(
     embedded: Settings,
     database: Database,
@@ -194,6 +196,7 @@ def test_starts_a_database_again_that_refuses_writes_on_a_disk_with_space(
 
 
 @pytest.mark.kill
+@pytest.mark.xdist_group("serial")
 def test_a_database_that_does_not_answer_is_not_one_that_refuses(
     database: Database, own_store: Store, probe: DatabaseProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
