@@ -4,6 +4,8 @@ PlatformError
 ├── InvalidData          3002  400   the request's words are wrong; the sentence names the field
 ├── NotFound             3003  404   unknown, or not online
 ├── Conflict             3004  409   the thing is not in a state that allows this
+├── Duplicate            3005  409   it exists already
+├── QueueFull            3006  429   the module's queue is full (`retry_after_seconds`)
 ├── Forbidden            4003  403   known, but not allowed
 ├── TooManyRequests      4029  429   come back later (`retry_after_seconds`)
 └── DatabaseUnavailable  5003  503   come back later (`retry_after_seconds`)
@@ -47,6 +49,20 @@ class Conflict(PlatformError):
 
     code = "3004"
     status = 409
+
+
+class Duplicate(PlatformError):
+    """What was to be created exists already."""
+
+    code = "3005"
+    status = 409
+
+
+class QueueFull(PlatformError):
+    """The module has as much work waiting as its queue takes; come back later."""
+
+    code = "3006"
+    status = 429
 
 
 class Forbidden(PlatformError):

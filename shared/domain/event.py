@@ -24,6 +24,9 @@ class SubjectKind(StrEnum):
     MODULE = "module"
     NODE = "node"
     WORKER = "worker"
+    MESSAGE = "message"
+    WORKFLOW = "workflow"
+    EXECUTION = "execution"
     OTHER = "other"  # something that a newer release tells of
 
 

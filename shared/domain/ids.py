@@ -5,3 +5,6 @@ from typing import NewType
 ModuleHash = NewType("ModuleHash", str)
 SessionId = NewType("SessionId", str)
 NodeId = NewType("NodeId", str)
+MessageId = NewType("MessageId", str)
+WorkflowId = NewType("WorkflowId", int)
+ExecutionId = NewType("ExecutionId", str)

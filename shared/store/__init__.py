@@ -18,13 +18,17 @@ from shared.store.deleted_modules import DeletedModules
 from shared.store.dump import Dump
 from shared.store.errors import DatabaseError, is_away
 from shared.store.events import Events
+from shared.store.executions import Executions
 from shared.store.heartbeats import Heartbeats
 from shared.store.indexes import Indexes
+from shared.store.messages import Messages
 from shared.store.modules import Modules
 from shared.store.node_commands import NodeCommands
 from shared.store.nodes import Nodes
 from shared.store.quotas import Quotas
+from shared.store.results import Results
 from shared.store.sessions import Sessions
+from shared.store.workflows import Workflows
 
 Document = dict[str, Any]
 
@@ -53,6 +57,10 @@ class Store:
         self.events = Events(database)
         self.deleted_modules = DeletedModules(database)
         self.quotas = Quotas(database)
+        self.messages = Messages(database)
+        self.results = Results(database)
+        self.workflows = Workflows(database)
+        self.executions = Executions(database)
         self.dump = Dump(database)
         self.indexes = Indexes(
             database,
@@ -60,6 +68,10 @@ class Store:
                 "modules": Modules.INDEXES,
                 "node_commands": NodeCommands.INDEXES,
                 "events": Events.INDEXES,
+                "messages": Messages.INDEXES,
+                "results": Results.INDEXES,
+                "workflows": Workflows.INDEXES,
+                "executions": Executions.INDEXES,
             },
         )
 

@@ -1,0 +1,184 @@
+"""The executions: the firings of workflows, and their steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.database import Database
+
+from shared.domain.actor import PLATFORM, Actor
+from shared.domain.execution import (
+    Execution,
+    ExecutionStatus,
+    MissReason,
+    StepRun,
+    StepStatus,
+    StepTry,
+    Trigger,
+)
+from shared.domain.ids import ExecutionId
+from shared.domain.message import EndReason
+from shared.store.errors import insert_new
+from shared.store.lenient import LONG_AGO, Form
+from shared.store.workflows import FALLBACKS, to_document, to_workflow
+
+
+class Executions:
+    """The `executions` collection; every write is guarded by the revision that was read."""
+
+    INDEXES = (
+        IndexModel([("workflow_id", ASCENDING), ("due_at", ASCENDING)]),
+        IndexModel([("status", ASCENDING), ("deadline_at", ASCENDING)]),
+        IndexModel("due_at"),
+    )
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["executions"]
+
+    @staticmethod
+    def parse(document: Mapping[str, Any]) -> Execution:
+        """Return the execution that a document is; raises KeyError, TypeError or ValueError."""
+        return _to_execution(document)
+
+    def insert(self, executions: Sequence[Execution]) -> int:
+        """Insert the executions whose ids do not exist yet; return how many those were."""
+        return insert_new(self._collection, [_to_document(execution) for execution in executions])
+
+    def get(self, execution_id: ExecutionId) -> Execution | None:
+        """Return the execution with this id, or None."""
+        document = self._collection.find_one({"_id": execution_id})
+        return _FORM.read(document) if document else None
+
+    def replace(self, execution: Execution) -> bool:
+        """Write an execution over the revision before its own; False when another writer did."""
+        guard = {"_id": execution.id, "revision": execution.revision - 1}
+        document = _to_document(execution)
+        del document["_id"]
+        return self._collection.update_one(guard, {"$set": document}).matched_count == 1
+
+
+def _to_document(execution: Execution) -> dict[str, Any]:
+    return {
+        "_id": execution.id,
+        "workflow_id": execution.workflow_id,
+        "workflow": to_document(execution.workflow),
+        "due_at": execution.due_at,
+        "created_at": execution.created_at,
+        "status": execution.status.value,
+        "steps": [_step_document(step) for step in execution.steps],
+        "trigger": execution.trigger.value,
+        "actor": execution.actor,
+        "revision": execution.revision,
+        "reason": execution.reason.value if execution.reason else None,
+        "detail": dict(execution.detail),
+        "deadline_at": execution.deadline_at,
+        "expected_by": execution.expected_by,
+        "started_at": execution.started_at,
+        "ended_at": execution.ended_at,
+        "cancel_requested_by": execution.cancel_requested_by,
+        "retry_of": execution.retry_of,
+    }
+
+
+def _step_document(step: StepRun) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "status": step.status.value,
+        "tries": [_try_document(a_try) for a_try in step.tries],
+        "next_try_at": step.next_try_at,
+        "started_at": step.started_at,
+        "ended_at": step.ended_at,
+        "reason": step.reason.value if step.reason else None,
+        "error": step.error,
+    }
+
+
+def _try_document(a_try: StepTry) -> dict[str, Any]:
+    return {
+        "message_id": a_try.message_id,
+        "module_hash": a_try.module_hash,
+        "at": a_try.at,
+        "chosen_because": a_try.chosen_because,
+        "ended_at": a_try.ended_at,
+        "reason": a_try.reason.value if a_try.reason else None,
+        "error": a_try.error,
+    }
+
+
+def _to_execution(document: Mapping[str, Any]) -> Execution:
+    canceller = document.get("cancel_requested_by")
+    return Execution(
+        id=ExecutionId(document["_id"]),
+        workflow=to_workflow(document["workflow"]),
+        due_at=document["due_at"],
+        created_at=document["created_at"],
+        status=ExecutionStatus(document["status"]),
+        steps=tuple(_to_step(step) for step in document["steps"]),
+        trigger=Trigger(document["trigger"]),
+        actor=Actor(document["actor"]),
+        revision=document["revision"],
+        reason=_to_reason(document["reason"]),
+        detail=document["detail"],
+        deadline_at=document["deadline_at"],
+        expected_by=document["expected_by"],
+        started_at=document["started_at"],
+        ended_at=document["ended_at"],
+        cancel_requested_by=Actor(canceller) if canceller else None,
+        retry_of=document.get("retry_of"),
+    )
+
+
+def _to_reason(text: str | None) -> MissReason | EndReason | None:
+    if not text:
+        return None
+    return MissReason(text) if text in set(MissReason) else EndReason(text)
+
+
+def _to_step(document: Mapping[str, Any]) -> StepRun:
+    reason = document["reason"]
+    return StepRun(
+        name=document["name"],
+        status=StepStatus(document["status"]),
+        tries=tuple(_to_try(a_try) for a_try in document["tries"]),
+        next_try_at=document["next_try_at"],
+        started_at=document["started_at"],
+        ended_at=document["ended_at"],
+        reason=EndReason(reason) if reason else None,
+        error=document["error"],
+    )
+
+
+def _to_try(document: Mapping[str, Any]) -> StepTry:
+    reason = document["reason"]
+    return StepTry(
+        message_id=document["message_id"],
+        module_hash=document["module_hash"],
+        at=document["at"],
+        chosen_because=document["chosen_because"],
+        ended_at=document["ended_at"],
+        reason=EndReason(reason) if reason else None,
+        error=document["error"],
+    )
+
+
+_FORM = Form(
+    collection="executions",
+    parse=_to_execution,
+    fallbacks={
+        "workflow": FALLBACKS,
+        "due_at": LONG_AGO,
+        "created_at": LONG_AGO,
+        # An unknown status is a newer release's: this one must not go on with it.
+        "status": ExecutionStatus.CANCELLED,
+        "steps": (),
+        "trigger": Trigger.SCHEDULE,
+        "actor": PLATFORM,
+        "revision": 1,
+        "reason": None,
+        "detail": {},
+        "deadline_at": None,
+        "expected_by": None,
+        "started_at": None,
+        "ended_at": None,
+    },
+)

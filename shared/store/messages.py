@@ -1,0 +1,162 @@
+"""The messages: work on its way to modules."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.database import Database
+
+from shared.domain.actor import PLATFORM, Actor
+from shared.domain.ids import MessageId, ModuleHash, NodeId
+from shared.domain.message import (
+    DEFAULT_PRIORITY,
+    DEFAULT_TIMEOUT_SECONDS,
+    Message,
+    MessageStatus,
+    Progress,
+)
+from shared.store.chunks import chunks
+from shared.store.errors import insert_new
+from shared.store.lenient import LONG_AGO, Form
+
+
+class Messages:
+    """The `messages` collection; every change of a status is guarded by the one before."""
+
+    # What a node has to push, what lies in a module's queue, what is to be given up or purged.
+    INDEXES = (
+        IndexModel([("node", ASCENDING), ("status", ASCENDING)]),
+        IndexModel([("module_hash", ASCENDING), ("status", ASCENDING), ("created_at", ASCENDING)]),
+        IndexModel([("status", ASCENDING), ("deadline_at", ASCENDING)]),
+    )
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["messages"]
+
+    @staticmethod
+    def parse(document: Mapping[str, Any]) -> Message:
+        """Return the message that a document is; raises KeyError, TypeError or ValueError."""
+        return _to_message(document)
+
+    def insert(self, messages: Sequence[Message]) -> int:
+        """Insert the messages whose ids do not exist yet; return how many those were."""
+        return insert_new(self._collection, [_to_document(message) for message in messages])
+
+    def get(self, message_id: MessageId) -> Message | None:
+        """Return the message with this id, or None."""
+        document = self._collection.find_one({"_id": message_id})
+        return _FORM.read(document) if document else None
+
+    def read(self, ids: Iterable[MessageId]) -> dict[MessageId, Message]:
+        """Return those of these messages that exist."""
+        return {
+            message.id: message
+            for part in chunks(ids)
+            for message in _FORM.read_all(self._collection.find({"_id": {"$in": part}}))
+        }
+
+    def address(self, hashes: Iterable[ModuleHash], node: NodeId | None) -> int:
+        """Tell what waits for these modules which node holds their sessions; count what moved."""
+        moved = 0
+        for part in chunks(hashes):
+            guard = {
+                "module_hash": {"$in": part},
+                "status": MessageStatus.QUEUED.value,
+                "node": {"$ne": node},
+            }
+            moved += self._collection.update_many(guard, {"$set": {"node": node}}).modified_count
+        return moved
+
+
+def _to_document(message: Message) -> dict[str, Any]:
+    progress = message.progress
+    return {
+        "_id": message.id,
+        "module_hash": message.module_hash,
+        "content": message.content,
+        "created_at": message.created_at,
+        "useful_until": message.useful_until,
+        "deadline_at": message.deadline_at,
+        "sender": message.sender,
+        "status": message.status.value,
+        "missionKind": message.mission_kind,
+        "priority": message.priority,
+        "timeout_seconds": message.timeout_seconds,
+        "start_timeout_seconds": message.start_timeout_seconds,
+        "attempt": message.attempt,
+        "node": message.node,
+        "push": message.push,
+        "sent_at": message.sent_at,
+        "pushed_at": message.pushed_at,
+        "acked_at": message.acked_at,
+        "ended_at": message.ended_at,
+        "cancel_requested_at": message.cancel_requested_at,
+        "cancel_requested_by": message.cancel_requested_by,
+        "progress": _progress_document(progress) if progress else None,
+        "workflow_id": message.workflow_id,
+        "execution_id": message.execution_id,
+        "step": message.step,
+        "retry_of": message.retry_of,
+        "chosen_because": message.chosen_because,
+        "fallback": list(message.fallback),
+    }
+
+
+def _progress_document(progress: Progress) -> dict[str, Any]:
+    return {"percent": progress.percent, "note": progress.note, "at": progress.at}
+
+
+def _to_message(document: Mapping[str, Any]) -> Message:
+    progress = document.get("progress")
+    canceller = document.get("cancel_requested_by")
+    return Message(
+        id=MessageId(document["_id"]),
+        module_hash=document["module_hash"],
+        content=document["content"],
+        created_at=document["created_at"],
+        useful_until=document["useful_until"],
+        deadline_at=document["deadline_at"],
+        sender=Actor(document["sender"]),
+        status=MessageStatus(document["status"]),
+        mission_kind=document["missionKind"],
+        priority=document["priority"],
+        timeout_seconds=document["timeout_seconds"],
+        start_timeout_seconds=document.get("start_timeout_seconds"),
+        attempt=document["attempt"],
+        node=document["node"],
+        push=document.get("push"),
+        sent_at=document.get("sent_at"),
+        pushed_at=document.get("pushed_at"),
+        acked_at=document.get("acked_at"),
+        ended_at=document.get("ended_at"),
+        cancel_requested_at=document.get("cancel_requested_at"),
+        cancel_requested_by=Actor(canceller) if canceller else None,
+        progress=Progress(**progress) if progress else None,
+        workflow_id=document.get("workflow_id"),
+        execution_id=document.get("execution_id"),
+        step=document.get("step"),
+        retry_of=document.get("retry_of"),
+        chosen_because=document.get("chosen_because"),
+        fallback=tuple(document.get("fallback", ())),
+    )
+
+
+_FORM = Form(
+    collection="messages",
+    parse=_to_message,
+    fallbacks={
+        "content": "null",
+        "created_at": LONG_AGO,
+        "useful_until": LONG_AGO,
+        "deadline_at": None,
+        "sender": PLATFORM,
+        # An unknown status is a newer release's: this one must neither push nor end it.
+        "status": MessageStatus.DEAD,
+        "missionKind": "",
+        "priority": DEFAULT_PRIORITY,
+        "timeout_seconds": DEFAULT_TIMEOUT_SECONDS,
+        "attempt": 0,
+        "node": None,
+        "progress": {"percent": None, "note": "", "at": LONG_AGO},
+    },
+)

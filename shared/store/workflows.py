@@ -1,0 +1,168 @@
+"""The workflows: schedules, and when each is due next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pymongo import IndexModel
+from pymongo.database import Database
+
+from shared.domain.actor import Actor
+from shared.domain.ids import WorkflowId
+from shared.domain.workflow import (
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_SECONDS,
+    DEFAULT_TIMEZONE,
+    Misfire,
+    Overlap,
+    Pause,
+    ShiftUnit,
+    Step,
+    Workflow,
+)
+from shared.store.errors import insert_new
+from shared.store.lenient import LONG_AGO, Form
+
+
+class Workflows:
+    """The `workflows` collection; `_id` is the workflow_id."""
+
+    INDEXES = (IndexModel("next_due_at"),)
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["workflows"]
+
+    @staticmethod
+    def parse(document: Mapping[str, Any]) -> Workflow:
+        """Return the workflow that a document is; raises KeyError, TypeError or ValueError."""
+        return to_workflow(document)
+
+    def insert(self, workflow: Workflow) -> bool:
+        """Insert a workflow; False when its number is taken."""
+        return insert_new(self._collection, [to_document(workflow)]) == 1
+
+    def get(self, workflow_id: WorkflowId) -> Workflow | None:
+        """Return the workflow with this number, or None."""
+        document = self._collection.find_one({"_id": workflow_id})
+        return _FORM.read(document) if document else None
+
+    def all(self) -> list[Workflow]:
+        """Return every workflow, by number."""
+        found = _FORM.read_all(self._collection.find({}))
+        return sorted(found, key=lambda workflow: workflow.workflow_id)
+
+
+def to_document(workflow: Workflow) -> dict[str, Any]:
+    """Return a workflow as a document; also as a part of its executions."""
+    pause = workflow.pause
+    return {
+        "_id": workflow.workflow_id,
+        "name": workflow.name,
+        "steps": [_step_document(step) for step in workflow.steps],
+        "crons": list(workflow.crons),
+        "created_at": workflow.created_at,
+        "updated_at": workflow.updated_at,
+        "description": workflow.description,
+        "enabled": workflow.enabled,
+        "timezone": workflow.timezone,
+        "shift_time": workflow.shift_time,
+        "shift_unit": workflow.shift_unit.value,
+        "overlap": workflow.overlap.value,
+        "misfire": workflow.misfire.value,
+        "timeout_seconds": workflow.timeout_seconds,
+        "start_timeout_seconds": workflow.start_timeout_seconds,
+        "retries": workflow.retries,
+        "expected_within_seconds": workflow.expected_within_seconds,
+        "pause_after_failures": workflow.pause_after_failures,
+        "version": workflow.version,
+        "failures_in_a_row": workflow.failures_in_a_row,
+        "next_due_at": workflow.next_due_at,
+        "pause": _pause_document(pause) if pause else None,
+    }
+
+
+def _step_document(step: Step) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "module_hash": step.module_hash,
+        "missionKind": step.mission_kind,
+        "fallback": list(step.fallback),
+        # As text: any JSON may stand there, also keys that the database would not take.
+        "args": orjson.dumps(step.args).decode(),
+        "after": list(step.after),
+    }
+
+
+def _pause_document(pause: Pause) -> dict[str, Any]:
+    return {"at": pause.at, "actor": pause.actor, "reason": pause.reason, "note": pause.note}
+
+
+def to_workflow(document: Mapping[str, Any]) -> Workflow:
+    """Return the workflow that a document, or a part of an execution's, is."""
+    pause = document.get("pause")
+    return Workflow(
+        workflow_id=WorkflowId(document["_id"]),
+        name=document["name"],
+        steps=tuple(_to_step(step) for step in document["steps"]),
+        crons=tuple(document["crons"]),
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+        description=document["description"],
+        enabled=document["enabled"],
+        timezone=document["timezone"],
+        shift_time=document["shift_time"],
+        shift_unit=ShiftUnit(document["shift_unit"]),
+        overlap=Overlap(document["overlap"]),
+        misfire=Misfire(document["misfire"]),
+        timeout_seconds=document["timeout_seconds"],
+        start_timeout_seconds=document.get("start_timeout_seconds"),
+        retries=document["retries"],
+        expected_within_seconds=document.get("expected_within_seconds"),
+        pause_after_failures=document["pause_after_failures"],
+        version=document["version"],
+        failures_in_a_row=document["failures_in_a_row"],
+        next_due_at=document["next_due_at"],
+        pause=_to_pause(pause) if pause else None,
+    )
+
+
+def _to_step(document: Mapping[str, Any]) -> Step:
+    return Step(
+        name=document["name"],
+        module_hash=document["module_hash"],
+        mission_kind=document["missionKind"],
+        fallback=tuple(document["fallback"]),
+        args=orjson.loads(document["args"]),
+        after=tuple(document["after"]),
+    )
+
+
+def _to_pause(document: Mapping[str, Any]) -> Pause:
+    return Pause(
+        at=document["at"],
+        actor=Actor(document["actor"]),
+        reason=document["reason"],
+        note=document.get("note", ""),
+    )
+
+
+FALLBACKS: dict[str, Any] = {
+    "name": "",
+    "crons": (),
+    "created_at": LONG_AGO,
+    "updated_at": LONG_AGO,
+    "description": "",
+    "enabled": False,
+    "timezone": DEFAULT_TIMEZONE,
+    "shift_time": 0,
+    "shift_unit": ShiftUnit.SECOND,
+    "overlap": Overlap.SKIP,
+    "misfire": Misfire.LATEST_ONLY,
+    "timeout_seconds": DEFAULT_TIMEOUT_SECONDS,
+    "retries": DEFAULT_RETRIES,
+    "pause_after_failures": 0,
+    "version": 1,
+    "failures_in_a_row": 0,
+    "next_due_at": None,
+}
+_FORM = Form(collection="workflows", parse=to_workflow, fallbacks=FALLBACKS)
