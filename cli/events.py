@@ -8,7 +8,7 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
-from cli.parameters import HASH, SINCE
+from cli.parameters import MODULE, SINCE
 from shared.clock import utc_now
 from shared.domain.closing import OfflineReason
 from shared.domain.event import OPERATOR, TWO_PROGRAMS, Event, SubjectKind
@@ -22,7 +22,9 @@ REASONS = [*(reason.value for reason in OfflineReason), OPERATOR, TWO_PROGRAMS]
 
 
 @click.command()
-@click.option("--module", metavar="HASH", type=HASH, help="Only this module (8 characters do).")
+@click.option(
+    "--module", metavar="MODULE", type=MODULE, help="Only this module: its name, module_id or hash."
+)
 @click.option(
     "--since",
     metavar="TIME",

@@ -7,7 +7,7 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
-from cli.parameters import HASH
+from cli.parameters import MODULE
 from shared.clock import utc_now
 
 if TYPE_CHECKING:
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_SECONDS = 0.5
 
-module_argument = click.argument("module", metavar="HASH", type=HASH)
+module_argument = click.argument("module", metavar="MODULE", type=MODULE)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
 @click.command()
 @click.option("--stale", is_flag=True, help="Only modules whose node is dead or gone.")
-@click.option("--module", metavar="HASH", type=HASH, help="Only this module.")
+@click.option(
+    "--module", metavar="MODULE", type=MODULE, help="Only this module: its name, module_id or hash."
+)
 @yes_option
 @pass_platform
 def expire(platform: Platform, stale: bool, module: str | None, yes: bool) -> None:
@@ -58,13 +60,13 @@ def expire(platform: Platform, stale: bool, module: str | None, yes: bool) -> No
 def close(platform: Platform, module: str) -> None:
     """Close one module's socket with 4010; it comes back by itself.
 
-    HASH is its hash, or the first 8 characters or more.
+    MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
     from shared.services.module_admin import close_module
-    from shared.services.module_lookup import find_by_prefix
+    from shared.services.module_lookup import find_by_reference
 
     with platform.open_store() as store:
-        found = find_by_prefix(store, module)
+        found = find_by_reference(store, module)
         close_module(store, found, utc_now(), platform.actor, platform.grace)
     render.say(f"Closed {found.name}.")
 
@@ -76,13 +78,13 @@ def close(platform: Platform, module: str) -> None:
 def delete(platform: Platform, module: str, yes: bool) -> None:
     """Delete a module; its history stays, and its program may register again.
 
-    HASH is its hash, or the first 8 characters or more.
+    MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
     from shared.services.module_admin import delete_module
-    from shared.services.module_lookup import find_by_prefix
+    from shared.services.module_lookup import find_by_reference
 
     with platform.open_store() as store:
-        found = find_by_prefix(store, module)
+        found = find_by_reference(store, module)
         if not yes:
             question = f"Delete {found.name} (module_id {found.module_id})?"
             click.confirm(question, abort=True, err=True)
@@ -96,7 +98,7 @@ def delete(platform: Platform, module: str, yes: bool) -> None:
 def enable(platform: Platform, module: str) -> None:
     """Allow a module to connect again.
 
-    HASH is its hash, or the first 8 characters or more.
+    MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
     _set_enabled(platform, module, enabled=True)
 
@@ -107,17 +109,17 @@ def enable(platform: Platform, module: str) -> None:
 def disable(platform: Platform, module: str) -> None:
     """Close a module's socket with 4523 and forbid it to connect.
 
-    HASH is its hash, or the first 8 characters or more.
+    MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
     _set_enabled(platform, module, enabled=False)
 
 
-def _set_enabled(platform: Platform, prefix: str, *, enabled: bool) -> None:
+def _set_enabled(platform: Platform, reference: str, *, enabled: bool) -> None:
     from shared.services.module_admin import set_enabled
-    from shared.services.module_lookup import find_by_prefix
+    from shared.services.module_lookup import find_by_reference
 
     with platform.open_store() as store:
-        found = find_by_prefix(store, prefix)
+        found = find_by_reference(store, reference)
         changed = set_enabled(store, found.module_hash, utc_now(), platform.actor, enabled=enabled)
     word = "enabled" if enabled else "disabled"
     render.say(f"{found.name} is {word}." if changed else f"{found.name} was {word} already.")

@@ -10,7 +10,7 @@ import rich_click as click
 
 from cli import render
 from cli.context import DatabaseDown, Platform, pass_platform
-from cli.parameters import HASH
+from cli.parameters import MODULE
 from shared.clock import utc_now
 from shared.domain.presence import State
 
@@ -48,13 +48,13 @@ def list_modules(platform: Platform, /, as_json: bool, watch: bool, **filters: A
 
 
 @click.command()
-@click.argument("module", metavar="HASH", type=HASH)
+@click.argument("module", metavar="MODULE", type=MODULE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @pass_platform
 def show(platform: Platform, module: str, as_json: bool) -> None:
     """Show everything about one module.
 
-    HASH is its hash, or the first 8 characters or more.
+    MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
     from shared.services.module_listing import get_module, presence_rules, to_item
     from shared.services.module_lookup import find_hash

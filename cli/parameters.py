@@ -4,33 +4,45 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import click
+from click.shell_completion import CompletionItem
 
+from cli.context import Platform
 from shared.clock import utc_now
+from shared.domain.module import normalise
+from shared.errors import SettingsError
 
-HASH_LENGTH = 64
-SHORTEST_PREFIX = 8
+COMPLETIONS_MAX = 100
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class HashPrefix(click.ParamType[str]):
-    """A module's hash, or at least the first eight characters of it."""
+class ModuleReference(click.ParamType[str]):
+    """A module's name, its module_id, or its hash from the first eight characters on."""
 
-    name = "hash"
+    name = "module"
 
     def convert(
         self, value: str, param: click.Parameter | None, context: click.Context | None
     ) -> str:
-        """Return the prefix in lower case; the command finds its module."""
-        text = value.strip().lower()
-        pattern = f"[0-9a-f]{{{SHORTEST_PREFIX},{HASH_LENGTH}}}"
-        if not re.fullmatch(pattern, text):
-            self.fail(
-                f"{value[:80]!r} is not a module's hash, nor its first {SHORTEST_PREFIX} "
-                "characters or more (0-9, a-f).",
-                param,
-                context,
-            )
-        return text
+        """Return the text as it is; the command finds its module."""
+        if not value.strip():
+            self.fail("a module is named by its name, its module_id or its hash.", param, context)
+        return value
+
+    def shell_complete(
+        self, context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names that begin so, in any case; nothing while the database does not answer."""
+        from shared.services.module_directory import ModuleDirectory
+
+        platform = context.find_object(Platform) or Platform()
+        try:
+            with platform.open_store() as store:
+                entries = ModuleDirectory().all(store)
+        except (click.ClickException, SettingsError):
+            return []
+        begun = normalise(incomplete).casefold()
+        names = sorted({e.name for e in entries if e.name.casefold().startswith(begun)})
+        return [CompletionItem(name) for name in names[:COMPLETIONS_MAX]]
 
 
 class Since(click.ParamType[datetime]):
@@ -55,5 +67,5 @@ class Since(click.ParamType[datetime]):
             )
 
 
-HASH = HashPrefix()
+MODULE = ModuleReference()
 SINCE = Since()

@@ -57,6 +57,17 @@ class Module:
     last_execution_time: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModuleEntry:
+    """What a module is found by; none of it changes while the module exists, but its tags."""
+
+    module_hash: ModuleHash
+    module_id: int
+    name: str
+    mission_kind: str
+    tags: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Registration:
     """What a module says about itself; None means that it did not say."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.domain.event import Event, SubjectKind, module_subject
 from shared.domain.ids import ModuleHash
 from shared.errors import Conflict, NotFound
-from shared.services.module_lookup import find_hash
+from shared.services.module_lookup import as_prefix, find_hash
 from shared.store import Store, batch_timeout
 
 READ_SECONDS = 30.0
@@ -27,7 +27,7 @@ def read_history(
     module: str | None = None,
     reason: str | None = None,
 ) -> list[HistoryEntry]:
-    """Return what happened, oldest first; module is the beginning of a hash.
+    """Return what happened, oldest first; module is whatever a caller calls it by.
 
     Raises NotFound when neither a module nor an event knows it, Conflict when it is ambiguous.
     """
@@ -44,12 +44,13 @@ def read_history(
     return [HistoryEntry(event=event, module_name=names.get(event.subject.id)) for event in events]
 
 
-def _find_hash(store: Store, prefix: str) -> ModuleHash:
-    """Return the one hash that starts with this; a deleted module still has its history."""
+def _find_hash(store: Store, reference: str) -> ModuleHash:
+    """Return the hash of the module that is meant; a deleted one still has its history."""
     try:
-        return find_hash(store, prefix)
+        return find_hash(store, reference)
     except NotFound:
-        hashes = store.events.modules_starting_with(prefix)
+        prefix = as_prefix(reference)
+        hashes = store.events.modules_starting_with(prefix) if prefix else set()
         if not hashes:
             raise
         if len(hashes) > 1:

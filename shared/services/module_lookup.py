@@ -1,9 +1,30 @@
-"""Which module a caller means."""
+"""Which module a caller means.
+
+A reference is a module's hash, its name, its module_id, or the first eight digits or more of its
+hash. A whole hash is taken at its word. Anything else may be several of these at once: a name may
+consist of digits, two modules of different kinds may share a name. What may mean two modules is
+refused, with all of them named: to guess would close, or delete, the wrong one.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
 
 from shared.domain.ids import ModuleHash
-from shared.domain.module import Module
+from shared.domain.module import Module, ModuleEntry, normalise
 from shared.errors import Conflict, NotFound
+from shared.services.module_directory import ModuleDirectory
 from shared.store import Store
+
+HASH_LENGTH = 64
+SHORTEST_PREFIX = 8
+HASH_SHOWN = 12
+CANDIDATES_SHOWN = 10
+NEAR_SHOWN = 3
+TEXT_SHOWN = 80
+
+_is_number = re.compile(r"[0-9]{1,15}").fullmatch
+_is_prefix = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},{HASH_LENGTH}}}").fullmatch
 
 
 def find_module(
@@ -13,7 +34,7 @@ def find_module(
     if module_hash is not None:
         module = store.modules.get(module_hash)
         if module is None:
-            raise NotFound(f"No module has the hash {module_hash[:80]!r}.")
+            raise NotFound(f"No module has the hash {module_hash[:TEXT_SHOWN]!r}.")
         return module
     module = store.modules.get_by_module_id(module_id) if module_id is not None else None
     if module is None:
@@ -21,20 +42,88 @@ def find_module(
     return module
 
 
-def find_hash(store: Store, prefix: str) -> ModuleHash:
-    """Return the one hash that starts with this; raises NotFound, or Conflict that lists them.
+def find_by_reference(
+    store: Store, reference: str, directory: ModuleDirectory | None = None
+) -> Module:
+    """Return the one module that this means; raises NotFound, or Conflict that lists them."""
+    directory = directory or ModuleDirectory()
+    while True:
+        module_hash = find_hash(store, reference, directory)
+        module = store.modules.get(module_hash)
+        if module is not None:
+            return module
+        directory.forget(module_hash)  # deleted since it was read: another one may be meant now
 
-    Operators see the beginnings of hashes, and do not type 64 characters.
+
+def find_hash(store: Store, reference: str, directory: ModuleDirectory | None = None) -> ModuleHash:
+    """Return the hash of the one module that this means; it may be deleted in the meantime.
+
+    Raises NotFound, which names what looks alike, or Conflict, which lists what may be meant.
     """
-    found = store.modules.starting_with(prefix)
-    if not found:
-        raise NotFound(f"No module has a hash that starts with {prefix}.")
+    text = normalise(reference)
+    prefix = as_prefix(text)
+    if prefix and len(prefix) == HASH_LENGTH and store.modules.names([prefix]):
+        return prefix
+    directory = directory or ModuleDirectory()
+    found = _find_entries(store, text, directory)
+    if not found and directory.search_again(store):
+        found = _find_entries(store, text, directory)
     if len(found) > 1:
-        candidates = "\n".join(f"  {key}  {name}" for key, name in sorted(found.items()))
-        raise Conflict(f"More than one module has a hash that starts with {prefix}:\n{candidates}")
+        # Some may be deleted by now, and a directory in memory does not know.
+        existing = store.modules.names(found)
+        found = {key: entry for key, entry in found.items() if key in existing}
+    if not found:
+        raise NotFound(_describe_missing(text, directory.all(store)))
+    if len(found) > 1:
+        raise Conflict(f"{text!r} may mean any of these modules:\n{list_modules(found.values())}")
     return next(iter(found))
 
 
-def find_by_prefix(store: Store, prefix: str) -> Module:
-    """Return the one module whose hash starts with this; raises as find_hash does."""
-    return find_module(store, module_hash=find_hash(store, prefix))
+def as_prefix(reference: str) -> ModuleHash | None:
+    """Return the reference as the beginning of a hash, if it may be one."""
+    text = reference.strip().lower()
+    return ModuleHash(text) if _is_prefix(text) else None
+
+
+def list_modules(entries: Iterable[ModuleEntry]) -> str:
+    """Return a line for each module, by their numbers; a long list is cut."""
+    ordered = sorted(entries, key=lambda entry: entry.module_id)
+    lines = [
+        f"  module_id {entry.module_id}  {entry.module_hash[:HASH_SHOWN]}  {entry.name}"
+        for entry in ordered[:CANDIDATES_SHOWN]
+    ]
+    if len(ordered) > CANDIDATES_SHOWN:
+        lines.append(f"  and {len(ordered) - CANDIDATES_SHOWN} more")
+    return "\n".join(lines)
+
+
+def _find_entries(
+    store: Store, text: str, directory: ModuleDirectory
+) -> dict[ModuleHash, ModuleEntry]:
+    """Return every module that the text may mean."""
+    found = {entry.module_hash: entry for entry in directory.named(store, text)}
+    if _is_number(text) and (entry := directory.numbered(store, int(text))):
+        found[entry.module_hash] = entry
+    if prefix := as_prefix(text):
+        found |= {
+            entry.module_hash: entry
+            for entry in directory.all(store)
+            if entry.module_hash.startswith(prefix)
+        }
+    return found
+
+
+def _describe_missing(text: str, entries: Iterable[ModuleEntry]) -> str:
+    shown = text[:TEXT_SHOWN]
+    sentence = f"No module has the name, the module_id or the hash {shown!r}."
+    near = _find_near(text, {entry.name for entry in entries})
+    return f"{sentence} Near it: {', '.join(near)}." if near else sentence
+
+
+def _find_near(text: str, names: Iterable[str]) -> list[str]:
+    """Return the names that look most like a text: in another case, longer, or misspelt."""
+    folded = text.casefold()
+    alike = sorted(name for name in names if folded and folded in name.casefold())
+    if not alike:
+        alike = difflib.get_close_matches(text, names, n=NEAR_SHOWN)
+    return [name[:TEXT_SHOWN] for name in alike[:NEAR_SHOWN]]

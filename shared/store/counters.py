@@ -39,6 +39,15 @@ class HandedOut:
     unfinished: tuple[Handout, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Registrations:
+    """How far registering got; settled when no module below `handed_out` is still on its way."""
+
+    handed_out: int
+    finished: int
+    are_settled: bool
+
+
 class Counters:
     """The `counters` collection: made by `init-db`, never dropped."""
 
@@ -77,6 +86,15 @@ class Counters:
         """Return the handouts that are not finished."""
         document = self._collection.find_one({"_id": MODULE_ID}) or {}
         return [_to_handout(entry) for entry in document.get("unfinished", ())]
+
+    def registrations(self) -> Registrations:
+        """Return how far registering got."""
+        document = self._collection.find_one({"_id": MODULE_ID}) or {}
+        return Registrations(
+            handed_out=int(document.get("value", 0)),
+            finished=int(document.get("finished", 0)),
+            are_settled=not document.get("unfinished"),
+        )
 
     def finish(self, handouts: Iterable[Handout]) -> None:
         """Forget handouts whose modules are registered: one more change of the registry."""

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import ModuleHash, NodeId
-from shared.domain.module import DEFAULT_PRIORITY, Change, Module
+from shared.domain.module import DEFAULT_PRIORITY, Change, Module, ModuleEntry
 from shared.store.chunks import chunks, each
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
@@ -56,12 +56,20 @@ class Modules:
         document = self._collection.find_one({"module_id": module_id})
         return _FORM.read(document) if document else None
 
-    def starting_with(self, prefix: str) -> dict[ModuleHash, str]:
-        """Return {hash: name} of the modules whose hashes start with this."""
-        # "g" is greater than every hexadecimal digit: a range of the primary index.
-        span = {"$gte": prefix, "$lt": f"{prefix}g"}
-        documents = self._collection.find({"_id": span}, {"name": 1})
-        return {document["_id"]: document.get("name", "") for document in documents}
+    def entries(self, *, after: int = 0) -> list[ModuleEntry]:
+        """Return what the modules with higher numbers than this are found by."""
+        newer = {"module_id": {"$gt": after}} if after else {}
+        fields = {"module_id": 1, "name": 1, "missionKind": 1, "tags": 1}
+        return [
+            ModuleEntry(
+                module_hash=document["_id"],
+                module_id=document.get("module_id", 0),
+                name=document.get("name", ""),
+                mission_kind=document.get("missionKind", ""),
+                tags=tuple(document.get("tags") or ()),
+            )
+            for document in self._collection.find(newer, fields)
+        ]
 
     def taken_numbers(self, module_ids: Iterable[int]) -> set[int]:
         """Return which of these numbers are some module's."""

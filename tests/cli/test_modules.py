@@ -1,15 +1,23 @@
 """platformctl list and show."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import click
 import pytest
 
+from cli.context import Platform
 from cli.main import cli
+from cli.modules import show
+from cli.parameters import MODULE
 from shared.domain.closing import OfflineReason
 from shared.domain.session import SessionEnd
+from shared.settings import Settings
+from shared.store import Store
 from tests.cli.conftest import Run
+from tests.support.ports import free_port
 from tests.support.registry import Registry
 
 
@@ -175,29 +183,51 @@ def test_show_takes_the_beginning_of_a_hash(
     assert run_json("show", module.module_hash[:8].upper())["name"] == module.name
 
 
-def test_an_unknown_hash_is_one_sentence_and_exit_code_1(run: Run) -> None:
-    result = run("show", "0123456789ab")
+def test_show_takes_a_name_and_a_number(registry: Registry, run_json: Callable[..., Any]) -> None:
+    registry.register("another")
+    module = registry.register("load-72h")
+    for reference in ("load-72h", "2"):
+        assert run_json("show", reference)["module_hash"] == module.module_hash
+
+
+def test_an_unknown_module_is_one_sentence_with_what_looks_alike(
+    registry: Registry, run: Run
+) -> None:
+    registry.register("load-72h")
+    result = run("show", "load-72")
     assert result.exit_code == 1
-    assert result.stderr == "Error: No module has a hash that starts with 0123456789ab.\n"
+    assert result.stderr == (
+        "Error: No module has the name, the module_id or the hash 'load-72'. Near it: load-72h.\n"
+    )
 
 
-def test_an_ambiguous_hash_lists_the_modules(registry: Registry, run: Run, monkeypatch) -> None:
-    monkeypatch.setattr("cli.parameters.SHORTEST_PREFIX", 1)
-    modules = [registry.register(f"module-{n}") for n in range(20)]
-    first = modules[0].module_hash[0]
-    matching = [module for module in modules if module.module_hash.startswith(first)]
-    assert len(matching) > 1
-    result = run("show", first)
+def test_an_ambiguous_name_lists_the_modules(registry: Registry, run: Run) -> None:
+    modules = [registry.register("load", mission_kind=kind) for kind in ("day", "week")]
+    result = run("show", "load")
     assert result.exit_code == 1
-    for module in matching:
-        assert f"{module.module_hash}  {module.name}" in result.stderr
+    for module in modules:
+        assert f"module_id {module.module_id}  {module.module_hash[:12]}  load" in result.stderr
 
 
-@pytest.mark.parametrize("text", ["abc", "x" * 12, "0" * 65, "", "$gt1234567"])
-def test_what_is_no_hash_is_a_usage_error(run: Run, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "  "])
+def test_nothing_names_no_module(run: Run, text: str) -> None:
     result = run("show", text)
     assert result.exit_code == 2
-    assert "is not a module's hash" in result.stderr
+    assert "by its name, its module_id or its hash" in result.stderr
+
+
+def test_the_shell_completes_names(registry: Registry, settings: Settings, store: Store) -> None:
+    for name in ("load-72h", "Load-96h", "price"):
+        registry.register(name)
+    context = click.Context(show, obj=Platform(settings, store))
+    offered = [item.value for item in MODULE.shell_complete(context, show.params[0], "lo")]
+    assert offered == ["Load-96h", "load-72h"]
+
+
+def test_the_shell_completes_nothing_without_a_database(settings: Settings) -> None:
+    nowhere = replace(settings, mongodb_host=f"127.0.0.1:{free_port()}")
+    context = click.Context(show, obj=Platform(nowhere))
+    assert MODULE.shell_complete(context, show.params[0], "lo") == []
 
 
 def test_every_command_has_a_help_page(run: Run) -> None:

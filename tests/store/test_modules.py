@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId, SessionId
-from shared.domain.module import Change, Module
+from shared.domain.module import Change, Module, ModuleEntry
 from shared.domain.session import SessionEnd, SessionStart
 from shared.store import Store
 from tests.support.builders import NODE, make_module, make_session
@@ -218,11 +218,14 @@ def test_sessions_whose_node_nobody_knows_are_orphans(
     assert set(names.values()) == orphaned
 
 
-def test_hashes_are_found_by_how_they_start(store: Store) -> None:
-    modules = [insert(store, f"module-{number}") for number in range(40)]
-    for prefix in ("0", "f", modules[3].module_hash[:8], modules[3].module_hash):
-        expected = {m.module_hash: m.name for m in modules if m.module_hash.startswith(prefix)}
-        assert store.modules.starting_with(prefix) == expected
+def test_entries_are_what_modules_are_found_by(store: Store) -> None:
+    insert(store, "one", module_id=1)
+    two = insert(store, "two", module_id=2, mission_kind="day", tags=("pilot",))
+    assert {entry.name for entry in store.modules.entries()} == {"one", "two"}
+    (entry,) = store.modules.entries(after=1)
+    assert entry == ModuleEntry(
+        module_hash=two.module_hash, module_id=2, name="two", mission_kind="day", tags=("pilot",)
+    )
 
 
 def test_taken_numbers_are_those_of_some_module(store: Store) -> None:
