@@ -1,4 +1,4 @@
-"""What the views share: the circuit breaker, the rules, the listings, the registrar."""
+"""What the views share: the circuit breaker, the rules, the listings, the names, the registrar."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -9,6 +9,7 @@ from api.circuit_breaker import CircuitBreaker
 from api.listing_cache import CachedListing
 from api.registrar import Registrar
 from shared.domain.presence import PresenceRules
+from shared.services.module_directory import ModuleDirectory
 from shared.services.module_listing import presence_rules, stream_all, stream_online
 from shared.services.registration_quota import RegistrationQuota
 from shared.settings import Settings
@@ -25,6 +26,7 @@ class AppState:
     rules: PresenceRules
     online: CachedListing
     all_modules: CachedListing
+    directory: ModuleDirectory
     registrar: Registrar
 
 
@@ -37,6 +39,7 @@ def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
         rules=rules,
         online=CachedListing(breaker, rules, stream_online),
         all_modules=CachedListing(breaker, rules, stream_all),
+        directory=ModuleDirectory(),
         registrar=Registrar(breaker, store, RegistrationQuota.of(settings)),
     )
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import fields, post_load, validate
 
 from api.http.fields import JsonValue, RequestSchema, Text, WholeNumber
-from shared.domain.ids import ModuleHash
 from shared.domain.module import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, Registration
 from shared.domain.presence import State
 
@@ -93,31 +92,3 @@ class ListingQuery(RequestSchema):
         if "state" in words:
             words["state"] = State(words["state"])
         return ListingRequest(**words)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModuleReference:
-    """A module by its number or by its hash."""
-
-    module_id: int | None = None
-    module_hash: ModuleHash | None = None
-
-
-class ModuleReferenceBody(RequestSchema):
-    """Which module is meant."""
-
-    module_id = WholeNumber(1, 2**53)
-    module_hash = Text(64, is_normalised=True)
-
-    @validates_schema
-    def require_one(self, words: dict[str, Any], **_: Any) -> None:
-        """Refuse words that name no module, or two."""
-        if not words:
-            raise ValidationError("is required", "module_id")
-        if len(words) > 1:
-            raise ValidationError("must not be given beside module_id", "module_hash")
-
-    @post_load
-    def make(self, words: dict[str, Any], **_: Any) -> ModuleReference:
-        """Make a value of the words."""
-        return ModuleReference(**words)

@@ -11,21 +11,19 @@ from api.http.client_address import client_address
 from api.http.envelope import ok
 from api.listing_response import answer_listing
 from api.module_answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer
+from api.module_reference import ModuleReference, ModuleReferenceBody
 from api.module_requests import (
     ListingQuery,
     ListingRequest,
-    ModuleReference,
-    ModuleReferenceBody,
     RegistrationBody,
     RegistrationQuery,
 )
 from shared.clock import utc_now
 from shared.domain.actor import ANONYMOUS
-from shared.domain.ids import ModuleHash
 from shared.domain.module import Registration
 from shared.services.module_admin import close_module
 from shared.services.module_listing import get_module, to_item
-from shared.services.module_lookup import find_module
+from shared.services.module_lookup import find_hash
 from shared.services.registration import Registered
 
 log = logging.getLogger(__name__)
@@ -70,13 +68,14 @@ def list_all_modules(wanted: ListingRequest) -> Response:
     return answer_listing(app_state().all_modules.current(), wanted)
 
 
-@modules.route("/module/<string(length=64):module_hash>")
+@modules.route("/module/<module:module>")
 @modules.response(200, ModuleAnswer())
-def show_module(module_hash: ModuleHash) -> Response:
-    """Show one module."""
-    breaker, rules = app_state().breaker, app_state().rules
-    with breaker.use() as store:
-        listed = get_module(store, module_hash, rules, utc_now(), breaker.grace)
+def show_module(module: str) -> Response:
+    """Show one module: by its hash, its name, its module_id, or the beginning of its hash."""
+    state = app_state()
+    with state.breaker.use() as store:
+        module_hash = find_hash(store, module, state.directory)
+        listed = get_module(store, module_hash, state.rules, utc_now(), state.breaker.grace)
     return ok(to_item(listed))
 
 
@@ -87,9 +86,7 @@ def close_websocket(reference: ModuleReference) -> Response:
     """Close an online module's socket; it may come back."""
     breaker = app_state().breaker
     with breaker.use() as store:
-        module = find_module(
-            store, module_id=reference.module_id, module_hash=reference.module_hash
-        )
+        module = reference.find(store)
         close_module(store, module, utc_now(), ANONYMOUS, breaker.grace)
     log.info("closed module %s: %s", module.module_id, module.module_hash)
     message = "The WebSocket is being closed."

@@ -12,8 +12,11 @@ from shared.domain.actor import ANONYMOUS
 from shared.domain.closing import CLOSED
 from shared.domain.node import Node
 from shared.services.module_admin import close_module
+from shared.services.registration import register_module
 from shared.store import Store
 from tests.api.conftest import OnlineMaker
+from tests.support.builders import make_registration
+from tests.support.tampering import remove_module
 
 CONTRACT_KEYS = {
     "module_id",
@@ -179,6 +182,34 @@ def test_a_module_that_nobody_knows(client: FlaskClient, module_hash: str) -> No
     assert answer.json["code"] == "3003"
 
 
+@pytest.mark.parametrize("reference", ["load 72h", "负荷", "2"])
+def test_one_module_by_what_it_is_called(client: FlaskClient, store: Store, reference: str) -> None:
+    for name in ("load 72h", "other", "负荷"):
+        register_module(store, make_registration(name=name), utc_now())
+    item = client.get(f"/module/{reference}").json["result"]
+    assert reference in (item["name"], str(item["module_id"]))
+
+
+def test_two_modules_of_one_name(client: FlaskClient, store: Store) -> None:
+    for kind in ("day", "week"):
+        register_module(store, make_registration(name="load", mission_kind=kind), utc_now())
+    answer = client.get("/module/load")
+    assert (answer.status_code, answer.json["code"]) == (409, "3004")
+
+
+def test_a_name_found_by_an_earlier_call_may_be_deleted(client: FlaskClient, store: Store) -> None:
+    module = register_module(store, make_registration(name="load"), utc_now()).module
+    assert client.get("/module/load").status_code == 200
+    remove_module(store, module.module_hash)
+    assert client.get("/module/load").status_code == 404
+
+
+def test_closing_by_name(client: FlaskClient, connect_module: OnlineMaker) -> None:
+    connect_module(name="load")
+    answer = client.post("/module/close_websocket", data={"module": "load"})
+    assert answer.json["result"]["module_name"] == "load"
+
+
 @pytest.mark.parametrize("how", ["data", "json", "query_string"])
 @pytest.mark.parametrize("word", ["module_id", "module_hash"])
 def test_closing(
@@ -208,8 +239,11 @@ def test_closing(
         {"module_id": "0"},
         {"module_id": "1", "module_hash": "0" * 64},
         {"module_hash": "0" * 65},
+        {"module": " "},
+        {"module": "x" * 101},
+        {"module": "load", "module_id": "1"},
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_closing_nobody_in_particular(client: FlaskClient, form: dict[str, str]) -> None:
     answer = client.post("/module/close_websocket", data=form)
