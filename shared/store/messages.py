@@ -11,6 +11,7 @@ from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import (
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
+    OPEN,
     Message,
     MessageStatus,
     Progress,
@@ -54,6 +55,16 @@ class Messages:
             for part in chunks(ids)
             for message in _FORM.read_all(self._collection.find({"_id": {"$in": part}}))
         }
+
+    def count(self, module_hash: ModuleHash, status: MessageStatus, limit: int = 0) -> int:
+        """Return how many messages of a module have this status, or the limit if there are more."""
+        # By equality of both: with $in the embedded server reads all messages of the module.
+        guard = {"module_hash": module_hash, "status": status.value}
+        return len(list(self._collection.find(guard, {"_id": 1}).limit(limit)))
+
+    def count_open(self, module_hash: ModuleHash) -> int:
+        """Return how many messages of a module have not ended."""
+        return sum(self.count(module_hash, status) for status in OPEN)
 
     def address(self, hashes: Iterable[ModuleHash], node: NodeId | None) -> int:
         """Tell what waits for these modules which node holds their sessions; count what moved."""

@@ -23,6 +23,15 @@ _KEYS = {
 }
 
 
+# What may be long: left out where many modules are read to send them work.
+_LONG: dict[str, Any] = {
+    "description": "",
+    "dataRequirement": None,
+    "input_data": None,
+    "output_data": None,
+}
+_BRIEF = {**dict.fromkeys(_LONG, 0), "unrecorded_change": 0}
+
 # The driver holds the documents of one answer at once, each with 64 KiB of a module's own or more.
 READ_AT_ONCE = 500
 
@@ -93,6 +102,17 @@ class Modules:
             module
             for ids in chunks(hashes)
             for module in _FORM.read_all(self._collection.find({"_id": {"$in": ids}}))
+        ]
+
+    def brief(self, hashes: Iterable[ModuleHash]) -> list[Module]:
+        """Return those of these modules that are registered, without what is long about them."""
+        return [
+            module
+            for ids in chunks(hashes)
+            for module in _FORM.read_all(
+                document | _LONG
+                for document in self._collection.find({"_id": {"$in": ids}}, _BRIEF)
+            )
         ]
 
     def count(self) -> int:
