@@ -1,6 +1,7 @@
 """What may import what, and how long a file may be: the tree stays as CONTRIBUTING.md says."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ MAY_IMPORT = {
     "worker": {"worker", "shared"},
     "cli": {"cli", "deploy", "shared"},
     "deploy": {"deploy", "shared"},
+    # A package of its own, installed where there is no platform.
+    "client": set(),
 }
 # A library, and the only places that know it.
 ONLY_IN = {
@@ -36,7 +39,7 @@ ONLY_IN = {
     "flask": ("api",),
     "flask_smorest": ("api",),
     "gunicorn": ("api", "gunicorn.conf.py"),
-    "websockets": ("wsd",),
+    "websockets": ("wsd", "client"),
     "uvloop": ("wsd",),
     "click": ("cli",),
     "rich": ("cli",),
@@ -47,10 +50,16 @@ ONLY_IN = {
 }
 PURE = ("wsd/protocol.py", "wsd/session.py", "shared/domain")
 IMPURE_LIBRARIES = {"asyncio", "websockets", "socket", "time", "threading", "random", "os"}
+# What `pip install ./client` brings along.
+CLIENT_LIBRARIES = {"forecast_module", "requests", "websockets"} | sys.stdlib_module_names
 
 
 def source_files() -> list[str]:
-    roots = [path for name in OURS for path in (PROJECT_DIR / name).rglob("*.py")]
+    roots = [
+        path
+        for name in (*OURS, "client/forecast_module")
+        for path in (PROJECT_DIR / name).rglob("*.py")
+    ]
     return sorted(str(path.relative_to(PROJECT_DIR)) for path in roots)
 
 
@@ -99,7 +108,13 @@ def test_pure_rules_know_no_sockets_clocks_or_threads(file: str) -> None:
     assert [m for m in imports_of(file) if m.partition(".")[0] in IMPURE_LIBRARIES] == []
 
 
-@pytest.mark.parametrize("place", [*OURS, "tests", "bench", "examples"])
+@pytest.mark.parametrize("file", [file for file in source_files() if lies_in(file, ("client",))])
+def test_the_client_needs_nothing_but_its_two_dependencies(file: str) -> None:
+    libraries = {module.partition(".")[0] for module in imports_of(file)}
+    assert libraries - CLIENT_LIBRARIES == set()
+
+
+@pytest.mark.parametrize("place", [*OURS, "client", "tests", "bench", "examples"])
 def test_no_file_is_too_long(place: str) -> None:
     lengths = {
         str(path.relative_to(PROJECT_DIR)): len(path.read_text(encoding="utf-8").splitlines())

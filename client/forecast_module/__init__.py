@@ -1,0 +1,28 @@
+"""Run a prediction module on the forecast platform.
+
+from forecast_module import Module
+
+module = Module("http://platform:10080", name="load-72h", mission_kind="load")
+
+@module.on_execute
+def forecast(job):
+    return {"values": [...]}
+
+module.run()
+"""
+
+from forecast_module.job import Cancelled, Job, RetryLater
+from forecast_module.module import Module
+from forecast_module.registration import RegistrationRefused
+from forecast_module.timing import Timing
+from forecast_module.version import __version__
+
+__all__ = [
+    "Cancelled",
+    "Job",
+    "Module",
+    "RegistrationRefused",
+    "RetryLater",
+    "Timing",
+    "__version__",
+]

@@ -1,0 +1,241 @@
+"""One connection, from its handshake to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from forecast_module import protocol
+from forecast_module.ending import INTERNAL_ERROR, TOO_BIG, Ending
+from forecast_module.registration import read_retry_after
+from forecast_module.results_store import ResultsStore
+from forecast_module.timing import Timing
+from forecast_module.version import __version__
+from forecast_module.work_loop import WorkLoop
+
+LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+MOST_INTERNAL_ERRORS = 5
+
+log = logging.getLogger("forecast_module")
+
+
+class GivenUp(Exception):
+    """The platform does not answer any more on this connection."""
+
+
+class Connection:
+    """Heartbeats, work and results on one socket; lives in the link's thread and loop."""
+
+    def __init__(
+        self, url: str, work: WorkLoop, results: ResultsStore, timing: Timing, *, use_proxy: bool
+    ) -> None:
+        self._url = url
+        self._work = work
+        self._results = results
+        self._timing = timing
+        self._use_proxy = use_proxy
+        self._socket: ClientConnection | None = None
+        self._loop = asyncio.get_running_loop()
+        self._confirmed_at = 0.0
+        self._results_wake = asyncio.Event()
+        self._answer: asyncio.Future[str | None] | None = None
+        self.outstanding: str | None = None  # the message whose result was sent last
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether frames can be sent."""
+        return self._socket is not None
+
+    async def live(self, in_flight: int) -> Ending:
+        """Connect, stay connected, and return how it ended."""
+        began = self._loop.time()
+        try:
+            socket = await self._open()
+        except InvalidStatus as error:
+            return _read_refusal(error)
+        except (OSError, EOFError, asyncio.TimeoutError, WebSocketException) as error:
+            return Ending(0, f"{type(error).__name__}: {error}".rstrip(": "))
+        self._socket, self._confirmed_at = socket, self._loop.time()
+        log.info("Connected to %s", self._url)
+        try:
+            reason = await self._run(socket, in_flight)
+        finally:
+            self._socket = None
+            await _close(socket)
+        lasted = self._loop.time() - began
+        return Ending(socket.close_code or 0, reason or socket.close_reason or "", lasted=lasted)
+
+    async def send(self, text: str) -> None:
+        """Send a frame, or lose it."""
+        try:
+            if self._socket is not None:
+                await self._socket.send(text)
+        except ConnectionClosed:
+            pass  # what must not be lost is sent again by the next connection
+
+    async def leave(self, reason: str, back_within: float | None) -> None:
+        """Say goodbye, and wait for the platform to close."""
+        if self._socket is None:
+            return
+        back_by = None
+        if back_within is not None:
+            time_of_return = datetime.now(timezone.utc) + timedelta(seconds=back_within)
+            back_by = time_of_return.isoformat(timespec="seconds")
+        socket = self._socket
+        await self.send(protocol.bye(reason, back_by))
+        await asyncio.wait([asyncio.ensure_future(socket.wait_closed())], timeout=2)
+
+    def wake_results(self) -> None:
+        """Have the pending results sent."""
+        self._results_wake.set()
+
+    async def _open(self) -> ClientConnection:
+        return await connect(
+            self._url,
+            proxy=True if self._use_proxy else None,
+            compression=None,
+            open_timeout=self._timing.open,
+            ping_interval=None,  # the heartbeat's confirmation says more than a pong
+            close_timeout=2,
+            max_size=LARGEST_FRAME_BYTES,
+        )
+
+    async def _run(self, socket: ClientConnection, in_flight: int) -> str:
+        """Do everything at once until one thing ends; return why, if we gave up."""
+        await self.send(protocol.hello(__version__, in_flight))
+        duties: list[Coroutine[Any, Any, None]] = [
+            self._receive(socket),
+            self._send_heartbeats(socket),
+            self._watch_confirmations(),
+            self._send_results(socket),
+        ]
+        tasks = [asyncio.ensure_future(duty) for duty in duties]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, GivenUp):
+                return str(end)
+            if isinstance(end, Exception) and not isinstance(end, ConnectionClosed):
+                raise end
+        return ""
+
+    async def _send_heartbeats(self, socket: ClientConnection) -> None:
+        while True:
+            await socket.send(protocol.HEARTBEAT)
+            self._work.log_busy()
+            await asyncio.sleep(self._timing.heartbeat)
+
+    async def _watch_confirmations(self) -> None:
+        while True:
+            left = self._confirmed_at + self._timing.confirm - self._loop.time()
+            if left <= 0:
+                raise GivenUp(f"no heartbeat was confirmed for {self._timing.confirm:g} s")
+            await asyncio.sleep(left)
+
+    async def _receive(self, socket: ClientConnection) -> None:
+        while True:
+            text = await socket.recv()
+            if isinstance(text, str):
+                await self._handle(socket, protocol.parse(text))
+
+    async def _handle(self, socket: ClientConnection, frame: protocol.Frame) -> None:
+        if isinstance(frame, protocol.Confirmed):
+            self._confirmed_at = self._loop.time()
+        elif isinstance(frame, protocol.Ping):
+            await socket.send(protocol.PONG)
+        elif isinstance(frame, protocol.Work):
+            # In another thread: it writes to the disk.
+            if await self._loop.run_in_executor(None, self._work.take, frame):
+                await socket.send(protocol.ack(frame.id))
+        elif isinstance(frame, protocol.Cancel):
+            await self._loop.run_in_executor(None, self._work.cancel, frame.id)
+        elif isinstance(frame, protocol.Stored):
+            self._settle(None)
+        elif isinstance(frame, protocol.Refused):
+            self._handle_refusal(frame)
+        else:
+            log.info("The platform said what this version does not know: %.200s", frame.text)
+
+    def _handle_refusal(self, frame: protocol.Refused) -> None:
+        if self.outstanding is not None and frame.id in (None, self.outstanding):
+            self._settle(frame.problem)
+        else:
+            log.error("The platform refused a frame: %s", frame.problem)
+
+    def _settle(self, problem: str | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(problem)
+
+    async def _send_results(self, socket: ClientConnection) -> None:
+        """Send one result after another: the platform's receipt names none."""
+        while True:
+            self._results_wake.clear()
+            pending = self._results.next_pending()
+            if pending is None:
+                await self._results_wake.wait()
+            else:
+                await self._deliver(socket, *pending)
+
+    async def _deliver(self, socket: ClientConnection, message_id: str, text: str) -> None:
+        self._answer = self._loop.create_future()
+        self.outstanding = message_id
+        await socket.send(text)
+        try:
+            problem = await asyncio.wait_for(self._answer, self._timing.stored)
+        except asyncio.TimeoutError:
+            seconds = self._timing.stored
+            raise GivenUp(f"the platform did not store a result within {seconds:g} s") from None
+        self.outstanding = None
+        if problem is None:
+            await self._loop.run_in_executor(None, self._results.confirm, message_id)
+        else:
+            await self._loop.run_in_executor(None, self._results.refuse, message_id, problem)
+
+
+class PoisonedResults:
+    """Results over which the platform ends connections: they become failures that say so."""
+
+    def __init__(self, results: ResultsStore) -> None:
+        self._results = results
+        self._internal_errors: dict[str, int] = {}
+
+    def judge(self, message_id: str | None, ending: Ending) -> None:
+        """Look at the result that was under way when a connection ended."""
+        if message_id is None:
+            return
+        if ending.code == TOO_BIG:
+            self._results.refuse(message_id, f"{ending.reason or 'a message was too big'} (1009).")
+        elif ending.code == INTERNAL_ERROR:
+            count = self._internal_errors[message_id] = self._internal_errors.get(message_id, 0) + 1
+            if count >= MOST_INTERNAL_ERRORS:
+                del self._internal_errors[message_id]
+                self._results.refuse(message_id, f"it failed {count} times on it (1011).")
+
+
+async def _close(socket: ClientConnection) -> None:
+    try:
+        await asyncio.wait_for(socket.close(), 2)
+    except (asyncio.TimeoutError, OSError, WebSocketException):
+        pass
+    socket.transport.abort()
+
+
+def _read_refusal(error: InvalidStatus) -> Ending:
+    response = error.response
+    try:
+        reason = str(json.loads(response.body or b"{}")["message"])
+    except (ValueError, KeyError, TypeError):
+        reason = f"HTTP {response.status_code} {response.reason_phrase}: is it the platform?"
+    retry_after = read_retry_after(response.headers.get("Retry-After"))
+    return Ending(response.status_code, reason, retry_after=retry_after)
