@@ -9,11 +9,13 @@ import threading
 from shared.domain.event import worker_subject
 from shared.errors import SettingsError
 from shared.logs import configure_logging
+from shared.services.worker_presence import NOTE_SECONDS
 from shared.settings import Settings
 from shared.store import Store, connect
 from worker.health import HealthPage
 from worker.housekeeping import Housekeeping
 from worker.runner import Loop, stop_loops
+from worker.signs_of_life import SignsOfLife
 from worker.trusted_clock import TrustedClock
 
 CLOCK_SECONDS = 10.0
@@ -47,9 +49,12 @@ def main() -> int:
 
 def make_loops(settings: Settings, store: Store) -> list[Loop]:
     """Return what a worker does, not started yet."""
-    clock = TrustedClock(store, worker_subject(settings.node_name, settings.worker_port))
+    worker = worker_subject(settings.node_name, settings.worker_port)
+    clock = TrustedClock(store, worker)
+    signs = SignsOfLife(store, clock, worker)
     keeping = Housekeeping(store, clock, event_retention_days=settings.event_retention_days)
     return [
+        Loop("signs of life", NOTE_SECONDS, signs.note),
         Loop("clock", CLOCK_SECONDS, keeping.check_clock),
         Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
         Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),

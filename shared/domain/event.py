@@ -8,7 +8,8 @@ from typing import Any
 
 from shared.domain.actor import MODULE, PLATFORM, Actor
 from shared.domain.closing import OfflineReason
-from shared.domain.ids import ModuleHash, NodeId
+from shared.domain.execution import Execution, ExecutionStatus, MissReason
+from shared.domain.ids import ExecutionId, ModuleHash, NodeId
 from shared.domain.module import Change, Module
 from shared.domain.presence import State
 
@@ -16,6 +17,8 @@ from shared.domain.presence import State
 OPERATOR = "operator"
 CLOCK_DISTRUSTED, CLOCK_TRUSTED = "clock_distrusted", "clock_trusted"
 TWO_PROGRAMS = "two_programs"  # they use one hash at once, and end each other's sessions in turn
+LATE = "late"  # an execution that succeeded after the time that it was expected by
+WORKERS_AWAY = "away"
 
 
 class SubjectKind(StrEnum):
@@ -54,6 +57,14 @@ def node_subject(node: NodeId) -> Subject:
 def worker_subject(node_name: str, port: int) -> Subject:
     """Return the worker of this machine as a subject; every process of it is the same subject."""
     return Subject(kind=SubjectKind.WORKER, id=f"{node_name}:{port}")
+
+
+ALL_WORKERS = Subject(kind=SubjectKind.WORKER, id="all")
+
+
+def execution_subject(execution_id: ExecutionId) -> Subject:
+    """Return an execution as a subject."""
+    return Subject(kind=SubjectKind.EXECUTION, id=execution_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,4 +200,38 @@ def clock_changed(worker: Subject, at: datetime, doubt: str | None, seconds: flo
         what=what,
         reason=doubt,
         detail={"seconds": round(seconds, 1)} if doubt else {},
+    )
+
+
+def workers_were_away(since: datetime, until: datetime, reason: MissReason) -> Event:
+    """Return the event of a time in which no worker did anything, told when it was over."""
+    return Event(
+        id=f"{ALL_WORKERS}:{since.isoformat()}:{WORKERS_AWAY}",
+        subject=ALL_WORKERS,
+        at=until,
+        what=WORKERS_AWAY,
+        reason=reason.value,
+        detail={"since": since},
+    )
+
+
+def execution_ended(execution: Execution, at: datetime) -> Event | None:
+    """Return the event of an execution that ended; None for one that succeeded in time.
+
+    `at` is when it ended, or when it was found to be missed or skipped.
+    """
+    ended_well = execution.status is ExecutionStatus.SUCCEEDED
+    if not execution.status.is_final or (ended_well and not execution.is_late(at)):
+        return None
+    subject = execution_subject(execution.id)
+    what = LATE if ended_well else execution.status.value
+    canceller = execution.cancel_requested_by
+    return Event(
+        id=f"{subject}:{what}",
+        subject=subject,
+        at=at,
+        what=what,
+        reason=execution.reason.value if execution.reason else None,
+        actor=canceller or PLATFORM,
+        detail={"workflow_id": execution.workflow_id, "workflow": execution.workflow.name},
     )

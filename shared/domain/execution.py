@@ -127,6 +127,10 @@ class Execution:
         """Return the workflow's number."""
         return self.workflow.workflow_id
 
+    def is_late(self, at: datetime) -> bool:
+        """Return whether this moment is after the time that its success is expected by."""
+        return self.expected_by is not None and at > self.expected_by
+
 
 def scheduled_id(workflow_id: WorkflowId, due_at: datetime) -> ExecutionId:
     """Return the id of the one execution of this workflow at this due time (UTC)."""

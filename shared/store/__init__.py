@@ -28,6 +28,7 @@ from shared.store.nodes import Nodes
 from shared.store.quotas import Quotas
 from shared.store.results import Results
 from shared.store.sessions import Sessions
+from shared.store.workers import Workers
 from shared.store.workflows import Workflows
 
 Document = dict[str, Any]
@@ -57,6 +58,7 @@ class Store:
         self.events = Events(database)
         self.deleted_modules = DeletedModules(database)
         self.quotas = Quotas(database)
+        self.workers = Workers(database)
         self.messages = Messages(database)
         self.results = Results(database)
         self.workflows = Workflows(database)

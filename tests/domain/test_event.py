@@ -5,14 +5,16 @@ from datetime import timedelta
 from shared.domain.closing import OfflineReason
 from shared.domain.event import (
     came_online,
+    execution_ended,
     takeover_refused,
     was_changed,
     was_decided,
     was_registered,
     went_offline,
 )
+from shared.domain.execution import ExecutionStatus, MissReason
 from shared.domain.module import Change
-from tests.support.builders import ACTOR, NODE, NOON, make_module
+from tests.support.builders import ACTOR, NODE, NOON, make_execution, make_module
 
 MODULE = make_module()
 LATER = NOON + timedelta(seconds=3)
@@ -66,3 +68,22 @@ def test_a_refused_takeover_names_both_programs() -> None:
         MODULE.module_hash, NOON, incumbent="192.0.2.7:1", newcomer="192.0.2.8:1"
     )
     assert event.detail == {"incumbent": "192.0.2.7:1", "newcomer": "192.0.2.8:1"}
+
+
+def test_an_execution_that_succeeded_in_time_is_no_event() -> None:
+    execution = make_execution(status=ExecutionStatus.SUCCEEDED, expected_by=LATER)
+    assert execution_ended(execution, NOON) is None
+    assert execution_ended(make_execution(), NOON) is None
+
+
+def test_an_execution_that_succeeded_late_is_an_event() -> None:
+    execution = make_execution(status=ExecutionStatus.SUCCEEDED, expected_by=NOON)
+    event = execution_ended(execution, LATER)
+    assert event is not None
+    assert (event.what, event.subject.id) == ("late", execution.id)
+
+
+def test_two_workers_that_end_one_execution_write_one_event() -> None:
+    execution = make_execution(status=ExecutionStatus.MISSED, reason=MissReason.NO_WORKER)
+    events = [execution_ended(execution, at) for at in (NOON, LATER)]
+    assert {event.id for event in events if event} == {f"execution:{execution.id}:missed"}
