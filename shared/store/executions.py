@@ -1,6 +1,7 @@
 """The executions: the firings of workflows, and their steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -16,11 +17,17 @@ from shared.domain.execution import (
     StepTry,
     Trigger,
 )
-from shared.domain.ids import ExecutionId
+from shared.domain.ids import ExecutionId, WorkflowId
 from shared.domain.message import EndReason
+from shared.domain.punctuality import ExecutionGlance
+from shared.store.chunks import chunks
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.workflows import FALLBACKS, to_document, to_workflow
+
+GLANCED_AT = dict.fromkeys(
+    ("workflow_id", "status", "reason", "due_at", "expected_by", "started_at", "ended_at"), 1
+)
 
 
 class Executions:
@@ -48,6 +55,14 @@ class Executions:
         """Return the execution with this id, or None."""
         document = self._collection.find_one({"_id": execution_id})
         return _FORM.read(document) if document else None
+
+    def glance(
+        self, workflow_ids: Iterable[WorkflowId], since: datetime
+    ) -> Iterator[ExecutionGlance]:
+        """Yield a few fields of what was due of these workflows since then."""
+        for part in chunks(workflow_ids):
+            query = {"workflow_id": {"$in": part}, "due_at": {"$gt": since}}
+            yield from _GLANCE.read_all(self._collection.find(query, GLANCED_AT))
 
     def replace(self, execution: Execution) -> bool:
         """Write an execution over the revision before its own; False when another writer did."""
@@ -161,6 +176,29 @@ def _to_try(document: Mapping[str, Any]) -> StepTry:
     )
 
 
+def _to_glance(document: Mapping[str, Any]) -> ExecutionGlance:
+    return ExecutionGlance(
+        workflow_id=WorkflowId(document["workflow_id"]),
+        status=ExecutionStatus(document["status"]),
+        reason=_to_reason(document["reason"]),
+        due_at=document["due_at"],
+        expected_by=document["expected_by"],
+        started_at=document["started_at"],
+        ended_at=document["ended_at"],
+    )
+
+
+_GLANCE = Form(
+    collection="executions",
+    parse=_to_glance,
+    fallbacks={
+        "status": ExecutionStatus.CANCELLED,
+        "reason": None,
+        "expected_by": None,
+        "started_at": None,
+        "ended_at": None,
+    },
+)
 _FORM = Form(
     collection="executions",
     parse=_to_execution,

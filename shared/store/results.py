@@ -1,13 +1,15 @@
 """The results: how messages ended, the first word only."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.domain.ids import MessageId
+from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason
+from shared.domain.punctuality import ResultGlance
 from shared.domain.result import LATE_KEPT, LateResult, Result, ResultStatus
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
@@ -47,6 +49,12 @@ class Results:
             for part in chunks(ids)
             for result in _FORM.read_all(self._collection.find({"_id": {"$in": part}}))
         }
+
+    def glance(self, module_hash: ModuleHash, since: datetime) -> list[ResultGlance]:
+        """Return a few fields of this module's results since then."""
+        query = {"module_hash": module_hash, "at": {"$gt": since}}
+        found = self._collection.find(query, {"status": 1, "at": 1, "sent_at": 1})
+        return list(_GLANCE.read_all(found))
 
     def add_late(self, message_id: MessageId, late: LateResult) -> None:
         """Keep a result that came after the first one; only the newest few are kept."""
@@ -117,6 +125,15 @@ def _to_late(document: Mapping[str, Any]) -> LateResult:
     )
 
 
+def _to_glance(document: Mapping[str, Any]) -> ResultGlance:
+    return ResultGlance(
+        status=ResultStatus(document["status"]),
+        at=document["at"],
+        sent_at=document.get("sent_at"),
+    )
+
+
+_GLANCE = Form(collection="results", parse=_to_glance, fallbacks={"status": ResultStatus.FAILURE})
 _FORM = Form(
     collection="results",
     parse=_to_result,
