@@ -17,15 +17,17 @@ from shared.domain.closing import INTERNAL_ERROR, SLOW_READER, Closing, OfflineR
 from shared.errors import InvalidData
 from wsd.background import Background
 from wsd.metrics import Metrics
-from wsd.protocol import encode_ping
+from wsd.protocol import WorkFrame, encode_ping
 from wsd.server_protocol import SocketProtocol, refuse
-from wsd.session import Ask, Close, Output, Phase, Reply, SilenceRules, SocketSession
+from wsd.session import Ask, Close, Hand, Output, Phase, Reply, SilenceRules, SocketSession
+from wsd.work import SessionWork
 from wsd.working_clock import WorkingClock
 
 OPEN_TIMEOUT_SECONDS = 12.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 HANDSHAKE_MAX_BYTES = 64 * 1024
-OUTBOX_MAX_BYTES = 256 * 1024
+OUTBOX_MAX_BYTES = 2**20
+OUTBOX_SPARE_BYTES = 64 * 1024
 # What is handled of one socket before the others have their turn: some 300 of the smallest frames.
 TURN_BYTES = 4096
 POLITE = (1000, 1001, 1005)  # 1005: no code, as of a browser's ws.close()
@@ -37,10 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all sockets of a process share: the calls that admit and release them, clock, metrics."""
+    """What all sockets of a process share: the calls that admit, release and hear them, clock."""
 
     answer: Callable[["Connection", Request], Awaitable[Response]]
     release: Callable[["Connection", OfflineReason, Mapping[str, Any]], None]
+    take_work_frame: Callable[["Connection", WorkFrame], None]
     clock: WorkingClock
     metrics: Metrics
     background: Background
@@ -54,6 +57,7 @@ class Connection(asyncio.Protocol):
     _around: Surroundings
     protocol: SocketProtocol = field(init=False)
     session: SocketSession | None = None
+    work: SessionWork | None = None  # made when there is any
     epoch: int = 0
     ended_by: Actor = PLATFORM  # or the operator whose command ends it
     is_lost: bool = False
@@ -69,6 +73,8 @@ class Connection(asyncio.Protocol):
     _early: bytearray | None = None  # what came behind a request that is not answered yet
     _fragments: bytearray | None = None
     _is_binary: bool = False
+    _has_rest: bool = False  # of what was read, to be taken in a later turn
+    _is_held: bool = False
 
     def __post_init__(self) -> None:
         self.protocol = SocketProtocol(self._around.max_message_bytes)
@@ -141,6 +147,7 @@ class Connection(asyncio.Protocol):
             return
         if len(data) > TURN_BYTES:
             self._transport.pause_reading()
+            self._has_rest = True
             self._loop.call_soon(self._go_on, data[TURN_BYTES:])
             data = data[:TURN_BYTES]
         protocol = self.protocol
@@ -163,9 +170,30 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self, data: bytes) -> None:
         """Take the rest of what was read; nothing more is read until it is all taken."""
+        self._has_rest = False
         if not self.is_lost:
-            self._transport.resume_reading()
+            if not self._is_held:
+                self._transport.resume_reading()
             self.data_received(data)
+
+    def hold_reading(self) -> None:
+        """Read no more for now: what came before is not stored yet."""
+        if not self._is_held and not self.is_lost:
+            self._is_held = True
+            self._transport.pause_reading()
+
+    def release_reading(self) -> None:
+        """Read on."""
+        if self._is_held:
+            self._is_held = False
+            if not self._has_rest and not self.is_lost:
+                self._transport.resume_reading()
+
+    def note_life(self) -> None:
+        """Count a socket as alive that is not read because the platform cannot keep up."""
+        self.heard_at = self._around.clock.now()
+        if self.session is not None:
+            self.session.last_heartbeat_at = self.heard_at
 
     def _take(self, session: SocketSession, frame: Frame) -> None:
         """Hand a whole message to the session; websockets bounds what fragments add up to."""
@@ -217,6 +245,8 @@ class Connection(asyncio.Protocol):
                 self.send_now(output.data)
             elif isinstance(output, Close):
                 self._start_closing(output.closing, output.detail)
+            elif isinstance(output, Hand):
+                self._around.take_work_frame(self, output.frame)
             elif output is Ask.ALIVE:
                 self.send_now(encode_ping(utc_now()))
             else:
@@ -226,6 +256,17 @@ class Connection(asyncio.Protocol):
         """Send a text frame without waiting."""
         if self.protocol.state is OPEN and not self._transport.is_closing():
             self._transport.write(_text_frame(data))
+
+    def send_work(self, data: bytes) -> None:
+        """Send a piece of work; the outbox grows with it, a slow reader's replies do not."""
+        if self.protocol.state is OPEN and not self._transport.is_closing():
+            bound = self.outbox_bytes() + len(data) + OUTBOX_SPARE_BYTES
+            self._transport.set_write_buffer_limits(high=max(OUTBOX_MAX_BYTES, bound))
+            self._transport.write(Frame(Opcode.TEXT, data).serialize(mask=False))
+
+    def outbox_bytes(self) -> int:
+        """Return how much the peer has not read yet."""
+        return self._transport.get_write_buffer_size()
 
     def pause_writing(self) -> None:
         """Close the socket of a peer that reads too slowly: the outbox is full."""

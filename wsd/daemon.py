@@ -19,8 +19,10 @@ from wsd.admission import Admission
 from wsd.background import Background
 from wsd.connection import Connection, Surroundings
 from wsd.database import Database
+from wsd.dispatcher import Dispatcher
 from wsd.handshake import Handshake
 from wsd.hub import Hub
+from wsd.inbox import Inbox
 from wsd.lease import LeaseKeeper, LeaseTimes
 from wsd.loops.command_poll import CommandPoll
 from wsd.loops.heartbeat_flush import HeartbeatFlush
@@ -33,6 +35,7 @@ from wsd.metrics import Metrics
 from wsd.session import SilenceRules
 from wsd.session_writer import SessionWriter
 from wsd.takeover_probe import ProbeTimes, TakeoverProbe
+from wsd.work_frames import WorkFrames
 from wsd.working_clock import WorkingClock
 
 BACKLOG = 4096
@@ -54,10 +57,13 @@ class Daemon:
         self._port = settings.wsd_port + index
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        # The batches of claims have a thread of their own: no sweep or flush makes them wait.
+        # The batches of claims have a thread of their own, so have deliveries and what modules say
+        # of them: no sweep or flush makes them wait.
         store = connect(settings)
         self._database = Database(store, threads=3, name="store")
         self._batches = Database(store, threads=1, name="batches")
+        self._deliveries = Database(store, threads=1, name="deliveries")
+        self._words = Database(store, threads=1, name="words")
         self._lease_store = connect(settings, maxPoolSize=2)
         self._background = Background()
         self._clock = WorkingClock()
@@ -74,6 +80,14 @@ class Daemon:
                 command_poll_seconds=settings.command_poll_seconds,
             ),
         )
+        self._inbox = Inbox(self._words, self._metrics)
+        self._dispatcher = Dispatcher(
+            self._hub,
+            self._deliveries,
+            self._inbox,
+            poll_seconds=settings.command_poll_seconds,
+            round_seconds=settings.reconcile_seconds,
+        )
         self._admission = Admission(
             self._hub, self._writer, self._probe, self._database, self._clock, self._background
         )
@@ -87,7 +101,7 @@ class Daemon:
             count_sessions=lambda: len(self._hub.by_session),
             on_enrolled=self._on_enrolled,
         )
-        self._hub.on_session_start.append(self._count_start)
+        self._hub.on_session_start += [self._count_start, self._dispatcher.begin]
         self._hub.on_session_end += [
             self._count_end,
             self._flush.keep_last_heartbeat,
@@ -100,7 +114,8 @@ class Daemon:
     def _count_end(self, _connection: Connection, _end: SessionEnd) -> None:
         self._metrics.sessions_ended += 1
 
-    def _write_end(self, _connection: Connection, end: SessionEnd) -> None:
+    def _write_end(self, connection: Connection, end: SessionEnd) -> None:
+        end = self._dispatcher.release(connection, end)
         if not self._hub.is_stopping:  # a stopping node ends all its sessions in `_retire`
             self._writer.end(end)
 
@@ -127,6 +142,7 @@ class Daemon:
         around = Surroundings(
             answer=handshake.answer,
             release=self._hub.release,
+            take_work_frame=WorkFrames(self._dispatcher, self._inbox).take,
             clock=self._clock,
             metrics=self._metrics,
             background=self._background,
@@ -190,20 +206,26 @@ class Daemon:
         ]
         watch_seconds = min(2.0, settings.lease_seconds / 10)
         self._writing = asyncio.create_task(self._writer.run())
-        self._writing.add_done_callback(self._stop_without_writer)
+        self._keeping = asyncio.create_task(self._inbox.run())
+        for writing in (self._writing, self._keeping):
+            writing.add_done_callback(self._stop_without_writer)
+        dispatching = Loop("dispatcher", settings.command_poll_seconds, self._dispatcher.tick)
+        self._dispatcher.wake = dispatching.wake
         loops = (
             Loop("heartbeat monitor", monitor.seconds, monitor.tick),
             Loop("heartbeat flush", settings.heartbeat_flush_seconds, self._flush.tick),
             Loop("command poll", settings.command_poll_seconds, commands.tick),
             Loop("node monitor", watch_seconds, nodes.tick),
+            Loop("inbox", 1.0, self._inbox.keep_held_alive),
+            dispatching,
             self._reconciling,
         )
         self._tasks = [asyncio.create_task(loop.run()) for loop in loops]
 
     def _stop_without_writer(self, writing: "asyncio.Task[None]") -> None:
-        """End the process when its writer died: supervisord starts a whole one."""
+        """End the process when a writer died: supervisord starts a whole one."""
         if not writing.cancelled() and (error := writing.exception()):
-            log.error("the session writer died", exc_info=error)
+            log.error("a writer died", exc_info=error)
             self._stop.set()
 
     def _on_enrolled(self, node: Node) -> None:
@@ -232,6 +254,7 @@ class Daemon:
                 is_said = await self._fix_reason()
                 writing = [self._flush_last_heartbeats(), self._retire()] if is_said else []
                 await asyncio.gather(self._close_all(), *writing)
+                await self._keep_last_results()
                 await self._background.wait()
         except TimeoutError:
             log.warning("stopped before everything was written; the next sweep ends the rest")
@@ -240,12 +263,18 @@ class Daemon:
         ]
         await asyncio.wait(map(asyncio.ensure_future, closing), timeout=CLOSE_STORES_SECONDS)
         self._database.close()
-        self._batches.close()
+        for threads in (self._batches, self._deliveries, self._words):
+            threads.close()
 
     async def _stop_writing(self) -> None:
         """Let the batch in flight end, and write what waits, so that no claim lands later."""
         self._writer.stop()
         await asyncio.wait([self._writing], timeout=STOP_WRITING_SECONDS)
+
+    async def _keep_last_results(self) -> None:
+        """Store what modules said before their sockets closed."""
+        self._inbox.stop()
+        await asyncio.wait([self._keeping], timeout=STOP_WRITING_SECONDS)
 
     async def _fix_reason(self) -> bool:
         """Announce that this node leaves before a socket closes: a module that comes back takes over.
@@ -269,7 +298,7 @@ class Daemon:
         node = self._hub.node
         assert node is not None
         try:
-            while await self._database.run(retire_node, self._database.store, node):
+            while await self._database.run(retire_node, self._database.store, node, utc_now()):
                 pass
         except DatabaseError as error:
             log.warning("the next sweep ends the sessions", extra={"error": type(error).__name__})

@@ -38,16 +38,22 @@ class Close:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Hand on what a frame says about the module's work."""
+
+    frame: protocol.WorkFrame
+
+
 class Ask(Enum):
     """Ask a silent module whether its program still works."""
 
     ALIVE = auto()
 
 
-Output = Reply | Close | Ask
+Output = Reply | Close | Ask | Hand
 
 CONFIRM: Final = (Reply(protocol.HEARTBEAT_CONFIRM),)
-RECEIVED: Final = (Reply(protocol.RECEIVE_RESULT),)
 NOTHING: Final[tuple[Output, ...]] = ()
 
 
@@ -126,12 +132,12 @@ class SocketSession:
             return self.receive_invalid(frame.problem, now)
         self.last_heartbeat_at = now
         match frame:
+            case protocol.Pong():
+                return NOTHING
             case protocol.Bye(reason, back_by):
                 said = {"bye_reason": reason, "back_by": back_by}
                 return self.close(BYE, {name: text for name, text in said.items() if text})
-            case protocol.Report():
-                return RECEIVED
-        return NOTHING
+        return (Hand(frame),)
 
     def receive_invalid(self, problem: str, now: float) -> Sequence[Output]:
         """Answer what is not a JSON object; close after the twentieth within a minute."""

@@ -9,13 +9,14 @@ from typing import Any
 from shared.domain.actor import MODULE, PLATFORM, Actor
 from shared.domain.closing import OfflineReason
 from shared.domain.execution import Execution, ExecutionStatus, MissReason
-from shared.domain.ids import ExecutionId, ModuleHash, NodeId
+from shared.domain.ids import ExecutionId, MessageId, ModuleHash, NodeId
 from shared.domain.module import Change, Module
 from shared.domain.presence import State
 
 # Why something happened, beside the reasons for going offline.
 OPERATOR = "operator"
 CLOCK_DISTRUSTED, CLOCK_TRUSTED = "clock_distrusted", "clock_trusted"
+SAID_MAX = 2000  # of what a module says besides its results
 TWO_PROGRAMS = "two_programs"  # they use one hash at once, and end each other's sessions in turn
 LATE = "late"  # an execution that succeeded after the time that it was expected by
 WORKERS_AWAY = "away"
@@ -181,6 +182,19 @@ def was_decided(
         reason=OPERATOR,
         actor=actor,
         detail=detail or {},
+    )
+
+
+def was_said(message_id: MessageId, at: datetime, text: str) -> Event:
+    """Return the event of a word about a message that is neither a result nor anything known."""
+    subject = Subject(kind=SubjectKind.MESSAGE, id=message_id)
+    return Event(
+        id=f"{subject}:{at.isoformat()}:said",
+        subject=subject,
+        at=at,
+        what="said",
+        actor=MODULE,
+        detail={"text": text[:SAID_MAX]},
     )
 
 

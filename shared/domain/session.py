@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.domain.actor import PLATFORM, Actor
 from shared.domain.closing import OfflineReason
+from shared.domain.delivery import Tried
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 
 TAKEOVERS_ALLOWED = 3
@@ -72,7 +73,8 @@ class SessionEnd:
     """A session that is over; `raise_epoch` also forbids a rebind of its socket.
 
     A doubtful end is that of a claim of which it is not known whether it was written. With a node,
-    the end spares a session that another node id has rebound since.
+    the end spares a session that another node id has rebound since. `unacknowledged` are the attempts
+    that go back into the module's queue.
     """
 
     module_hash: ModuleHash
@@ -86,6 +88,7 @@ class SessionEnd:
     node: NodeId | None = None
     actor: Actor = PLATFORM
     detail: Mapping[str, Any] = field(default_factory=dict)
+    unacknowledged: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from shared.domain.closing import OfflineReason
 from shared.domain.event import Event, node_changed
 from shared.domain.node import Node
 from shared.domain.session import Session, SessionEnd, SessionRecord
+from shared.services.delivery import release_node
 from shared.services.sessions import end_event, start_events
 from shared.store import Store, batch_timeout
 
@@ -44,13 +45,15 @@ def declare_node_dead(store: Store, node: Node, now: datetime) -> bool:
     return True
 
 
-def sweep(store: Store) -> bool:
+def sweep(store: Store, now: datetime) -> bool:
     """Take some modules of the dead nodes offline; True while work is left."""
-    return any(sweep_node(store, node) for node in store.nodes.all() if node.dead)
+    return any(sweep_node(store, node, now) for node in store.nodes.all() if node.dead)
 
 
-def sweep_node(store: Store, node: Node) -> bool:
+def sweep_node(store: Store, node: Node, now: datetime) -> bool:
     """Take some of a dead node's modules offline as of the end of its lease; its document goes last.
+
+    What it had sent and no module acknowledged goes back into the queues.
 
     Return whether to go on at once: not when no session could be ended. A process that is killed in
     between leaves the work visible to the next sweep.
@@ -59,6 +62,8 @@ def sweep_node(store: Store, node: Node) -> bool:
         records = store.sessions.of_node(node.id, limit=SWEEP_SLICE * SLICES_PER_SWEEP)
     if records:
         return _end_in_slices(store, records, node.offline_reason, node.lease_until) > 0
+    if release_node(store, node.id, now):
+        return True
     # Again, in case the process that wrote this last was killed just after it.
     store.events.record([_end_event_of(node)])
     store.counters.note_registry_change()
@@ -141,8 +146,8 @@ def announce_retirement(store: Store, node: Node, now: datetime) -> None:
         store.events.record([node_changed(node.id, "retired", now, node.offline_reason)])
 
 
-def retire_node(store: Store, node: Node) -> bool:
+def retire_node(store: Store, node: Node, now: datetime) -> bool:
     """Take some of the own node's modules offline, whose end is announced; True while work is left."""
     with batch_timeout():
         stored = store.nodes.get(node.id)
-    return stored is not None and sweep_node(store, stored)
+    return stored is not None and sweep_node(store, stored, now)

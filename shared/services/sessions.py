@@ -21,6 +21,7 @@ from shared.domain.session import (
     SessionStart,
     count_recent_takeovers,
 )
+from shared.services.delivery import requeue
 from shared.store import Store, batch_timeout
 
 
@@ -71,9 +72,16 @@ def write_batch(
             outcomes = _check_landed(store, outcomes)
             accepted = [outcome for outcome in outcomes if outcome.decision is Decision.ACCEPTED]
         _follow_up(store, context, accepted, records)
+        _requeue_unacknowledged(store, [*ends, *superfluous], now)
         if accepted or ends:
             store.counters.note_registry_change()
     return outcomes
+
+
+def _requeue_unacknowledged(store: Store, ends: Iterable[SessionEnd], now: datetime) -> None:
+    """Put back what was sent in sessions that ended; the modules may be on other nodes already."""
+    if tried := [(end.module_hash, one) for end in ends for one in end.unacknowledged]:
+        requeue(store, tried, now)
 
 
 def _find_written(

@@ -15,6 +15,7 @@ from shared.errors import DatabaseUnavailable, SettingsError
 from shared.settings import Settings
 from shared.store.counters import Counters
 from shared.store.deleted_modules import DeletedModules
+from shared.store.deliveries import Deliveries
 from shared.store.dump import Dump
 from shared.store.errors import DatabaseError, is_away
 from shared.store.events import Events
@@ -60,6 +61,7 @@ class Store:
         self.quotas = Quotas(database)
         self.workers = Workers(database)
         self.messages = Messages(database)
+        self.deliveries = Deliveries(database)
         self.results = Results(database)
         self.workflows = Workflows(database)
         self.executions = Executions(database)

@@ -1,6 +1,6 @@
 """The messages: work on its way to modules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -24,9 +24,9 @@ from shared.store.lenient import LONG_AGO, Form
 class Messages:
     """The `messages` collection; every change of a status is guarded by the one before."""
 
-    # What a node has to push, what lies in a module's queue, what is to be given up or purged.
+    # What a node has to push (`queued_at` is when it was addressed to the node), what lies in a module's queue, what is to be given up or purged.
     INDEXES = (
-        IndexModel([("node", ASCENDING), ("status", ASCENDING)]),
+        IndexModel([("node", ASCENDING), ("status", ASCENDING), ("queued_at", ASCENDING)]),
         IndexModel([("module_hash", ASCENDING), ("status", ASCENDING), ("created_at", ASCENDING)]),
         IndexModel([("status", ASCENDING), ("deadline_at", ASCENDING)]),
     )
@@ -86,6 +86,7 @@ def _to_document(message: Message) -> dict[str, Any]:
         "module_hash": message.module_hash,
         "content": message.content,
         "created_at": message.created_at,
+        "queued_at": message.created_at,
         "useful_until": message.useful_until,
         "deadline_at": message.deadline_at,
         "sender": message.sender,
@@ -103,7 +104,7 @@ def _to_document(message: Message) -> dict[str, Any]:
         "ended_at": message.ended_at,
         "cancel_requested_at": message.cancel_requested_at,
         "cancel_requested_by": message.cancel_requested_by,
-        "progress": _progress_document(progress) if progress else None,
+        "progress": progress_document(progress) if progress else None,
         "workflow_id": message.workflow_id,
         "execution_id": message.execution_id,
         "step": message.step,
@@ -113,7 +114,8 @@ def _to_document(message: Message) -> dict[str, Any]:
     }
 
 
-def _progress_document(progress: Progress) -> dict[str, Any]:
+def progress_document(progress: Progress) -> dict[str, Any]:
+    """Return how far a module got, as it is stored."""
     return {"percent": progress.percent, "note": progress.note, "at": progress.at}
 
 
@@ -171,3 +173,8 @@ _FORM = Form(
         "progress": {"percent": None, "note": "", "at": LONG_AGO},
     },
 )
+
+
+def read_without_content(documents: Iterable[Mapping[str, Any]]) -> Iterator[Message]:
+    """Yield the messages of documents that were read without their contents."""
+    return _FORM.read_all({"content": "", **document} for document in documents)

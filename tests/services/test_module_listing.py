@@ -129,7 +129,7 @@ def test_a_module_that_was_lost_before_the_first_flush_was_alive_at_its_connect(
     connected_at = registry.now
     registry.now += timedelta(minutes=5)
     declare_node_dead(registry.store, node, registry.now)
-    while sweep(registry.store):
+    while sweep(registry.store, registry.now):
         pass
     listed = get_module(registry.store, module.module_hash, rules, registry.now)
     assert listed.last_alive_time == connected_at

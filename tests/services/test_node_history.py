@@ -33,7 +33,7 @@ def presence(registry: Registry, module: Module) -> Presence:
 
 
 def sweep_all(registry: Registry) -> None:
-    while sweep(registry.store):
+    while sweep(registry.store, registry.now):
         pass
 
 
@@ -165,7 +165,7 @@ def test_a_node_that_retires_is_not_lost(registry: Registry) -> None:
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     registry.connect(registry.register())
     announce_retirement(registry.store, node, registry.now)
-    while retire_node(registry.store, node):
+    while retire_node(registry.store, node, registry.now):
         pass
     assert happened_to(registry, NODE) == [("enrolled", None), ("retired", "platform_restart")]
 
@@ -177,7 +177,7 @@ def test_a_node_that_was_declared_dead_does_not_retire_afterwards(registry: Regi
     assert declare_node_dead(registry.store, node, registry.now)
     retiring = replace(node, offline_reason=OfflineReason.PLATFORM_RESTART)
     announce_retirement(registry.store, retiring, registry.now)
-    while retire_node(registry.store, retiring):
+    while retire_node(registry.store, retiring, registry.now):
         pass
     assert registry.read(module).offline_reason == "node_lost"
     assert happened_to(registry, NODE) == [("enrolled", None), ("lost", "node_lost")]

@@ -46,7 +46,7 @@ def declare_dead(registry: Registry, node: NodeId = NODE, renewals: int = 1) -> 
 def sweep_all(registry: Registry) -> None:
     """Sweep until nothing is left."""
     for _ in range(50):
-        if not sweep(registry.store):
+        if not sweep(registry.store, registry.now):
             break
     else:
         raise AssertionError("The sweep never ends.")
@@ -64,7 +64,7 @@ def offline_reasons(registry: Registry, modules: list[Module]) -> list[OfflineRe
 def test_living_nodes_are_left_alone(registry: Registry) -> None:
     registry.enrol()
     modules = connect_many(registry, 3)
-    assert not sweep(registry.store)
+    assert not sweep(registry.store, registry.now)
     assert [registry.read(module) for module in modules] == modules
 
 
@@ -72,7 +72,7 @@ def test_a_lease_that_ran_out_is_no_death(registry: Registry) -> None:
     """Only a node that saw the renewals stand still may judge: this reader's clock may be wrong."""
     registry.enrol(lease_seconds=-3600)
     modules = connect_many(registry, 1)
-    assert not sweep(registry.store)
+    assert not sweep(registry.store, registry.now)
     assert [registry.read(module) for module in modules] == modules
 
 
@@ -82,7 +82,7 @@ def test_a_dead_nodes_modules_go_offline_in_slices_and_its_document_last(
     registry.enrol()
     modules = connect_many(registry, 5)
     declare_dead(registry)
-    assert sweep(registry.store)
+    assert sweep(registry.store, registry.now)
     assert len(registry.store.modules.connected()) == 1
     assert [node.id for node in registry.store.nodes.all()] == [NODE]
     sweep_all(registry)
@@ -149,7 +149,7 @@ def test_a_module_that_reconnects_during_a_sweep_stays_online(registry: Registry
         return records
 
     registry.store.sessions.of_node = reconnect_after_the_read
-    sweep(registry.store)
+    sweep(registry.store, registry.now)
     assert registry.read(module).session.node == OTHER
 
 
@@ -162,7 +162,7 @@ def test_a_sweeper_that_is_killed_anywhere_leaves_the_work_to_the_next(
     declare_dead(registry)
     killed = KilledStore(registry.store, calls_survived)
     with pytest.raises(KeyboardInterrupt):
-        while sweep(killed):
+        while sweep(killed, registry.now):
             pass
     sweep_all(registry)
     assert registry.store.nodes.all() == []
@@ -220,7 +220,7 @@ def test_a_sweep_with_nothing_to_do_reads_nothing_but_the_nodes(
     connect_many(registry, 3)
     sent = CommandLog()
     watched = connect(settings, event_listeners=[sent])
-    assert not sweep(watched)
+    assert not sweep(watched, registry.now)
     watched.close()
     assert sent.collections() == ["nodes"]
 
@@ -229,7 +229,7 @@ def test_a_retiring_node_ends_its_sessions_for_the_restart(registry: Registry) -
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     modules = connect_many(registry, 5)
     announce_retirement(registry.store, node, registry.now)
-    while retire_node(registry.store, node):
+    while retire_node(registry.store, node, registry.now):
         pass
     assert offline_reasons(registry, modules) == [OfflineReason.PLATFORM_RESTART] * 5
     assert registry.store.nodes.all() == []
@@ -241,7 +241,7 @@ def test_the_sweep_of_a_node_that_was_killed_while_retiring_keeps_its_reason(
     node = registry.enrol(offline_reason=OfflineReason.PLATFORM_RESTART)
     modules = connect_many(registry, 5)
     announce_retirement(registry.store, node, registry.now)
-    assert retire_node(registry.store, node)
+    assert retire_node(registry.store, node, registry.now)
     sweep_all(registry)
     assert offline_reasons(registry, modules) == [OfflineReason.PLATFORM_RESTART] * 5
 

@@ -13,6 +13,7 @@ from wsd.background import Background
 from wsd.connection import Connection, Surroundings
 from wsd.hub import Hub
 from wsd.metrics import Metrics
+from wsd.protocol import WorkFrame
 from wsd.session import SocketSession
 from wsd.working_clock import WorkingClock
 
@@ -27,9 +28,20 @@ class MemoryTransport(asyncio.Transport):
         self._connection = connection
         self.written = bytearray()
         self.is_cut = False
+        self.is_paused = False
+        self.unread_bytes = 0  # as if the peer had left so much of it
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Take any amount."""
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread_bytes
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
@@ -59,9 +71,11 @@ class HeldSockets:
         self.background = Background()
         self.hub = Hub(takeover_window_seconds=60)
         self.hub.node = make_node()
+        self.hear: Callable[[Connection, WorkFrame], object] = lambda _connection, _frame: None
         self._surroundings = Surroundings(
             answer=_never_asked,
             release=self.hub.release,
+            take_work_frame=lambda connection, frame: self.hear(connection, frame),
             clock=self.clock,
             metrics=self.metrics,
             background=self.background,

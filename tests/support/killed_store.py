@@ -4,6 +4,16 @@ from typing import Any
 
 from shared.store import Store
 
+DELIVERIES = (
+    "mark_sent",
+    "acknowledge",
+    "note_pushed",
+    "requeue",
+    "take_back",
+    "address",
+    "finish",
+)
+
 
 class KilledStore:
     """A store whose user is killed at one of the calls that write."""
@@ -16,6 +26,8 @@ class KilledStore:
         self.counters = Killed(store.counters, self)
         self.node_commands = Killed(store.node_commands, self)
         self.nodes = Killed(store.nodes, self)
+        self.deliveries = Killed(store.deliveries, self)
+        self.results = Killed(store.results, self)
 
     def count_write(self) -> None:
         """Let one write through, or die instead of it."""
@@ -27,7 +39,7 @@ class KilledStore:
 class Killed:
     """One collection of such a store."""
 
-    WRITES = ("record", "write", "note_registry_change", "remove")
+    WRITES = ("record", "write", "note_registry_change", "remove", "insert", *DELIVERIES)
 
     def __init__(self, collection: Any, store: KilledStore) -> None:
         self._collection = collection

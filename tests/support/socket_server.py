@@ -16,6 +16,7 @@ from tests.support.byte_peer import REQUEST, Peer
 from wsd.background import Background
 from wsd.connection import Connection, Surroundings
 from wsd.metrics import Metrics
+from wsd.protocol import WorkFrame
 from wsd.server_protocol import refuse
 from wsd.session import SocketSession
 from wsd.working_clock import WorkingClock
@@ -47,12 +48,14 @@ class Server:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     background: Background = field(default_factory=Background)
     peers: list[Peer] = field(default_factory=list)
+    work_frames: list[WorkFrame] = field(default_factory=list)
 
     def make(self) -> Connection:
         return Connection(
             Surroundings(
                 answer=self.answer,
                 release=self.release,
+                take_work_frame=lambda _connection, frame: self.work_frames.append(frame),
                 clock=WorkingClock(),
                 metrics=Metrics(),
                 background=self.background,

@@ -12,7 +12,8 @@ from shared.domain.closing import (
 )
 from shared.domain.ids import ModuleHash, SessionId
 from tests.support.builders import NOON
-from wsd.session import Ask, Close, Phase, Reply, SilenceRules, SocketSession
+from wsd.protocol import parse
+from wsd.session import Ask, Close, Hand, Phase, Reply, SilenceRules, SocketSession
 
 RULES = SilenceRules(interval_seconds=30, timeout_seconds=90)
 
@@ -29,17 +30,43 @@ def test_a_heartbeat_is_confirmed_and_counts_as_life(session: SocketSession) -> 
     assert session.last_heartbeat_at == 40
 
 
-def test_a_result_is_confirmed_and_counts_as_life(session: SocketSession) -> None:
-    assert session.receive(b'{"status":"success"}', now=40) == (Reply(b"receive result"),)
-    assert session.last_heartbeat_at == 40
-
-
-@pytest.mark.parametrize("frame", [b'{"type":"pong"}', b'{"type":"ack","id":"1"}'])
-def test_a_pong_and_an_ack_count_as_life_and_are_not_answered(
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"type":"hello","acks":true,"in_flight":1000000000}',
+        b'{"type":"ack","id":"1"}',
+        b'{"type":"progress","id":"1","percent":40}',
+        b'{"type":"result","id":"1","status":"success"}',
+        b'{"status":"success"}',
+        b'{"forecast":[1,2,3]}',
+    ],
+)
+def test_a_word_about_work_is_handed_on_and_counts_as_life(
     session: SocketSession, frame: bytes
 ) -> None:
-    assert session.receive(frame, now=40) == ()
+    (handed,) = session.receive(frame, now=40)
+    assert handed == Hand(parse(frame))
     assert session.last_heartbeat_at == 40
+
+
+def test_a_pong_counts_as_life_and_is_not_answered(session: SocketSession) -> None:
+    assert session.receive(b'{"type":"pong"}', now=40) == ()
+    assert session.last_heartbeat_at == 40
+
+
+def test_a_result_that_cannot_be_kept_is_answered_and_is_no_sign_of_life(
+    session: SocketSession,
+) -> None:
+    deep = b'{"type":"result","id":"1","result":%b%b}' % (b"[" * 500, b"]" * 500)
+    (reply,) = session.receive(deep, now=40)
+    assert isinstance(reply, Reply)
+    assert b"The result is nested too deep" in reply.data
+    assert session.last_heartbeat_at == 0
+
+
+def test_no_word_about_work_is_handed_on_after_a_bye(session: SocketSession) -> None:
+    session.receive(b'{"type":"bye"}', now=1)
+    assert session.receive(b'{"type":"result","id":"1"}', now=2) == ()
 
 
 def test_an_invalid_frame_is_answered_and_is_no_sign_of_life(session: SocketSession) -> None:

@@ -43,7 +43,7 @@ class NodeMonitor:
         try:
             if not await self._find_dead():
                 return False
-            return await self._database.run(sweep, self._database.store)
+            return await self._database.run(sweep, self._database.store, utc_now())
         except DatabaseError:
             self._watch.forget()
             raise

@@ -205,7 +205,7 @@ async def test_a_socket_that_expired_while_its_node_got_a_new_id_is_left_to_its_
     assert declared_dead is not None
     registry.store.nodes.declare_dead(NODE, declared_dead.renewals, registry.now)
     expire_modules(registry.store, [registry.read(module)], registry.now, PLATFORM)
-    while sweep(registry.store):
+    while sweep(registry.store, registry.now):
         pass
     node.sockets.hub.become(registry.enrol(NodeId("host-a:10090:2")))
     await node.make_round()

@@ -1,0 +1,200 @@
+"""Messages on their way to modules: what nodes look for and change, in groups."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from shared.domain.delivery import Push, Sent, Tried
+from shared.domain.ids import ExecutionId, MessageId, ModuleHash, NodeId
+from shared.domain.message import OPEN, Message, MessageStatus, Progress
+from shared.store.chunks import chunks
+from shared.store.lenient import LONG_AGO
+from shared.store.messages import progress_document, read_without_content
+
+QUEUED, SENT, ACKED = (
+    MessageStatus.QUEUED.value,
+    MessageStatus.SENT.value,
+    MessageStatus.ACKED.value,
+)
+NO_CONTENT = {"content": 0}
+# Few of them have anything waiting, and only documents found are compared with the list.
+MODULES_PER_CALL = 200
+FOUND_AT_ONCE = 1000
+
+
+class Deliveries:
+    """The `messages` collection as nodes see it; every change of a status is guarded."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["messages"]
+
+    # Looking.
+
+    def queued_lately(
+        self, nodes: Sequence[NodeId], since: datetime, but_not_for: Sequence[ModuleHash]
+    ) -> list[Message]:
+        """Return what was addressed to these node ids since then, except to some modules."""
+        found: list[Message] = []
+        for node in nodes:
+            query: dict[str, Any] = {"node": node, "status": QUEUED, "queued_at": {"$gte": since}}
+            if but_not_for:
+                query["module_hash"] = {"$nin": list(but_not_for)}
+            found += read_without_content(
+                self._collection.find(query, NO_CONTENT).limit(FOUND_AT_ONCE)
+            )
+        return found
+
+    def queued_for(self, hashes: Iterable[ModuleHash]) -> list[Message]:
+        """Return everything that waits for these modules, whatever node it is addressed to."""
+        return [
+            message
+            for part in chunks(hashes, MODULES_PER_CALL)
+            for message in read_without_content(
+                self._collection.find({"module_hash": {"$in": part}, "status": QUEUED}, NO_CONTENT)
+            )
+        ]
+
+    def read(self, ids: Iterable[MessageId]) -> dict[MessageId, Message]:
+        """Return those of these messages that exist, without their contents."""
+        return {
+            message.id: message
+            for part in chunks(ids)
+            for message in read_without_content(
+                self._collection.find({"_id": {"$in": part}}, NO_CONTENT)
+            )
+        }
+
+    def of_execution(self, execution_id: ExecutionId) -> list[Message]:
+        """Return the messages of an execution, whose ids begin with its own."""
+        # "/" follows "." in every order of characters: a range of the primary index.
+        span = {"$gte": f"{execution_id}.", "$lt": f"{execution_id}/"}
+        return list(read_without_content(self._collection.find({"_id": span}, NO_CONTENT)))
+
+    def to_be_cancelled(self, nodes: Sequence[NodeId]) -> list[Message]:
+        """Return what these node ids have sent and an operator wants to be given up."""
+        return [
+            message
+            for node in nodes
+            for status in (SENT, ACKED)
+            for message in read_without_content(
+                self._collection.find(
+                    {"node": node, "status": status, "cancel_requested_at": {"$gt": LONG_AGO}},
+                    NO_CONTENT,
+                )
+            )
+        ]
+
+    def sent_by(self, node: NodeId, limit: int) -> list[Message]:
+        """Return what a node has sent that no module acknowledged or must acknowledge."""
+        query = {"node": node, "status": SENT, "pushed_at": None}
+        return list(read_without_content(self._collection.find(query, NO_CONTENT).limit(limit)))
+
+    def of_nodes_not_among(self, nodes: Sequence[NodeId], limit: int) -> list[Message]:
+        """Return what is queued for, or was sent by, other nodes than these."""
+        found: list[Message] = []
+        for status in (QUEUED, SENT):
+            # With a deadline: what an earlier client was sent waits for nothing.
+            query = {
+                "status": status,
+                "deadline_at": {"$gt": LONG_AGO},
+                "node": {"$nin": [*nodes, None]},
+                "pushed_at": None,
+            }
+            found += read_without_content(self._collection.find(query, NO_CONTENT).limit(limit))
+        return found
+
+    # Changing.
+
+    def mark_sent(self, pushes: Sequence[Push], node: NodeId, push: str, now: datetime) -> None:
+        """Record an attempt of each message that is still where it was, in the name of this push."""
+        groups: dict[Any, list[MessageId]] = defaultdict(list)
+        for one in pushes:
+            groups[(*one.guard, one.deadline(now))].append(one.message.id)
+        for (status, attempt, deadline), ids in groups.items():
+            guard: dict[str, Any] = {"status": status.value}
+            if attempt is not None:
+                guard["attempt"] = attempt
+            change = {"status": SENT, "node": node, "push": push, "sent_at": now}
+            update = {"$set": change | {"deadline_at": deadline}, "$inc": {"attempt": 1}}
+            for part in chunks(ids):
+                self._collection.update_many({"_id": {"$in": part}, **guard}, update)
+
+    def read_sent(self, ids: Iterable[MessageId], push: str) -> list[Sent]:
+        """Return the messages of which this push has recorded the attempt, with their contents."""
+        fields = {"module_hash": 1, "attempt": 1, "content": 1, "sent_at": 1, "push": 1}
+        return [
+            Sent(
+                id=document["_id"],
+                module_hash=document["module_hash"],
+                attempt=document["attempt"],
+                content=document["content"],
+                sent_at=document["sent_at"],
+            )
+            for part in chunks(ids)
+            for document in self._collection.find({"_id": {"$in": part}, "status": SENT}, fields)
+            if document.get("push") == push
+        ]
+
+    def acknowledge(self, tried: Iterable[Tried], now: datetime) -> None:
+        """Note that modules have received these attempts."""
+        self._change(tried, SENT, {"status": ACKED, "acked_at": now})
+
+    def note_pushed(self, tried: Iterable[Tried], now: datetime, *, is_owed: bool) -> None:
+        """Note that clients were sent this that do not acknowledge: no node looks at it any more.
+
+        Unless its execution waits for it (`is_owed`), nothing gives it up.
+        """
+        change: dict[str, Any] = {"pushed_at": now, "node": None}
+        self._change(tried, SENT, change if is_owed else change | {"deadline_at": None})
+
+    def requeue(self, tried: Iterable[Tried], now: datetime) -> None:
+        """Put attempts back into the queue that no module acknowledged; no node has them then."""
+        self._change(tried, SENT, {"status": QUEUED, "node": None, "queued_at": now})
+
+    def take_back(self, ids: Iterable[MessageId], push: str, now: datetime) -> None:
+        """Put back into the queue what a push has marked, if it has; its node keeps it."""
+        for part in chunks(ids):
+            self._collection.update_many(
+                {"_id": {"$in": part}, "status": SENT, "push": push},
+                {"$set": {"status": QUEUED, "queued_at": now}},
+            )
+
+    def address(self, ids: Iterable[MessageId], node: NodeId | None, now: datetime) -> None:
+        """Tell which node holds the sessions of the modules that these wait for."""
+        for part in chunks(ids):
+            self._collection.update_many(
+                {"_id": {"$in": part}, "status": QUEUED},
+                {"$set": {"node": node, "queued_at": now}},
+            )
+
+    def note_progress(
+        self, message_id: MessageId, module_hash: ModuleHash, progress: Progress
+    ) -> None:
+        """Note how far a module got with its own work, while it is open."""
+        self._collection.update_one(
+            {"_id": message_id, "module_hash": module_hash, "status": {"$in": [SENT, ACKED]}},
+            {"$set": {"progress": progress_document(progress)}},
+        )
+
+    def finish(self, ids: Iterable[MessageId], status: MessageStatus, now: datetime) -> None:
+        """End messages whose results are stored."""
+        open_ones = [one.value for one in OPEN]
+        for part in chunks(ids):
+            self._collection.update_many(
+                {"_id": {"$in": part}, "status": {"$in": open_ones}},
+                {"$set": {"status": status.value, "ended_at": now}},
+            )
+
+    def _change(self, tried: Iterable[Tried], status: str, change: Mapping[str, Any]) -> None:
+        by_attempt: dict[int, list[MessageId]] = defaultdict(list)
+        for one in tried:
+            by_attempt[one.attempt].append(one.id)
+        for attempt, ids in by_attempt.items():
+            for part in chunks(ids):
+                self._collection.update_many(
+                    {"_id": {"$in": part}, "status": status, "attempt": attempt},
+                    {"$set": dict(change)},
+                )

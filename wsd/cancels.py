@@ -1,0 +1,77 @@
+"""Has modules give up what an operator cancelled, and ends it when they do not in time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shared.clock import utc_now
+from shared.domain.actor import PLATFORM
+from shared.domain.ids import MessageId, NodeId, SessionId
+from shared.domain.message import EndReason, Message
+from shared.domain.result import ResultStatus, end_of_message
+from wsd.connection import Connection
+from wsd.database import Database
+from wsd.hub import Hub
+from wsd.inbox import Inbox
+from wsd.protocol import encode_cancel
+
+CANCEL_SECONDS = 10.0
+# While this process has sent nothing that is still open, it looks less often.
+IDLE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Cancel:
+    """A message that is being cancelled: when the platform ends it, and which session was told."""
+
+    end_at: float
+    told: SessionId | None = None
+
+
+class Cancels:
+    """The messages of this node that an operator cancelled after they were sent."""
+
+    def __init__(
+        self, hub: Hub, database: Database, inbox: Inbox, monotonic: Callable[[], float]
+    ) -> None:
+        self._hub = hub
+        self._database = database
+        self._inbox = inbox
+        self._monotonic = monotonic
+        self._cancels: dict[MessageId, Cancel] = {}
+        self._looked_at = float("-inf")
+
+    async def tick(self, nodes: Sequence[NodeId]) -> None:
+        """Look for cancelled messages; tell their modules, or end them."""
+        now = self._monotonic()
+        is_busy = any(c.work and c.work.open for c in self._hub.by_module.values())
+        if not is_busy and now < self._looked_at + IDLE_SECONDS:
+            return
+        self._looked_at = now
+        found = await self._database.run(self._database.store.deliveries.to_be_cancelled, nodes)
+        known = self._cancels
+        self._cancels = {
+            m.id: known.get(m.id) or Cancel(end_at=now + CANCEL_SECONDS) for m in found
+        }
+        for message in found:
+            self._go_on(message, self._cancels[message.id], now)
+
+    def _go_on(self, message: Message, cancel: Cancel, now: float) -> None:
+        connection = self._hub.by_module.get(message.module_hash)
+        if now >= cancel.end_at:
+            if connection is not None and connection.work is not None:
+                connection.work.end(message.id)
+            by_platform = message.cancel_requested_by == PLATFORM
+            reason = EndReason.EXECUTION_OVER if by_platform else EndReason.OPERATOR
+            self._inbox.end(end_of_message(message, ResultStatus.CANCELLED, utc_now(), reason))
+        elif connection is not None:
+            _tell(connection, message, cancel)
+
+
+def _tell(connection: Connection, message: Message, cancel: Cancel) -> None:
+    """Tell a client that said hello, once in its session."""
+    session, work = connection.session, connection.work
+    if session is None or work is None or not work.said_hello:
+        return
+    if cancel.told != session.session_id:
+        cancel.told = session.session_id
+        connection.send_now(encode_cancel(message.id))

@@ -1,0 +1,278 @@
+"""Pushes what waits for the modules whose sockets this process holds: write ahead, then push."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from shared.clock import utc_now
+from shared.domain.delivery import Push, Sent, Tried
+from shared.domain.ids import ModuleHash, NodeId
+from shared.domain.message import EndReason, Message
+from shared.domain.result import ResultStatus, end_of_message
+from shared.domain.session import SessionEnd
+from shared.services.delivery import record_attempts, undo_attempts
+from shared.store.errors import DatabaseError
+from wsd.cancels import Cancels
+from wsd.connection import Connection
+from wsd.database import Database
+from wsd.hub import Hub
+from wsd.inbox import Inbox
+from wsd.protocol import Hello, encode_work
+from wsd.work import HELLO_SECONDS, SessionWork, is_out_of_tries
+
+MODULES_AT_ONCE = 1000
+PUSHES_AT_ONCE = 500
+# What has not been written to a socket yet before it gets more work.
+OUTBOX_ENOUGH_BYTES = 512 * 1024
+# A module with so much in memory is left out of the polls; its queue is read again when it is short.
+LONG_QUEUE = 20
+# A sender stores a message a moment after it has read the clock, which may be another machine's.
+LATELY = timedelta(seconds=5)
+LATELY_BY_ANY_CLOCK = timedelta(seconds=60)
+WIDE_POLL_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaving:
+    """A message whose attempt is being recorded, and the socket that it is for."""
+
+    push: Push
+    connection: Connection
+    work: SessionWork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubtful:
+    """Attempts that may have been recorded or not: their batch failed."""
+
+    push: str
+    pushes: tuple[Push, ...]
+
+
+class Dispatcher:
+    """Knows what waits for the modules held here, and sends it as their clients can take it."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        database: Database,
+        inbox: Inbox,
+        *,
+        poll_seconds: float,
+        round_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hub = hub
+        self._database = database
+        self._deliveries = database.store.deliveries
+        self._inbox = inbox
+        self._cancels = Cancels(hub, database, inbox, monotonic)
+        self._monotonic = monotonic
+        self._poll_seconds = poll_seconds
+        self._round_seconds = round_seconds
+        self.wake: Callable[[], object] = lambda: None
+        self._unread: dict[ModuleHash, None] = {}  # whose queues are to be read
+        self._working: set[Connection] = set()
+        self._ready: set[Connection] = set()
+        self._doubtful: list[Doubtful] = []
+        self._has_news = True
+        self._polled_at = self._widely_polled_at = self._round_at = float("-inf")
+        self._asked_at: datetime | None = None
+
+    # What sockets and the change stream tell.
+
+    def begin(self, connection: Connection) -> None:
+        """Read the queue of a module that has connected."""
+        assert connection.session is not None
+        self._unread[connection.session.module_hash] = None
+        self.wake()
+
+    def release(self, connection: Connection, end: SessionEnd) -> SessionEnd:
+        """Forget a session's work; return its end with what goes back into the queue."""
+        work, connection.work = connection.work, None
+        self._working.discard(connection)
+        self._ready.discard(connection)
+        return replace(end, unacknowledged=work.unacknowledged()) if work else end
+
+    def hear_hello(self, connection: Connection, hello: Hello) -> None:
+        """Learn what a client can; it may get its work now."""
+        self._work_of(connection).hear_hello(hello, self._monotonic())
+        self.look_at(connection)
+
+    def look_at(self, connection: Connection) -> None:
+        """Push more to a socket that may have room."""
+        if connection.work is not None and connection.work.waiting:
+            self._ready.add(connection)
+            self.wake()
+
+    def hear_news(self) -> None:
+        """Look at once for what was queued: the change stream saw something."""
+        self._has_news = True
+        self.wake()
+
+    def _work_of(self, connection: Connection) -> SessionWork:
+        if connection.work is None:
+            connection.work = SessionWork(self._monotonic())
+            self._working.add(connection)
+        return connection.work
+
+    # What the loop does.
+
+    async def tick(self) -> bool:
+        """Read what is new, record attempts, send them; True while work is left."""
+        if self._hub.node is None or self._hub.is_stopping:
+            return False
+        node, now = self._hub.node_id, self._monotonic()
+        if self._doubtful:
+            await self._undo_doubtful()
+        if now >= self._round_at + self._round_seconds:
+            self._round_at = now
+            self._unread |= dict.fromkeys(self._hub.by_module)
+        if self._unread:
+            await self._read_queues()
+        overdue: list[Leaving] = []
+        if is_due := now >= self._polled_at + self._poll_seconds:
+            self._polled_at = now
+            self._ready |= {c for c in self._working if c.work and c.work.waiting}
+            overdue = self._find_overdue(now)
+            await self._cancels.tick((node, *self._hub.former_ids))
+        if is_due or self._has_news:
+            await self._poll((node, *self._hub.former_ids), now)
+        if leaving := overdue + self._choose(now):
+            await self._push(leaving, node)
+        return bool(self._ready or self._unread or self._has_news)
+
+    async def _read_queues(self) -> None:
+        """Read the queues of modules that have connected, or whose queue was left out of polls."""
+        hashes = list(islice(self._unread, MODULES_AT_ONCE))
+        found = await self._database.run(self._deliveries.queued_for, hashes)
+        for module_hash in hashes:
+            self._unread.pop(module_hash, None)
+        self._enqueue(found)
+
+    async def _poll(self, nodes: tuple[NodeId, ...], now: float) -> None:
+        """Read what was addressed to this node lately."""
+        self._has_news = False
+        asked_at = utc_now()
+        is_wide = now >= self._widely_polled_at + WIDE_POLL_SECONDS
+        margin = LATELY_BY_ANY_CLOCK if is_wide else LATELY
+        since = min(self._asked_at or asked_at, asked_at) - margin
+        long_queues = [
+            connection.session.module_hash
+            for connection in self._working
+            if connection.session and connection.work and len(connection.work.waiting) >= LONG_QUEUE
+        ]
+        try:
+            found = await self._database.run(
+                self._deliveries.queued_lately, nodes, since, long_queues
+            )
+        except DatabaseError:
+            self._has_news = True
+            raise
+        self._asked_at = asked_at
+        if is_wide:
+            self._widely_polled_at = now
+        self._enqueue(found)
+
+    def _enqueue(self, messages: Iterable[Message]) -> None:
+        by_module: dict[ModuleHash, list[Message]] = {}
+        for message in messages:
+            by_module.setdefault(message.module_hash, []).append(message)
+        for module_hash, some in by_module.items():
+            connection = self._hub.by_module.get(module_hash)
+            if connection is None or not connection.is_open():
+                continue  # it reads its queue when it has connected
+            is_new = connection.work is None
+            self._work_of(connection).enqueue(some)
+            self._ready.add(connection)
+            if is_new:
+                asyncio.get_running_loop().call_later(HELLO_SECONDS, self.look_at, connection)
+
+    def _choose(self, now: float) -> list[Leaving]:
+        """Choose what may be sent now; a socket stays ready while more of its queue may follow."""
+        leaving: list[Leaving] = []
+        at = utc_now()
+        for connection in list(self._ready):
+            if len(leaving) >= PUSHES_AT_ONCE:
+                break
+            work = connection.work
+            self._ready.discard(connection)
+            if work is None or connection.outbox_bytes() > OUTBOX_ENOUGH_BYTES:
+                continue  # the next poll looks at it again
+            was_long = len(work.waiting) >= LONG_QUEUE
+            taken = work.take(now, at)
+            leaving += [
+                Leaving(push=Push(message=message), connection=connection, work=work)
+                for message in taken
+            ]
+            if was_long and len(work.waiting) < LONG_QUEUE and connection.session:
+                self._unread[connection.session.module_hash] = None
+            if taken and work.waiting and not work.is_full:
+                self._ready.add(connection)
+        return leaving
+
+    def _find_overdue(self, now: float) -> list[Leaving]:
+        """Return what no module acknowledged in time; end what was pushed often enough."""
+        leaving = []
+        for connection in self._working:
+            work = connection.work
+            for one in work.overdue(now) if work else ():
+                assert work is not None
+                if is_out_of_tries(one):
+                    work.end(one.message.id)
+                    self._inbox.end(
+                        end_of_message(one.message, ResultStatus.DEAD, utc_now(), EndReason.NO_ACK)
+                    )
+                    self._ready.add(connection)
+                else:
+                    push = Push(message=one.message, is_again=True)
+                    leaving.append(Leaving(push=push, connection=connection, work=work))
+        return leaving
+
+    async def _push(self, leaving: list[Leaving], node: NodeId) -> None:
+        push = uuid.uuid4().hex
+        pushes = tuple(one.push for one in leaving)
+        try:
+            recorded = await self._database.run(
+                record_attempts, self._database.store, pushes, node, push, utc_now()
+            )
+        except Exception:
+            self._doubtful.append(Doubtful(push=push, pushes=pushes))
+            for one in leaving:
+                one.work.note_not_sent(one.push.message.id)
+            raise
+        sent = {one.id: one for one in recorded}
+        for one in leaving:
+            self._send(one, sent.get(one.push.message.id))
+
+    def _send(self, leaving: Leaving, sent: Sent | None) -> None:
+        """Write a recorded attempt to its socket, or take it back when the socket is gone."""
+        connection, work = leaving.connection, leaving.work
+        if sent is None:
+            work.note_not_sent(leaving.push.message.id)
+            return
+        tried = Tried(id=sent.id, attempt=sent.attempt)
+        if connection.work is not work or not connection.is_open():
+            self._inbox.requeue(sent.module_hash, tried)
+            return
+        work.note_sent(sent.id, sent.attempt, sent.sent_at, self._monotonic())
+        connection.send_work(encode_work(sent.id, sent.attempt, sent.content))
+        if not work.acks:
+            is_owed = leaving.push.message.execution_id is not None
+            self._inbox.note_pushed(tried, is_owed=is_owed)
+
+    async def _undo_doubtful(self) -> None:
+        """Put back what a failed batch may have marked, and read those queues again."""
+        for doubtful in list(self._doubtful):
+            await self._database.run(
+                undo_attempts, self._database.store, doubtful.pushes, doubtful.push, utc_now()
+            )
+            self._doubtful.remove(doubtful)
+            self._unread |= {one.message.module_hash: None for one in doubtful.pushes}

@@ -1,0 +1,236 @@
+"""What modules say about their work, collected and written in batches; answered once it is stored."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from shared.clock import utc_now
+from shared.domain.delivery import Tried
+from shared.domain.event import Event
+from shared.domain.ids import MessageId, ModuleHash
+from shared.domain.message import Message, Progress
+from shared.domain.result import Result
+from shared.services.delivery import requeue
+from shared.services.ending import end_messages
+from shared.services.result_recording import ModuleResult, record_results
+from wsd.batch_writer import BatchWriter
+from wsd.connection import Connection
+from wsd.database import Database
+from wsd.metrics import Metrics
+from wsd.protocol import RECEIVE_RESULT, encode_error
+
+MIB = 2**20
+# What waits of one socket before its reading is paused, and of all sockets.
+SHARE_BYTES = 4 * MIB
+INBOX_BYTES = 64 * MIB
+BATCH_BYTES = 8 * MIB
+# A stored document is at most 16 MB.
+RESULT_MAX_BYTES = 15 * MIB
+ROUGH_BYTES = 500  # of what a result takes beside its content
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, kw_only=True)
+class WaitingResult:
+    """A result, and the socket that wants to hear that it is stored."""
+
+    connection: Connection
+    said: ModuleResult
+    name: str
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return ROUGH_BYTES + len(self.said.content or "") + len(self.said.error or "")
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """What is written together; all but the results are a few grouped updates."""
+
+    results: list[WaitingResult] = field(default_factory=list)
+    ends: list[Result] = field(default_factory=list)
+    acks: list[Tried] = field(default_factory=list)
+    pushed: list[Tried] = field(default_factory=list)
+    owed: list[Tried] = field(default_factory=list)
+    lost: list[tuple[ModuleHash, Tried]] = field(default_factory=list)
+    progress: dict[tuple[MessageId, ModuleHash], Progress] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in vars(self).values())
+
+    def take_rest_of(self, other: "Batch") -> None:
+        """Take over everything but the results."""
+        for name in ("ends", "acks", "pushed", "owed", "lost", "events"):
+            getattr(self, name).extend(getattr(other, name))
+        self.progress = other.progress | self.progress
+
+
+class Inbox:
+    """Collects what is to be written about messages; a batch that failed waits again.
+
+    `on_full` and `on_room` are called for a socket whose reading is to be paused, or to go on.
+    """
+
+    def __init__(self, database: Database, metrics: Metrics) -> None:
+        self._store = database.store
+        self._waiting = Batch()
+        self._bytes_of: Counter[Connection] = Counter()
+        self._bytes = 0
+        self._held: set[Connection] = set()
+        self._batches: BatchWriter[Batch, list[Message | None]] = BatchWriter(
+            database, self, metrics
+        )
+        self.run = self._batches.run
+        self.stop = self._batches.stop
+        self.write_one_batch = self._batches.write_one_batch
+        self.on_stored: list[Callable[[ModuleHash], object]] = []
+
+    # What sockets and the dispatcher bring.
+
+    def take_result(self, connection: Connection, said: ModuleResult, name: str) -> None:
+        """Take a result; its socket hears of it once it is stored."""
+        waiting = WaitingResult(connection=connection, said=said, name=name)
+        if waiting.size > RESULT_MAX_BYTES:
+            problem = f"The result of {name!r} is larger than {RESULT_MAX_BYTES // MIB} MiB."
+            connection.send_now(encode_error(problem))
+            return
+        self._waiting.results.append(waiting)
+        self._bytes += waiting.size
+        self._bytes_of[connection] += waiting.size
+        if self._bytes_of[connection] > SHARE_BYTES or self._bytes > INBOX_BYTES:
+            self._held.add(connection)
+            connection.hold_reading()
+        self._batches.notify()
+
+    def acknowledge(self, tried: Tried) -> None:
+        """Note that a module has received an attempt."""
+        self._waiting.acks.append(tried)
+        self._batches.notify()
+
+    def note_pushed(self, tried: Tried, *, is_owed: bool) -> None:
+        """Note that a client was sent an attempt that does not acknowledge."""
+        (self._waiting.owed if is_owed else self._waiting.pushed).append(tried)
+        self._batches.notify()
+
+    def note_progress(
+        self, message_id: MessageId, module_hash: ModuleHash, progress: Progress
+    ) -> None:
+        """Note how far a module got; only the latest word counts."""
+        self._waiting.progress[message_id, module_hash] = progress
+        self._batches.notify()
+
+    def end(self, result: Result) -> None:
+        """End a message in the platform's name."""
+        self._waiting.ends.append(result)
+        self._batches.notify()
+
+    def requeue(self, module_hash: ModuleHash, tried: Tried) -> None:
+        """Put an attempt back into the queue that did not reach the socket."""
+        self._waiting.lost.append((module_hash, tried))
+        self._batches.notify()
+
+    def record(self, event: Event) -> None:
+        """Record an event."""
+        self._waiting.events.append(event)
+        self._batches.notify()
+
+    async def keep_held_alive(self) -> bool:
+        """Count a socket as alive that was not read because of what it has sent already."""
+        for connection in self._held:
+            connection.note_life()
+        return False
+
+    # What the batch writer asks for.
+
+    def count_waiting(self) -> int:
+        """Return how much waits to be written."""
+        return len(self._waiting)
+
+    @staticmethod
+    def size_of(batch: Batch) -> int:
+        """Return how much a batch holds."""
+        return len(batch)
+
+    def take(self, limit: int) -> Batch | None:
+        """Take the oldest results, by number and bytes, and everything that is written in groups."""
+        waiting = self._waiting
+        sizes = accumulate(one.size for one in waiting.results[:limit])
+        count = 1 + sum(size <= BATCH_BYTES for size in sizes)
+        batch = Batch(results=waiting.results[:count])
+        batch.take_rest_of(waiting)
+        self._waiting = Batch(results=waiting.results[count:])
+        return batch if len(batch) else None
+
+    def write(self, batch: Batch) -> list[Message | None]:
+        """Write a batch; runs in a thread."""
+        store, now = self._store, utc_now()
+        messages = record_results(store, [one.said for one in batch.results], now)
+        ended = {message.id for message in messages if message is not None}
+        if batch.ends:
+            ended |= end_messages(store, batch.ends, now).keys()
+        deliveries = store.deliveries
+        # What came together with its result needs no acknowledgement.
+        deliveries.acknowledge([one for one in batch.acks if one.id not in ended], now)
+        for tried, is_owed in ((batch.pushed, False), (batch.owed, True)):
+            deliveries.note_pushed([t for t in tried if t.id not in ended], now, is_owed=is_owed)
+        if batch.lost:
+            requeue(store, batch.lost, now)
+        for (message_id, module_hash), progress in batch.progress.items():
+            if message_id not in ended:
+                deliveries.note_progress(message_id, module_hash, progress)
+        store.events.record(batch.events)
+        return messages
+
+    def settle(self, batch: Batch, result: list[Message | None]) -> None:
+        """Tell the sockets that their results are stored, or that it was not their work."""
+        for waiting, message in zip(batch.results, result, strict=True):
+            self._let_go(waiting)
+            if message is None:
+                problem = f"No message {waiting.name!r} was sent to this module: not stored."
+                waiting.connection.send_now(encode_error(problem))
+                continue
+            waiting.connection.send_now(RECEIVE_RESULT)
+            for call in self.on_stored:
+                call(message.module_hash)
+
+    def fail(self, batch: Batch) -> None:
+        """Let everything wait again: each of these writes may be repeated."""
+        batch.results += self._waiting.results
+        batch.take_rest_of(self._waiting)
+        self._waiting = batch
+
+    @staticmethod
+    def split(batch: Batch) -> list[Batch]:
+        """Return everything in a batch as batches of one."""
+        parts: list[Batch] = []
+        for name, found in vars(batch).items():
+            items = found.items() if isinstance(found, dict) else found
+            for one in items:
+                parts.append(Batch())
+                setattr(parts[-1], name, dict([one]) if isinstance(found, dict) else [one])
+        return parts
+
+    def drop(self, batch: Batch, error: Exception) -> None:
+        """Give up what the database refuses for good; the module may send its result otherwise."""
+        log.error("a word about work is given up", extra={"error": type(error).__name__})
+        for waiting in batch.results:
+            self._let_go(waiting)
+            problem = f"The result of {waiting.name!r} cannot be stored."
+            waiting.connection.send_now(encode_error(problem))
+
+    def _let_go(self, waiting: WaitingResult) -> None:
+        """Count a result out, and let a socket be read again whose share has room."""
+        connection = waiting.connection
+        self._bytes -= waiting.size
+        self._bytes_of[connection] -= waiting.size
+        if self._bytes_of[connection] <= 0:
+            del self._bytes_of[connection]
+        has_room = self._bytes <= INBOX_BYTES / 2 and self._bytes_of[connection] <= SHARE_BYTES / 2
+        if has_room and connection in self._held:
+            self._held.discard(connection)
+            connection.release_reading()

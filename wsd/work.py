@@ -1,0 +1,160 @@
+"""What one session knows of its work: what waits, what was sent, and what is due for another try."""
+
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.domain.delivery import Tried
+from shared.domain.ids import ExecutionId, MessageId
+from shared.domain.message import ACK_SECONDS, ATTEMPTS_ALLOWED, QUEUE_MAX, Message
+from wsd.protocol import Hello, WorkName
+
+# A client that has said nothing yet is taken for an earlier one after this time.
+HELLO_SECONDS = 0.5
+# What is pushed to one socket before the others have their turn.
+PUSHED_AT_ONCE = 50
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenMessage:
+    """A message that was sent in this session and has no result yet; times are monotonic."""
+
+    message: Message
+    pushed_at: float
+    expects_ack: bool
+    tries: int = 1
+    is_acked: bool = False
+
+    @property
+    def tried(self) -> Tried:
+        """Return the attempt that it is in."""
+        return Tried(id=self.message.id, attempt=self.message.attempt)
+
+
+class SessionWork:
+    """One session's work.
+
+    A client that says hello tells what it can; one that acknowledges without a hello has shown it.
+    All others are earlier clients: each message is sent once, and none waits for another.
+    """
+
+    __slots__ = ("_leaving", "_limit", "acks", "open", "said_hello", "starts_at", "waiting")
+
+    def __init__(self, now: float) -> None:
+        self.starts_at = now + HELLO_SECONDS
+        self.said_hello = False
+        self.acks = False
+        self._limit = 1
+        self.waiting: list[Message] = []
+        self._leaving: dict[MessageId, Message] = {}  # their attempts are being recorded
+        self.open: dict[MessageId, OpenMessage] = {}
+
+    def hear_hello(self, hello: Hello, now: float) -> None:
+        """Learn what the client can."""
+        self.said_hello = True
+        self.acks = hello.acks
+        self._limit = max(1, min(hello.in_flight, QUEUE_MAX))
+        self.starts_at = min(self.starts_at, now)
+
+    def enqueue(self, messages: Iterable[Message]) -> None:
+        """Take in what waits for the module, unless it is known; most urgent first, then oldest."""
+        known = {message.id for message in self.waiting} | self._leaving.keys() | self.open.keys()
+        for message in messages:
+            if message.id not in known:
+                insort(self.waiting, message, key=_urgency)
+
+    def take(self, now: float, at: datetime) -> list[Message]:
+        """Take what may be sent now, whose attempt is then to be recorded."""
+        if now < self.starts_at or not self.waiting:
+            return []
+        room = PUSHED_AT_ONCE - len(self._leaving)
+        if self.acks:
+            busy = sum(one.expects_ack for one in self.open.values()) + len(self._leaving)
+            room = min(room, self._limit - busy)
+        taken, self.waiting = self.waiting[: max(0, room)], self.waiting[max(0, room) :]
+        useful = [message for message in taken if message.useful_until > at]
+        self._leaving |= {message.id: message for message in useful}
+        return useful
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether nothing more may be sent before a result comes."""
+        busy = sum(one.expects_ack for one in self.open.values()) + len(self._leaving)
+        return self.acks and busy >= self._limit
+
+    def note_sent(self, message_id: MessageId, attempt: int, sent_at: datetime, now: float) -> None:
+        """Note that the frame of an attempt went out."""
+        if (again := self.open.get(message_id)) is not None:
+            again.message = replace(again.message, attempt=attempt, sent_at=sent_at)
+            again.pushed_at, again.tries = now, again.tries + 1
+        elif (message := self._leaving.pop(message_id, None)) is not None:
+            message = replace(message, attempt=attempt, sent_at=sent_at)
+            self._forget_oldest()
+            self.open[message_id] = OpenMessage(
+                message=message, pushed_at=now, expects_ack=self.acks
+            )
+
+    def note_not_sent(self, message_id: MessageId) -> None:
+        """Note that a message is not to be sent any more: another process was first."""
+        self._leaving.pop(message_id, None)
+        self.open.pop(message_id, None)
+
+    def put_back(self, message_ids: Iterable[MessageId]) -> None:
+        """Let messages wait again whose attempts may not have been recorded."""
+        for message_id in message_ids:
+            if (message := self._leaving.pop(message_id, None)) is not None:
+                insort(self.waiting, message, key=_urgency)
+
+    def find(self, name: WorkName) -> OpenMessage | None:
+        """Return the open message that a frame names; without a name, the only one."""
+        if name.id:
+            return self.open.get(MessageId(name.id))
+        if name.execution_id:
+            wanted = ExecutionId(name.execution_id)
+            of_execution = (o for o in self.open.values() if o.message.execution_id == wanted)
+            return max(of_execution, key=lambda one: one.pushed_at, default=None)
+        return next(iter(self.open.values())) if len(self.open) == 1 else None
+
+    def acknowledge(self, message_id: MessageId) -> bool:
+        """Note that the module has an open message; False when it said so before."""
+        one = self.open[message_id]
+        is_first = not one.is_acked
+        self.acks = one.is_acked = one.expects_ack = True
+        return is_first
+
+    def end(self, message_id: MessageId) -> None:
+        """Note that a message has its result."""
+        self.open.pop(message_id, None)
+
+    def overdue(self, now: float) -> list[OpenMessage]:
+        """Return what should have been acknowledged by now."""
+        return [
+            one
+            for one in self.open.values()
+            if one.expects_ack and not one.is_acked and one.pushed_at + ACK_SECONDS <= now
+        ]
+
+    def unacknowledged(self) -> tuple[Tried, ...]:
+        """Return the attempts that the module may never have received."""
+        return tuple(one.tried for one in self.open.values() if self._may_be_lost(one))
+
+    @staticmethod
+    def _may_be_lost(one: OpenMessage) -> bool:
+        return one.expects_ack and not one.is_acked
+
+    def _forget_oldest(self) -> None:
+        """Keep the memory of what earlier clients were sent, and never answer, small."""
+        if len(self.open) >= QUEUE_MAX:
+            finals = (mid for mid, one in self.open.items() if not one.expects_ack)
+            if (oldest := next(finals, None)) is not None:
+                del self.open[oldest]
+
+
+def is_out_of_tries(one: OpenMessage) -> bool:
+    """Return whether a message was pushed as often as allowed in this session."""
+    return one.tries >= ATTEMPTS_ALLOWED
+
+
+def _urgency(message: Message) -> tuple[int, datetime, str]:
+    return -message.priority, message.created_at, message.id
