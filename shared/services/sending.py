@@ -1,20 +1,163 @@
-"""Work is accepted: messages are stored, and addressed to the nodes that hold their modules."""
+"""Work is accepted: messages are stored, and addressed to the nodes that hold their modules.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+The sender reads the sessions before it stores messages, and again afterwards. A session that began
+in between either finds the messages when it asks for its queue, or is found by that second look,
+which then addresses them anew. A module that is gone by then ends its messages.
+"""
 
-from shared.domain.ids import ModuleHash, NodeId
-from shared.domain.message import Message
+import secrets
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.domain.draft import Draft
+from shared.domain.ids import MessageId, ModuleHash, NodeId
+from shared.domain.message import QUEUE_MAX, EndReason, Message, MessageStatus
+from shared.domain.module import Module
+from shared.domain.node import NO_GRACE, LeaseGrace
+from shared.domain.result import ResultStatus, end_of_message
+from shared.domain.routing import Choice
+from shared.errors import Conflict, NotFound, PlatformError, QueueFull
+from shared.services.queue_room import QueueRoom
+from shared.services.routing import Router
 from shared.store import Store
+
+FULL_RETRY_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A message that was accepted, now or before; no module is one that is deleted since.
+
+    The node of a module that is online pushes it at once, unless the module has enough to do.
+    """
+
+    message: Message
+    module: Module | None
+    is_online: bool
+    is_duplicate: bool
+
+
+class MessageSender:
+    """Accepts messages, for all threads of a process, a batch at a time."""
+
+    def __init__(self, router: Router, room: QueueRoom, grace: LeaseGrace = NO_GRACE) -> None:
+        self._router = router
+        self._room = room
+        self._grace = grace
+
+    def send(
+        self, store: Store, drafts: Sequence[Draft], now: datetime
+    ) -> list[Sent | PlatformError]:
+        """Accept work; return for each draft what was sent, or why it was refused.
+
+        A message whose id exists is not sent again, whatever became of its module meanwhile. A kill
+        leaves some of the messages or none: callers that give ids may simply ask again.
+        """
+        batch = _Batch(store, drafts, now)
+        self._choose(batch)
+        batch.make_messages()
+        self._refuse_beyond_room(batch)
+        batch.store_new()
+        return batch.answer(self._grace.judge(store.nodes.all(), now).alive)
+
+    def _choose(self, batch: "_Batch") -> None:
+        for message_id, draft in batch.wanted.items():
+            if draft.module_hash is None:
+                choice = self._router.choose_of_kind(
+                    batch.store, draft.mission_kind, batch.now, fallback=draft.fallback
+                )
+            elif draft.fallback:
+                hashes = (draft.module_hash, *draft.fallback)
+                choice = self._router.choose_in_order(batch.store, hashes, batch.now)
+            else:
+                choice = Choice(module_hash=draft.module_hash, because="")
+            if choice is not None:
+                batch.choices[message_id] = choice
+            else:
+                batch.refused[message_id] = _none_left(draft)
+
+    def _refuse_beyond_room(self, batch: "_Batch") -> None:
+        """Refuse the messages that do not fit into the queues of their modules."""
+        numbers = Counter(message.module_hash for message in batch.messages.values())
+        for module_hash, wanted in numbers.items():
+            room = self._room.take(batch.store, module_hash, wanted)
+            ids = [m.id for m in batch.messages.values() if m.module_hash == module_hash]
+            for message_id in ids[room:]:
+                del batch.messages[message_id]
+                batch.refused[message_id] = _full(batch.modules[module_hash])
+
+
+class _Batch:
+    """Drafts on their way to be messages; each id is wanted, refused, or stored."""
+
+    def __init__(self, store: Store, drafts: Sequence[Draft], now: datetime) -> None:
+        self.store = store
+        self.now = now
+        self.asked = [(d.message_id or _make_id(now, n), d) for n, d in enumerate(drafts)]
+        self.stored = store.messages.read({d.message_id for d in drafts if d.message_id})
+        self.wanted: dict[MessageId, Draft] = {}
+        for message_id, draft in self.asked:
+            if message_id not in self.stored:
+                self.wanted.setdefault(message_id, draft)
+        self.choices: dict[MessageId, Choice] = {}
+        self.messages: dict[MessageId, Message] = {}
+        self.refused: dict[MessageId, PlatformError] = {}
+        self.modules: dict[ModuleHash, Module] = {}
+
+    def make_messages(self) -> None:
+        """Make the messages of what was chosen; refuse those whose module takes none."""
+        self.modules = _read_modules(self.store, (c.module_hash for c in self.choices.values()))
+        for message_id, choice in self.choices.items():
+            module = self.modules.get(choice.module_hash)
+            if module is None:
+                self.refused[message_id] = _unknown(choice.module_hash)
+            elif not module.enabled:
+                self.refused[message_id] = _disabled(module)
+            else:
+                draft = self.wanted[message_id]
+                self.messages[message_id] = draft.make(message_id, module, choice, self.now)
+
+    def store_new(self) -> None:
+        """Store the messages; another process may have stored some of them first."""
+        known = {m.module_hash: m.node for m in self.messages.values()}
+        existed = self.store.messages.add(list(self.messages.values()))
+        for message_id in existed:
+            del self.messages[message_id]
+        self.stored |= self.store.messages.read(existed)
+        hashes = {message.module_hash for message in self.stored.values()}
+        self.modules = _read_modules(self.store, {*known, *hashes})
+        _address_moved(self.store, known, _nodes_of(self.modules.values()))
+        gone = [m for m in self.messages.values() if m.module_hash not in self.modules]
+        _end_of_unknown(self.store, gone, self.now)
+        self.refused |= {message.id: _unknown(message.module_hash) for message in gone}
+
+    def answer(self, alive: Collection[NodeId]) -> list[Sent | PlatformError]:
+        """Return for each draft what was sent, or why it was refused."""
+        new = set(self.messages)
+        known = self.stored | self.messages
+        answers: list[Sent | PlatformError] = []
+        for message_id, draft in self.asked:
+            if message_id in self.refused:
+                answers.append(self.refused[message_id])
+                continue
+            message = known[message_id]
+            module = self.modules.get(message.module_hash)
+            session = module.session if module else None
+            sent = Sent(
+                message=message,
+                module=module,
+                is_online=session is not None and session.node in alive,
+                is_duplicate=message_id not in new,
+            )
+            new.discard(message_id)
+            answers.append(sent if draft.is_of(message) else _another(message_id))
+        return answers
 
 
 def queue_messages(store: Store, messages: Sequence[Message]) -> int:
-    """Store messages that do not exist yet; return how many those were.
-
-    Each is addressed to the node of its module's session as it was read before. A session that
-    began in between either finds the message when it asks for its queue, or is found here, by
-    reading the sessions once more.
-    """
+    """Store messages that do not exist yet, addressed; return how many those were."""
     hashes = {message.module_hash for message in messages}
     nodes = read_nodes(store, hashes)
     addressed = [replace(message, node=nodes.get(message.module_hash)) for message in messages]
@@ -30,13 +173,70 @@ def read_nodes(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, N
 
 
 def address_queues(
-    store: Store, hashes: Iterable[ModuleHash], known: dict[ModuleHash, NodeId | None]
+    store: Store, hashes: Iterable[ModuleHash], known: Mapping[ModuleHash, NodeId | None]
 ) -> None:
     """Address what waits for modules whose sessions have moved since they were read."""
-    now = read_nodes(store, hashes)
+    hashes = set(hashes)
+    _address_moved(store, {key: known.get(key) for key in hashes}, read_nodes(store, hashes))
+
+
+def _read_modules(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, Module]:
+    return {module.module_hash: module for module in store.modules.brief(set(hashes))}
+
+
+def _nodes_of(modules: Iterable[Module]) -> dict[ModuleHash, NodeId | None]:
+    return {m.module_hash: m.session.node if m.session else None for m in modules}
+
+
+def _address_moved(
+    store: Store,
+    before: Mapping[ModuleHash, NodeId | None],
+    now: Mapping[ModuleHash, NodeId | None],
+) -> None:
+    """Address what waits for modules whose sessions have moved since they were read."""
     moved: dict[NodeId | None, list[ModuleHash]] = {}
     for module_hash, node in now.items():
-        if known.get(module_hash) != node:
+        if module_hash in before and before[module_hash] != node:
             moved.setdefault(node, []).append(module_hash)
     for node, some in moved.items():
         store.messages.address(some, node)
+
+
+def _end_of_unknown(store: Store, messages: Sequence[Message], now: datetime) -> None:
+    """End what was stored for modules that were deleted meanwhile."""
+    reason = EndReason.UNKNOWN_MODULE
+    store.results.insert([end_of_message(m, ResultStatus.DEAD, now, reason) for m in messages])
+    store.messages.end([message.id for message in messages], MessageStatus.DEAD, now)
+
+
+def _make_id(now: datetime, place: int) -> MessageId:
+    """Make an id that is new, and greater than those of earlier milliseconds."""
+    return MessageId(f"{int(now.timestamp() * 1000):012x}{place:04x}{secrets.token_hex(8)}")
+
+
+def _unknown(module_hash: ModuleHash) -> NotFound:
+    return NotFound(f"No module has the hash {module_hash[:80]!r}.")
+
+
+def _disabled(module: Module) -> Conflict:
+    return Conflict(f"The module {module.name!r} is disabled: it gets no work until it is enabled.")
+
+
+def _full(module: Module) -> QueueFull:
+    return QueueFull(
+        f"The queue of the module {module.name!r} is full: {QUEUE_MAX} messages wait.",
+        retry_after_seconds=FULL_RETRY_SECONDS,
+    )
+
+
+def _another(message_id: MessageId) -> Conflict:
+    return Conflict(
+        f"The message {message_id!r} exists already, and is another one: "
+        "its content or its module differs."
+    )
+
+
+def _none_left(draft: Draft) -> PlatformError:
+    if draft.module_hash is None:
+        return NotFound(f"No module of the missionKind {draft.mission_kind!r} is online.")
+    return Conflict("The module and all its fallbacks are disabled or deleted.")

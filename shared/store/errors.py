@@ -98,8 +98,15 @@ def is_slow(error: BaseException) -> bool:
 
 def insert_new(collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]]) -> int:
     """Insert the documents whose ids do not exist yet; return how many those were."""
+    return len(documents) - len(insert_or_skip(collection, documents))
+
+
+def insert_or_skip(
+    collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]]
+) -> list[int]:
+    """Insert the documents whose ids do not exist yet; return the places of the others."""
     if not documents:
-        return 0
+        return []
     try:
         collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
@@ -107,8 +114,8 @@ def insert_new(collection: Collection[dict[str, Any]], documents: Sequence[dict[
         # With them the server may report that the write concern of the others was not met.
         if error.details["writeConcernErrors"] or set(duplicates) != {DUPLICATE_KEY}:
             raise
-        return len(documents) - len(duplicates)
-    return len(documents)
+        return [write_error["index"] for write_error in error.details["writeErrors"]]
+    return []
 
 
 def _is_bulk_away(error: BulkWriteError) -> bool:

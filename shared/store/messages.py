@@ -1,6 +1,7 @@
 """The messages: work on its way to modules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -17,7 +18,7 @@ from shared.domain.message import (
     Progress,
 )
 from shared.store.chunks import chunks
-from shared.store.errors import insert_new
+from shared.store.errors import insert_new, insert_or_skip
 from shared.store.lenient import LONG_AGO, Form
 
 
@@ -43,6 +44,11 @@ class Messages:
         """Insert the messages whose ids do not exist yet; return how many those were."""
         return insert_new(self._collection, [_to_document(message) for message in messages])
 
+    def add(self, messages: Sequence[Message]) -> frozenset[MessageId]:
+        """Insert the messages whose ids do not exist yet; return the ids that did."""
+        skipped = insert_or_skip(self._collection, [_to_document(m) for m in messages])
+        return frozenset(messages[place].id for place in skipped)
+
     def get(self, message_id: MessageId) -> Message | None:
         """Return the message with this id, or None."""
         document = self._collection.find_one({"_id": message_id})
@@ -65,6 +71,17 @@ class Messages:
     def count_open(self, module_hash: ModuleHash) -> int:
         """Return how many messages of a module have not ended."""
         return sum(self.count(module_hash, status) for status in OPEN)
+
+    def end(self, ids: Iterable[MessageId], status: MessageStatus, at: datetime) -> int:
+        """Let open messages follow their results; return how many were still open."""
+        update = {"$set": {"status": status.value, "ended_at": at}}
+        still_open = {"$in": [status.value for status in OPEN]}
+        return sum(
+            self._collection.update_many(
+                {"_id": {"$in": part}, "status": still_open}, update
+            ).modified_count
+            for part in chunks(ids)
+        )
 
     def address(self, hashes: Iterable[ModuleHash], node: NodeId | None) -> int:
         """Tell what waits for these modules which node holds their sessions; count what moved."""

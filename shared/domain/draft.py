@@ -1,0 +1,63 @@
+"""A draft: the message that a sender wants, before it is known which module gets it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.actor import Actor
+from shared.domain.ids import MessageId, ModuleHash
+from shared.domain.message import (
+    DEFAULT_LIFE,
+    DEFAULT_PRIORITY,
+    DEFAULT_TIMEOUT_SECONDS,
+    Message,
+)
+from shared.domain.module import Module
+from shared.domain.routing import Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Work for one module, or, without one, for the best one of a kind.
+
+    `content` is JSON text. The same `message_id` again is the same message. `fallback` names
+    modules that take over from one that is away.
+    """
+
+    content: str
+    sender: Actor
+    module_hash: ModuleHash | None = None
+    mission_kind: str = ""
+    fallback: tuple[ModuleHash, ...] = ()
+    message_id: MessageId | None = None
+    useful_until: datetime | None = None
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    priority: int = DEFAULT_PRIORITY
+    retry_of: MessageId | None = None
+
+    def is_of(self, message: Message) -> bool:
+        """Return whether a message that exists under this draft's id is what it asks for."""
+        if self.content != message.content:
+            return False
+        if self.module_hash is None and self.mission_kind == message.mission_kind:
+            return True
+        return message.module_hash in (self.module_hash, *self.fallback)
+
+    def make(self, message_id: MessageId, module: Module, choice: Choice, now: datetime) -> Message:
+        """Make the message for the module that was chosen."""
+        useful_until = self.useful_until or now + DEFAULT_LIFE
+        return Message(
+            id=message_id,
+            module_hash=module.module_hash,
+            content=self.content,
+            created_at=now,
+            useful_until=useful_until,
+            deadline_at=useful_until,
+            sender=self.sender,
+            mission_kind=module.mission_kind,
+            priority=self.priority,
+            timeout_seconds=self.timeout_seconds,
+            node=module.session.node if module.session else None,
+            retry_of=self.retry_of,
+            chosen_because=choice.because or None,
+            fallback=choice.fallback,
+        )
