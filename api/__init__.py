@@ -14,8 +14,10 @@ from api.http.json_provider import OrjsonProvider
 from api.http.openapi import docs, make_api
 from api.http.request_id import track_request_ids
 from api.http.request_parser import BODY_MAX_BYTES
+from api.messages import messages
 from api.module_reference import ModuleWord
 from api.modules import modules
+from api.results import results
 from shared.settings import Settings
 from shared.store import Store, connect
 
@@ -44,6 +46,8 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
 
     api = make_api(app)
     api.register_blueprint(modules)
+    api.register_blueprint(messages)
+    api.register_blueprint(results)
     api.register_blueprint(health)
     app.register_blueprint(docs)
     return app

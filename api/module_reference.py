@@ -10,10 +10,10 @@ from api.app_state import app_state
 from api.http.fields import RequestSchema, Text, WholeNumber
 from shared.domain.ids import ModuleHash
 from shared.domain.module import NAME_MAX_LENGTH, Module
-from shared.services.module_lookup import find_by_reference, find_module
+from shared.services.module_lookup import find_by_reference, find_hash, find_module, find_number
 from shared.store import Store
 
-_CALLED = "Its name, its module_id, its hash, or the first 8 digits or more of its hash."
+CALLED = "Its name, its module_id, its hash, or the first 8 digits or more of its hash."
 
 
 class ModuleWord(BaseConverter):
@@ -36,6 +36,15 @@ class ModuleReference:
             return find_by_reference(store, self.module, app_state().directory)
         return find_module(store, module_id=self.module_id, module_hash=self.module_hash)
 
+    def find_hash(self, store: Store) -> ModuleHash:
+        """Return the hash of the module that is meant, which may be deleted; raises as `find`."""
+        if self.module_hash is not None:
+            return self.module_hash
+        directory = app_state().directory
+        if self.module is not None:
+            return find_hash(store, self.module, directory)
+        return find_number(store, self.module_id or 0, directory)
+
 
 class ModuleReferenceBody(RequestSchema):
     """Which module is meant."""
@@ -46,7 +55,7 @@ class ModuleReferenceBody(RequestSchema):
         NAME_MAX_LENGTH,
         is_normalised=True,
         may_be_empty=False,
-        metadata={"description": _CALLED},
+        metadata={"description": CALLED},
     )
 
     @validates_schema

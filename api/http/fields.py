@@ -1,7 +1,9 @@
-"""Kinds of request fields: text, whole numbers, free-form JSON; each checked as the domain wants it."""
+"""Kinds of request fields: text, numbers, moments, JSON; each checked as the domain wants it."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -89,6 +91,50 @@ class WholeNumber(fields.Field[int]):
         if not self.minimum <= value <= self.maximum:
             raise ValidationError(f"must be from {self.minimum} to {self.maximum}")
         return value
+
+
+@dataclass(frozen=True)
+class Written:
+    """A value of a JSON body, as the text that it was written in."""
+
+    text: str
+
+
+class JsonText(fields.Field[str]):
+    """Any JSON, as it was written; what a form says is a string."""
+
+    def __init__(self, description: str, **options: Any) -> None:
+        super().__init__(error_messages=REQUIRED, metadata={"description": description}, **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> str:
+        if isinstance(value, Written):
+            return value.text
+        if not isinstance(value, str) or not value:
+            raise ValidationError(REQUIRED["required"])
+        return orjson.dumps(value).decode()
+
+
+class Moment(fields.Field[datetime]):
+    """A moment: an ISO 8601 time with a zone."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("metadata", {})
+        options["metadata"] |= {"type": "string", "format": "date-time"}
+        super().__init__(error_messages=REQUIRED, **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> datetime:
+        try:
+            # The + of a zone, unquoted in a query, arrives as a space.
+            moment = datetime.fromisoformat(value.strip().replace(" ", "+"))
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        except (AttributeError, ValueError, OverflowError):
+            pass
+        raise ValidationError("must be a time with a zone, such as 2026-11-21T10:00:00+08:00")
 
 
 class JsonValue(fields.Field[Any]):

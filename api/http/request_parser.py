@@ -10,7 +10,8 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from shared.domain.json_document import Lost, NotJson, read_json, text_problem
+from api.http.fields import JsonText, Written
+from shared.domain.json_document import Lost, NotJson, cut_object, read_json, text_problem
 from shared.errors import InvalidData
 
 # Three requirements of 64 KiB each, written in the most wasteful way.
@@ -42,7 +43,7 @@ class RequestParser(FlaskParser):
         if req.content_length is None and len(req.get_data()) >= BODY_MAX_BYTES:
             raise RequestEntityTooLarge  # sent in chunks: werkzeug cuts it off and says nothing
         if req.is_json:
-            return _read_json(req)
+            return _read_json(req, schema)
         if req.content_length and req.mimetype not in _FORMS:
             raise UnsupportedMediaType
         words = MultiDict(_read_query(req))
@@ -74,9 +75,10 @@ def _require_utf_8(place: str, text: bytes) -> None:
         raise InvalidData(f"The {place} is not UTF-8.") from None
 
 
-def _read_json(req: Request) -> dict[str, Any]:
+def _read_json(req: Request, schema: ma.Schema) -> dict[str, Any]:
+    data = req.get_data()
     try:
-        words = read_json(req.get_data())
+        words = read_json(data)
     except NotJson as error:
         raise InvalidData(f"The body {error}.") from None
     if isinstance(words, Lost):
@@ -85,6 +87,14 @@ def _read_json(req: Request) -> dict[str, Any]:
         raise InvalidData("The body must be a JSON object.")
     for problem in filter(None, map(text_problem, words)):
         raise InvalidData(f"The body has a key that {problem}.")
+    written = [
+        field.data_key or name
+        for name, field in schema.load_fields.items()
+        if isinstance(field, JsonText)
+    ]
+    if any(words.get(key) is not None for key in written):
+        parts = cut_object(data)
+        words |= {key: Written(parts[key]) for key in written if words.get(key) is not None}
     return words
 
 

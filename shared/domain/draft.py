@@ -1,18 +1,27 @@
 """A draft: the message that a sender wants, before it is known which module gets it."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.actor import Actor
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import (
+    CONTENT_MAX_BYTES,
     DEFAULT_LIFE,
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
     Message,
+    content_size,
 )
 from shared.domain.module import Module
 from shared.domain.routing import Choice
+
+LONGEST_LIFE = timedelta(days=30)
+LONGEST_TIMEOUT_SECONDS = 7 * 86400
+
+_is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}").fullmatch
+_is_of_execution = re.compile(r"[0-9]+-[0-9]{8}T").match
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +70,31 @@ class Draft:
             chosen_because=choice.because or None,
             fallback=choice.fallback,
         )
+
+
+def find_id_problem(text: str) -> str | None:
+    """Return why a sender may not give a message this id, or None."""
+    if not _is_id(text):
+        return (
+            "must be 1 to 128 letters, digits or any of . _ : @ + = ~ - "
+            "and begin with a letter or a digit"
+        )
+    if _is_of_execution(text):
+        return "looks like that of a workflow's execution, which the platform gives"
+    return None
+
+
+def find_life_problem(useful_until: datetime, now: datetime) -> str | None:
+    """Return why a message may not be useful until then, or None."""
+    if useful_until <= now:
+        return "lies in the past"
+    if useful_until > now + LONGEST_LIFE:
+        return f"must not be more than {LONGEST_LIFE.days} days ahead"
+    return None
+
+
+def find_content_problem(content: str) -> str | None:
+    """Return why a message may not say this, or None."""
+    if content_size(content) > CONTENT_MAX_BYTES:
+        return f"is larger than {CONTENT_MAX_BYTES // 1024} KiB as JSON"
+    return None

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -17,6 +18,7 @@ _ALWAYS_EXACT = 15
 _EXACT = Context(prec=1100, traps=[Inexact, InvalidOperation])
 _SHOWN = 40
 
+_match_space = re.compile(r"[ \t\n\r]*").match
 _TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 _TOO_LARGE = "has an integer that does not fit into 64 bits"
 
@@ -46,6 +48,30 @@ def read_json(text: str | bytes) -> Any:
         raise NotJson(f"is not JSON: {error}") from None
     except RecursionError:
         raise NotJson(_TOO_DEEP) from None
+
+
+def cut_object(text: str | bytes) -> dict[str, str]:
+    """Return {key: the text of its value} of an object that `read_json` could read.
+
+    For what is handed on as it was written: no digit, key or order in it is lost.
+    """
+    text = text if isinstance(text, str) else text.decode()
+    parts: dict[str, str] = {}
+    place = _behind_space(text, text.index("{") + 1)
+    while text[place] != "}":
+        key, place = _decoder.raw_decode(text, place)
+        start = _behind_space(text, _behind_space(text, place) + 1)
+        _, end = _decoder.raw_decode(text, start)
+        parts[key] = text[start:end]
+        place = _behind_space(text, end)
+        if text[place] == ",":
+            place = _behind_space(text, place + 1)
+    return parts
+
+
+def _behind_space(text: str, place: int) -> int:
+    match = _match_space(text, place)
+    return match.end() if match else place
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Lost:

@@ -79,6 +79,16 @@ def find_hash(store: Store, reference: str, directory: ModuleDirectory | None = 
     return next(iter(found))
 
 
+def find_number(store: Store, module_id: int, directory: ModuleDirectory) -> ModuleHash:
+    """Return the hash of the module with this number, from memory; raises NotFound."""
+    entry = directory.numbered(store, module_id)
+    if entry is None and directory.search_again(store):
+        entry = directory.numbered(store, module_id)
+    if entry is None:
+        raise NotFound(f"No module has the number {module_id}.")
+    return entry.module_hash
+
+
 def as_prefix(reference: str) -> ModuleHash | None:
     """Return the reference as the beginning of a hash, if it may be one."""
     text = reference.strip().lower()

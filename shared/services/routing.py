@@ -59,6 +59,10 @@ class Router:
         kind = normalise(mission_kind)
         candidates = self._of_kind(store, kind, now)
         choice = choose_of_kind(list(candidates.values()), failed)
+        if choice is None:  # one may have registered, or connected, since they were read
+            self._directory.search_again(store)
+            candidates = self._of_kind(store, kind, now, again=True)
+            choice = choose_of_kind(list(candidates.values()), failed)
         if choice is not None:
             chosen = candidates[choice.module_hash]
             candidates[chosen.module_hash] = replace(chosen, open_work=chosen.open_work + 1)
@@ -82,9 +86,11 @@ class Router:
         """
         return choose_in_order(self._look_at(store, hashes, now), failed)
 
-    def _of_kind(self, store: Store, kind: str, now: datetime) -> dict[ModuleHash, Candidate]:
+    def _of_kind(
+        self, store: Store, kind: str, now: datetime, *, again: bool = False
+    ) -> dict[ModuleHash, Candidate]:
         seen = self._kinds.get(kind)
-        if seen is not None and self._clock() < seen.read_at + SEEN_SECONDS:
+        if seen is not None and not again and self._clock() < seen.read_at + SEEN_SECONDS:
             return seen.candidates
         read_at = self._clock()
         entries = self._directory.all(store)

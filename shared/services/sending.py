@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.draft import Draft
+from shared.domain.draft import Draft, find_life_problem
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import QUEUE_MAX, EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.node import NO_GRACE, LeaseGrace
 from shared.domain.result import ResultStatus, end_of_message
 from shared.domain.routing import Choice
-from shared.errors import Conflict, NotFound, PlatformError, QueueFull
+from shared.errors import Conflict, InvalidData, NotFound, PlatformError, QueueFull
 from shared.services.queue_room import QueueRoom
 from shared.services.routing import Router
 from shared.store import Store
@@ -118,6 +118,10 @@ class _Batch:
             else:
                 draft = self.wanted[message_id]
                 self.messages[message_id] = draft.make(message_id, module, choice, self.now)
+                problem = find_life_problem(self.messages[message_id].useful_until, self.now)
+                if problem:
+                    del self.messages[message_id]
+                    self.refused[message_id] = InvalidData(f"useful_until {problem}.")
 
     def store_new(self) -> None:
         """Store the messages; another process may have stored some of them first."""

@@ -20,6 +20,7 @@ from shared.domain.message import (
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new, insert_or_skip
 from shared.store.lenient import LONG_AGO, Form
+from shared.store.windows import newest_first
 
 
 class Messages:
@@ -61,6 +62,31 @@ class Messages:
             for part in chunks(ids)
             for message in _FORM.read_all(self._collection.find({"_id": {"$in": part}}))
         }
+
+    def newest(
+        self,
+        module_hash: ModuleHash,
+        now: datetime,
+        *,
+        statuses: Iterable[MessageStatus] = MessageStatus,
+        since: datetime | None = None,
+    ) -> Iterator[Message]:
+        """Yield a module's messages, newest first."""
+        wanted = [status.value for status in statuses]
+
+        def read(span: dict[str, Any]) -> list[Message]:
+            # By equality but for the time: with $in the server reads all messages of the module.
+            return [
+                message
+                for status in wanted
+                for message in _FORM.read_all(
+                    self._collection.find(
+                        {"module_hash": module_hash, "status": status, "created_at": span}
+                    )
+                )
+            ]
+
+        return newest_first(read, lambda message: (message.created_at, message.id), now, since)
 
     def count(self, module_hash: ModuleHash, status: MessageStatus, limit: int = 0) -> int:
         """Return how many messages of a module have this status, or the limit if there are more."""

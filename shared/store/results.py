@@ -1,6 +1,6 @@
 """The results: how messages ended, the first word only."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from shared.domain.result import LATE_KEPT, LateResult, Result, ResultStatus
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
+from shared.store.windows import newest_first
 
 
 class Results:
@@ -55,6 +56,28 @@ class Results:
         query = {"module_hash": module_hash, "at": {"$gt": since}}
         found = self._collection.find(query, {"status": 1, "at": 1, "sent_at": 1})
         return list(_GLANCE.read_all(found))
+
+    def newest(
+        self, module_hash: ModuleHash, now: datetime, since: datetime | None = None
+    ) -> Iterator[Result]:
+        """Yield a module's results, newest first."""
+
+        def read(span: dict[str, Any]) -> Iterator[Result]:
+            return _FORM.read_all(self._collection.find({"module_hash": module_hash, "at": span}))
+
+        return newest_first(read, lambda result: (result.at, result.message_id), now, since)
+
+    def of_kind_since(self, mission_kind: str, since: datetime) -> list[Result]:
+        """Return the results of a kind's modules from this time on, without what they say."""
+        return self._read_brief({"missionKind": mission_kind, "at": {"$gte": since}})
+
+    def of_module_since(self, module_hash: ModuleHash, since: datetime) -> list[Result]:
+        """Return a module's results from this time on, without what they say."""
+        return self._read_brief({"module_hash": module_hash, "at": {"$gte": since}})
+
+    def _read_brief(self, guard: dict[str, Any]) -> list[Result]:
+        found = self._collection.find(guard, {"content": 0, "late": 0})
+        return list(_FORM.read_all({**document, "content": None} for document in found))
 
     def add_late(self, message_id: MessageId, late: LateResult) -> None:
         """Keep a result that came after the first one; only the newest few are kept."""

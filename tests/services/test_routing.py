@@ -42,6 +42,15 @@ def test_work_goes_to_the_online_module_of_the_kind(registry: Registry, router: 
     assert choice.because == "the only one of its kind that is online"
 
 
+def test_a_module_that_has_just_connected_is_found_at_once(
+    registry: Registry, router: Router
+) -> None:
+    registry.enrol()
+    assert router.choose_of_kind(registry.store, "load", registry.now) is None
+    registry.connect(registry.register("here", mission_kind="load"))
+    assert router.choose_of_kind(registry.store, "load", registry.now) is not None
+
+
 def test_a_module_whose_node_is_dead_is_away(registry: Registry, router: Router) -> None:
     registry.enrol(lease_seconds=-10)
     registry.connect(registry.register("here", mission_kind="load"))

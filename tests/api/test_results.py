@@ -1,0 +1,117 @@
+"""Results over HTTP: as the module wrote them, or a sentence that says how far the work got."""
+
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+
+from shared.clock import utc_now
+from shared.domain.message import EndReason, MessageStatus
+from shared.domain.module import Module
+from shared.domain.result import LateResult, ResultStatus
+from shared.services.registration import register_module
+from shared.store import Store
+from tests.support.builders import NOON, make_message, make_registration, make_result
+from tests.support.tampering import remove_module
+
+WRITTEN = '{"b" : [1.0, 1e5, 0.10],\n "a":null}'
+
+
+@pytest.fixture
+def module(store: Store) -> Module:
+    return register_module(store, make_registration(name="load"), utc_now()).module
+
+
+def test_a_result_comes_out_as_it_went_in(
+    client: FlaskClient, store: Store, module: Module
+) -> None:
+    store.results.insert([make_result(module_hash=module.module_hash, content=WRITTEN)])
+    store.results.add_late(
+        "message-1", LateResult(at=NOON, status=ResultStatus.SUCCESS, content='{"x": 2.0}')
+    )
+    answer = client.get("/result/message-1")
+    assert answer.status_code == 200
+    assert f'"content":{WRITTEN},'.encode() in answer.data
+    assert b'"content":{"x": 2.0}' in answer.data
+    item = answer.json["result"]
+    assert (item["status"], item["module_name"], item["is_by_module"]) == ("success", "load", True)
+
+
+def test_a_result_of_a_deleted_module(client: FlaskClient, store: Store, module: Module) -> None:
+    store.results.insert([make_result(module_hash=module.module_hash, content=None)])
+    remove_module(store, module.module_hash)
+    item = client.get("/result/message-1").json["result"]
+    assert (item["module_name"], item["content"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "it is queued since 2026-03-01T12:00:00Z."),
+        (
+            {"status": MessageStatus.SENT, "sent_at": NOON + timedelta(seconds=1)},
+            "it is sent since 2026-03-01T12:00:01Z.",
+        ),
+        (
+            {"status": MessageStatus.ACKED, "acked_at": NOON + timedelta(seconds=2)},
+            "it is acked since 2026-03-01T12:00:02Z.",
+        ),
+    ],
+)
+def test_a_message_without_a_result_says_how_far_it_got(
+    client: FlaskClient, store: Store, fields: dict, said: str
+) -> None:
+    store.messages.insert([make_message(**fields)])
+    answer = client.get("/result/message-1")
+    assert (answer.status_code, answer.json["code"]) == (404, "3003")
+    assert answer.json["message"] == f"The message 'message-1' has no result yet: {said}"
+
+
+def test_a_message_that_does_not_exist(client: FlaskClient) -> None:
+    answer = client.get("/result/message-1")
+    assert (answer.status_code, answer.json["code"]) == (404, "3003")
+    assert answer.json["message"] == "No message has the id 'message-1'."
+
+
+def test_the_message_tells_why_it_did_not_succeed(
+    client: FlaskClient, store: Store, module: Module
+) -> None:
+    message = make_message(module_hash=module.module_hash, status=MessageStatus.FAILED)
+    failure = make_result(
+        status=ResultStatus.FAILURE, reason=EndReason.MODULE_FAILURE, error="no data", content=None
+    )
+    store.messages.insert([message])
+    store.results.insert([failure])
+    item = client.get("/message/message-1").json["result"]
+    assert (item["status"], item["reason"], item["error"]) == (
+        "failed",
+        "module_failure",
+        "no data",
+    )
+    (item,) = client.get("/module/load/messages").json["result"]
+    assert (item["status"], item["reason"]) == ("failed", "module_failure")
+
+
+def test_a_modules_results_newest_first(client: FlaskClient, store: Store, module: Module) -> None:
+    now = utc_now()
+    ages = [timedelta(hours=5), timedelta(days=100), timedelta(), timedelta(minutes=3)]
+    store.results.insert(
+        [
+            make_result(message_id=f"m{n}", module_hash=module.module_hash, at=now - age)
+            for n, age in enumerate(ages)
+        ]
+    )
+    store.results.insert([make_result(message_id="foreign", module_hash="0" * 64, at=now)])
+
+    def ids(**query: str | int) -> list[str]:
+        answer = client.get(f"/module/{module.module_id}/results", query_string=query)
+        assert answer.status_code == 200
+        return [item["message_id"] for item in answer.json["result"]]
+
+    assert ids() == ["m2", "m3", "m0", "m1"]
+    assert ids(limit=2) == ["m2", "m3"]
+    assert ids(since=(now - timedelta(hours=1)).isoformat()) == ["m2", "m3"]
+
+
+def test_results_of_an_unknown_module(client: FlaskClient) -> None:
+    assert client.get("/module/nobody/results").status_code == 404
