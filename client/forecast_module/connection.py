@@ -21,6 +21,7 @@ from forecast_module.version import __version__
 from forecast_module.work_loop import WorkLoop
 
 LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+INBOX_FRAMES = 1000
 MOST_INTERNAL_ERRORS = 5
 
 log = logging.getLogger("forecast_module")
@@ -44,6 +45,7 @@ class Connection:
         self._socket: ClientConnection | None = None
         self._loop = asyncio.get_running_loop()
         self._confirmed_at = 0.0
+        self._inbox: asyncio.Queue[protocol.Work | protocol.Cancel] = asyncio.Queue(INBOX_FRAMES)
         self._results_wake = asyncio.Event()
         self._answer: asyncio.Future[str | None] | None = None
         self.outstanding: str | None = None  # the message whose result was sent last
@@ -112,6 +114,7 @@ class Connection:
         await self.send(protocol.hello(__version__, in_flight))
         duties: list[Coroutine[Any, Any, None]] = [
             self._receive(socket),
+            self._take_work(socket),
             self._send_heartbeats(socket),
             self._watch_confirmations(),
             self._send_results(socket),
@@ -154,18 +157,23 @@ class Connection:
             self._confirmed_at = self._loop.time()
         elif isinstance(frame, protocol.Ping):
             await socket.send(protocol.PONG)
-        elif isinstance(frame, protocol.Work):
-            # In another thread: it writes to the disk.
-            if await self._loop.run_in_executor(None, self._work.take, frame):
-                await socket.send(protocol.ack(frame.id))
-        elif isinstance(frame, protocol.Cancel):
-            await self._loop.run_in_executor(None, self._work.cancel, frame.id)
+        elif isinstance(frame, (protocol.Work, protocol.Cancel)):
+            await self._inbox.put(frame)
         elif isinstance(frame, protocol.Stored):
             self._settle(None)
         elif isinstance(frame, protocol.Refused):
             self._handle_refusal(frame)
         else:
             log.info("The platform said what this version does not know: %.200s", frame.text)
+
+    async def _take_work(self, socket: ClientConnection) -> None:
+        """Take what came for the handlers, in other threads: that writes to the disk."""
+        while True:
+            frame = await self._inbox.get()
+            if isinstance(frame, protocol.Cancel):
+                await self._loop.run_in_executor(None, self._work.cancel, frame.id)
+            elif await self._loop.run_in_executor(None, self._work.take, frame):
+                await socket.send(protocol.ack(frame.id))
 
     def _handle_refusal(self, frame: protocol.Refused) -> None:
         if self.outstanding is not None and frame.id in (None, self.outstanding):

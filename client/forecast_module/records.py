@@ -29,16 +29,6 @@ class Record:
     status: str = ""
     size: int = 0
 
-    def answers(self, attempt: int) -> bool:
-        """Return whether its result answers this attempt.
-
-        A failure that the platform has got and sends again, as a later attempt, is to be run
-        again; anything else is the same work once more.
-        """
-        if self.state == CONFIRMED and self.status != "success":
-            return attempt <= self.attempt
-        return self.state in (PENDING, CONFIRMED)
-
     def encode(self) -> bytes:
         """Return the file's content."""
         return json.dumps(asdict(self)).encode()

@@ -14,6 +14,7 @@ from forecast_module.handlers import Handlers
 from forecast_module.job import Job
 from forecast_module.outcome import CANCELLED, Outcome, fail
 from forecast_module.protocol import Work
+from forecast_module.records import WORKING
 from forecast_module.results_store import ResultsStore
 from forecast_module.timing import Timing
 
@@ -87,7 +88,7 @@ class WorkLoop:
             if work.id in self._jobs:
                 return True
             record = self._results.find(work.id)
-            if record is not None and record.answers(work.attempt):
+            if record is not None and record.state != WORKING:
                 log.info("Message %s was answered before: its result is sent again", work.id)
                 self._results.send_again(work.id)
                 self._outgoing.results_changed()

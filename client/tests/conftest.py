@@ -5,23 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fast_timing import FAST
 from scripted_platform import ScriptedPlatform, eventually
 
-from forecast_module import Module, Timing
-
-# Everything a hundred times faster than at a customer's.
-FAST = Timing(
-    heartbeat=0.05,
-    confirm=2.0,
-    stored=5.0,
-    open=2.0,
-    leave=2.0,
-    longest_pause=0.1,
-    replaced_pause=0.6,
-    disabled_pause=0.8,
-    busy=0.2,
-    progress=0.0,
-)
+from forecast_module import Module
 
 
 @pytest.fixture
