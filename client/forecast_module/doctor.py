@@ -6,6 +6,7 @@ import json
 import platform as machine
 import socket
 import time
+from contextlib import ExitStack
 from typing import Any, Callable
 
 import requests
@@ -41,7 +42,8 @@ class Examination:
     def __init__(self, address: Address, name: str) -> None:
         self._address = address
         self._name = name
-        self._http = open_http(address)
+        self._open = ExitStack()
+        self._http = self._open.enter_context(open_http(address))
         self._hash = ""
         self._socket: ClientConnection | None = None
 
@@ -62,10 +64,9 @@ class Examination:
         if self._socket is not None:
             try:
                 self._socket.send(protocol.bye("doctor is done", None))
-                self._socket.close()
             except ConnectionClosed:
                 pass
-        self._http.close()
+        self._open.close()
 
     def _resolve(self) -> str:
         try:
@@ -104,13 +105,14 @@ class Examination:
     def _upgrade(self) -> str:
         url = self._address.socket(self._hash)
         try:
-            self._socket = connect(
+            opening = connect(
                 url,
                 proxy=None if self._address.is_loopback else True,
                 compression=None,
                 open_timeout=TIMEOUT_SECONDS,
                 close_timeout=2,
             )
+            self._socket = self._open.enter_context(opening)
         except InvalidStatus as error:
             body = (error.response.body or b"").decode("utf-8", "replace")[:300]
             remedy = "A proxy between here and the platform may not let WebSockets through."

@@ -1,5 +1,7 @@
 """A scripted platform, and modules that a test starts and that are gone after it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

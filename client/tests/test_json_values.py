@@ -1,5 +1,7 @@
 """What handlers return becomes JSON, whatever library it is from."""
 
+from __future__ import annotations
+
 import math
 import subprocess
 import sys

@@ -1,5 +1,7 @@
 """A module stays connected: what it does after each way in which a connection can end."""
 
+from __future__ import annotations
+
 import logging
 import threading
 import time

@@ -1,5 +1,7 @@
 """A module's program is stopped, killed and started again."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys

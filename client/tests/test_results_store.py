@@ -1,5 +1,7 @@
 """Results on disk survive what happens to disks and programs."""
 
+from __future__ import annotations
+
 import os
 import time
 from dataclasses import replace

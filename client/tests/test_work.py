@@ -1,5 +1,7 @@
 """Work comes, runs once, and its result goes back until the platform has stored it."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Callable

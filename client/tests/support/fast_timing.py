@@ -1,5 +1,7 @@
 """The times of the tests."""
 
+from __future__ import annotations
+
 from forecast_module import Timing
 
 # Everything a hundred times faster than at a customer's.

@@ -1,5 +1,7 @@
 """A module as an author writes it, run as a process: URL, state directory, notes, seconds."""
 
+from __future__ import annotations
+
 import logging
 import sys
 import time

@@ -1,5 +1,7 @@
 """A small platform that does what a test says: registration, a socket, frames, failures."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import threading
