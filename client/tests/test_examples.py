@@ -1,0 +1,107 @@
+"""The example modules, in Python and in Node, do what docs/protocol.md says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from scripted_platform import ScriptedPlatform, eventually
+
+CLIENT_DIR = Path(__file__).resolve().parents[1]
+EXAMPLES = CLIENT_DIR.parent / "examples"
+
+
+def node_command() -> list[str]:
+    """Return how to start Node with a WebSocket of its own."""
+    node = shutil.which("node")
+    assert node, "Install Node 20 or later: apt-get install nodejs"
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    major = int(re.findall(r"\d+", said)[0])
+    assert major >= 20, f"The example needs Node 20 or later, and this is {said}"
+    return [node, *(["--experimental-websocket"] if major < 22 else [])]
+
+
+def commands() -> dict[str, Callable[[], list[str]]]:
+    return {
+        "client.mjs": lambda: [*node_command(), str(EXAMPLES / "client.mjs")],
+        "forecast_with_sdk.py": lambda: [sys.executable, str(EXAMPLES / "forecast_with_sdk.py")],
+    }
+
+
+@pytest.fixture(params=sorted(commands()))
+def example(
+    request: pytest.FixtureRequest, platform: ScriptedPlatform, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An example's program, connected."""
+    command = [*commands()[request.param](), "example", platform.url]
+    ours = {"PYTHONPATH": str(CLIENT_DIR), "FORECAST_STATE_DIR": str(tmp_path)}
+    program = subprocess.Popen(command, env={**os.environ, **ours})
+    eventually(lambda: platform.hellos, 30)
+    yield program
+    program.kill()
+    program.wait()
+
+
+def test_an_example_registers_says_hello_and_heartbeats(
+    example: subprocess.Popen[bytes], platform: ScriptedPlatform
+) -> None:
+    assert platform.registrations[0]["name"] == "example"
+    assert platform.registrations[0]["missionKind"] == "load"
+    assert (platform.hellos[0]["acks"], platform.hellos[0]["in_flight"]) == (True, 1)
+    eventually(lambda: platform.heartbeats_at)
+
+
+def test_an_example_acknowledges_and_answers(
+    example: subprocess.Popen[bytes], platform: ScriptedPlatform
+) -> None:
+    platform.push("m1", {"type": "execute", "meta": {}, "args": {"hours": 2}})
+    eventually(lambda: platform.results)
+    assert platform.of_type("ack") == [{"type": "ack", "id": "m1"}]
+    assert (platform.results[0]["id"], platform.results[0]["status"]) == ("m1", "success")
+
+
+def test_an_example_answers_what_comes_twice_with_the_same_result(
+    example: subprocess.Popen[bytes], platform: ScriptedPlatform
+) -> None:
+    platform.push("m1")
+    eventually(lambda: len(platform.results) == 1)
+    platform.push("m1", attempt=2)
+    eventually(lambda: len(platform.results) == 2)
+    assert platform.results[0] == platform.results[1]
+
+
+def test_an_example_sends_a_result_again_until_it_is_stored(
+    example: subprocess.Popen[bytes], platform: ScriptedPlatform
+) -> None:
+    platform.stores = False
+    platform.push("m1", "words")
+    eventually(lambda: len(platform.results) == 1)
+    platform.stores = True
+    platform.cut()
+    eventually(lambda: len(platform.results) == 2)
+    assert platform.handshakes == 2
+
+
+def test_an_example_answers_the_platforms_question(
+    example: subprocess.Popen[bytes], platform: ScriptedPlatform
+) -> None:
+    platform.send({"type": "ping", "timestamp": "2026-03-01T12:00:00+00:00"})
+    eventually(lambda: platform.of_type("pong"))
+
+
+def test_a_refused_result_is_let_go_by_an_example(
+    example: subprocess.Popen[bytes], platform: ScriptedPlatform
+) -> None:
+    platform.stores = False
+    platform.push("m1", "words")
+    eventually(lambda: len(platform.results) == 1)
+    platform.send({"status": "error", "code": "3002", "message": "You have no such work."})
+    platform.stores = True
+    platform.push("m2", "words")
+    eventually(lambda: any(result["id"] == "m2" for result in platform.results))

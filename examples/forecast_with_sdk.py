@@ -1,0 +1,42 @@
+"""A whole module on the SDK: registration, heartbeats, work, results, reconnects.
+
+Needs the package in client/: pip install ./client
+python examples/forecast_with_sdk.py [name] [http://host:port]
+"""
+
+import logging
+import math
+import sys
+
+from forecast_module import Job, Module
+
+REQUIREMENT = [
+    {
+        "table_kind": "load",
+        "table_name": "hourly_load",
+        "table_columns": ["time", "megawatt"],
+        "time_begin": -24,
+        "time_end": 0,
+        "time_unit": "h",
+    }
+]
+name, platform = (*sys.argv[1:], *["sdk-load", "http://localhost:10080"][len(sys.argv) - 1 :])
+module = Module(platform, name=name, mission_kind="load", data_requirement=REQUIREMENT)
+
+
+@module.on_execute
+def forecast(job: Job) -> dict[str, object]:
+    """Return the megawatts of the hours to come; a real model reads `job.windows`, too."""
+    hours = int(job.args.get("hours", 24))
+    values = []
+    for hour in range(hours):
+        if job.cancelled:
+            break
+        values.append(round(1000 + 200 * math.sin(hour * math.pi / 12), 1))
+        job.progress(100 * hour / hours, f"hour {hour}")
+    return {"unit": "MW", "values": values}
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    module.run()
