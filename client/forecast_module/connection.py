@@ -167,7 +167,7 @@ class Connection:
             log.info("The platform said what this version does not know: %.200s", frame.text)
 
     async def _take_work(self, socket: ClientConnection) -> None:
-        """Take what came for the handlers, in other threads: that writes to the disk."""
+        """Take what came for the handlers."""
         while True:
             frame = await self._inbox.get()
             if isinstance(frame, protocol.Cancel):
@@ -189,7 +189,8 @@ class Connection:
         """Send one result after another: the platform's receipt names none."""
         while True:
             self._results_wake.clear()
-            pending = self._results.next_pending()
+            # In another thread, as all that waits for the disk: heartbeats must not.
+            pending = await self._loop.run_in_executor(None, self._results.next_pending)
             if pending is None:
                 await self._results_wake.wait()
             else:

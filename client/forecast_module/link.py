@@ -173,17 +173,18 @@ class Link:
 
     async def _register(self) -> Ending | None:
         try:
-            self.module_hash = await self._in_thread(
+            module_hash = await self._in_thread(
                 register, self._address, self._registration, self._timing.open
             )
         except NotRegistered as error:
             # Only a refusal of the socket means that the module is not registered.
             status = 0 if error.status == 404 else error.status
             return Ending(status, str(error), retry_after=error.retry_after)
-        log.info("Registered as %s", self.module_hash)
+        log.info("Registered as %s", module_hash)
         if self._desk is None:
-            self._desk = await self._in_thread(self._open_desk, self.module_hash)
+            self._desk = await self._in_thread(self._open_desk, module_hash)
             self._poisoned = PoisonedResults(self._desk.results)
+        self.module_hash = module_hash
         return None
 
     def _judge(self, ending: Ending) -> float:

@@ -20,7 +20,7 @@ from forecast_module.records import (
 )
 
 MOST_RECORDS = 2000
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
 OLDEST_SECONDS = 7 * 24 * 3600.0
 CORRUPTED = ".corrupted"
 MOST_CORRUPTED = 20

@@ -35,8 +35,9 @@ class DirectoryLock:
         except OSError:
             return True  # nothing can be kept here either, which the store says
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Not flock: processes that a handler forked would hold it on.
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             os.close(descriptor)
             return False
         except OSError:

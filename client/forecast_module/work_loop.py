@@ -113,10 +113,9 @@ class WorkLoop:
     def log_busy(self) -> None:
         """Say since when a job has been running, at ever longer intervals."""
         now = time.time()
-        with self._changed:
-            running = [job for job in self._jobs.values() if job.started_at is not None]
-        for job in running:
-            assert job.started_at is not None
+        for job in self._jobs.copy().values():  # no lock: `take` holds it while the disk writes
+            if job.started_at is None:
+                continue
             busy = now - job.started_at
             if busy >= max(self._timing.busy, 2 * self._told_at.get(job.id, 0.0)):
                 self._told_at[job.id] = busy
