@@ -41,7 +41,7 @@ _find_odd_character = re.compile(r"[^0-9A-Z*,/#-]").search
 
 
 class BadCron(ValueError):
-    """A cron line that is refused; what it says is a sentence that names the line."""
+    """A cron line that is refused; what it says begins with the line."""
 
 
 def expand_cron(line: str) -> str:
@@ -50,16 +50,16 @@ def expand_cron(line: str) -> str:
     words = line.upper().split()
     expanded = ALIASES.get(line.strip().lower()) or " ".join(words)
     if expanded.startswith("@"):
-        raise BadCron(f"The cron line {shown} is no alias known here: {', '.join(ALIASES)}.")
+        raise BadCron(f"{shown} is no alias known here: {', '.join(ALIASES)}")
     fields = expanded.split(" ")
     if len(fields) != len(FIELDS):
         count = 0 if not expanded else len(fields)
         raise BadCron(
-            f"The cron line {shown} has {count} fields; it must have 5: "
-            "minute, hour, day of the month, month, day of the week."
+            f"{shown} has {count} fields; it must have 5: "
+            "minute, hour, day of the month, month, day of the week"
         )
     if len(expanded) > LINE_MAX_LENGTH:
-        raise BadCron(f"The cron line {shown}… is longer than {LINE_MAX_LENGTH} characters.")
+        raise BadCron(f"{shown}… is longer than {LINE_MAX_LENGTH} characters")
     for number, field in enumerate(fields):
         _require_valid(number, field, shown)
     _require_due(expanded, shown)
@@ -95,9 +95,7 @@ def _require_valid(number: int, field: str, shown: str) -> None:
             raise CronSimError
         CronSim(" ".join(fields), _ANY_DAY)
     except CronSimError:
-        raise BadCron(
-            f"The cron line {shown} has the {name} {field!r}: it must be {allowed}."
-        ) from None
+        raise BadCron(f"{shown} has the {name} {field!r}: it must be {allowed}") from None
 
 
 def _require_due(line: str, shown: str) -> None:
@@ -105,9 +103,7 @@ def _require_due(line: str, shown: str) -> None:
     try:
         next(CronSim(line, _ANY_DAY))
     except (CronSimError, StopIteration):
-        raise BadCron(
-            f"The cron line {shown} is never due: no month of it has such a day."
-        ) from None
+        raise BadCron(f"{shown} is never due: no month of it has such a day") from None
 
 
 @lru_cache(maxsize=4096)
@@ -149,4 +145,4 @@ def _next_around_change(line: str, zone: ZoneInfo, after: datetime) -> datetime:
             return best
         found = [first] if is_fixed else moments(local, zone)
         best = min([*(m for m in found if m > after), *([best] if best else [])], default=None)
-    raise BadCron(f"The cron line {line!r} is never due.")
+    raise BadCron(f"The cron line {line!r} is never due")

@@ -121,10 +121,11 @@ _decoder = json.JSONDecoder(
 )
 
 
-def find_json_problem(value: Any) -> str | None:
+def find_json_problem(value: Any, *, any_keys: bool = False) -> str | None:
     """Return why the database could not keep this JSON value, or None if it can.
 
-    Walks without recursion, so that depth is an answer and not a crash.
+    What is kept as text may have any keys. Walks without recursion, so that depth is an answer and
+    not a crash.
     """
     waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
@@ -133,7 +134,7 @@ def find_json_problem(value: Any) -> str | None:
             return _TOO_DEEP
         if isinstance(node, dict):
             for key in node:
-                problem = _key_problem(key)
+                problem = text_problem(key) if any_keys else _key_problem(key)
                 if problem:
                     return problem
             waiting.extend((child, depth + 1) for child in node.values())

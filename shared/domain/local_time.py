@@ -8,7 +8,7 @@ ZONE_MAX_LENGTH = 64
 
 
 class UnknownZone(ValueError):
-    """No time zone has this name; what it says is a sentence."""
+    """No time zone has this name; what it says begins with the name."""
 
 
 def find_zone(name: str) -> ZoneInfo:
@@ -19,7 +19,7 @@ def find_zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass  # a directory, a path out of the database, or nothing at all
     raise UnknownZone(
-        f"The time zone {name[:ZONE_MAX_LENGTH]!r} is unknown: give an IANA name such as Asia/Shanghai."
+        f"{name[:ZONE_MAX_LENGTH]!r} is no time zone known here: give an IANA name such as Asia/Shanghai"
     )
 
 
