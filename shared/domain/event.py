@@ -9,7 +9,7 @@ from typing import Any
 from shared.domain.actor import MODULE, PLATFORM, Actor
 from shared.domain.closing import OfflineReason
 from shared.domain.execution import Execution, ExecutionStatus, MissReason
-from shared.domain.ids import ExecutionId, MessageId, ModuleHash, NodeId
+from shared.domain.ids import ExecutionId, MessageId, ModuleHash, NodeId, WorkflowId
 from shared.domain.module import Change, Module
 from shared.domain.presence import State
 
@@ -61,6 +61,11 @@ def worker_subject(node_name: str, port: int) -> Subject:
 
 
 ALL_WORKERS = Subject(kind=SubjectKind.WORKER, id="all")
+
+
+def workflow_subject(workflow_id: WorkflowId) -> Subject:
+    """Return a workflow as a subject."""
+    return Subject(kind=SubjectKind.WORKFLOW, id=str(workflow_id))
 
 
 def execution_subject(execution_id: ExecutionId) -> Subject:
@@ -195,6 +200,26 @@ def was_said(message_id: MessageId, at: datetime, text: str) -> Event:
         what="said",
         actor=MODULE,
         detail={"text": text[:SAID_MAX]},
+    )
+
+
+def workflow_decided(
+    workflow_id: WorkflowId,
+    what: str,
+    at: datetime,
+    actor: Actor,
+    detail: Mapping[str, Any] | None = None,
+) -> Event:
+    """Return the event of a decision about a workflow (created, edited, paused, resumed, deleted)."""
+    subject = workflow_subject(workflow_id)
+    return Event(
+        id=f"{subject}:{at.isoformat()}:{what}",
+        subject=subject,
+        at=at,
+        what=what,
+        reason=OPERATOR,
+        actor=actor,
+        detail=detail or {},
     )
 
 

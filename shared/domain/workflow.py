@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.domain.actor import Actor
+from shared.domain.cron import next_due
 from shared.domain.ids import ModuleHash, WorkflowId
 
 DEFAULT_TIMEZONE = "Asia/Shanghai"
@@ -102,6 +103,17 @@ class Workflow:
     failures_in_a_row: int = 0
     next_due_at: datetime | None = None  # None while disabled or paused
     pause: Pause | None = None
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Return whether it fires by itself."""
+        return self.enabled and self.pause is None
+
+    def due_after(self, moment: datetime) -> datetime | None:
+        """Return when it is due next, later than a moment; None while it does not fire."""
+        if not self.is_scheduled:
+            return None
+        return next_due(self.crons, self.timezone, self.shift, moment)
 
     @property
     def shift(self) -> timedelta:

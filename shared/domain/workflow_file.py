@@ -76,6 +76,9 @@ class Reference:
     text: str
     path: Path
 
+    def __str__(self) -> str:
+        return str(Problem(self.path, ""))
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepDraft:

@@ -9,9 +9,10 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.domain.ids import ModuleHash
+from shared.domain.ids import ModuleHash, WorkflowId
 
 MODULE_ID = "module_id"
+WORKFLOW_ID = "workflow_id"
 REGISTRY_CHANGES = "registry_changes"
 WRITE_PROBES = "write_probes"
 # Far more than there are processes; only a database that takes half of our writes fills it.
@@ -56,12 +57,16 @@ class Counters:
 
     def ensure(self) -> None:
         """Make the counters that do not exist yet."""
-        for name in (MODULE_ID, REGISTRY_CHANGES):
+        for name in (MODULE_ID, WORKFLOW_ID, REGISTRY_CHANGES):
             self._collection.update_one({"_id": name}, {"$setOnInsert": {"value": 0}}, upsert=True)
 
     def next_module_id(self) -> int:
         """Hand out the next module_id; a number is never handed out twice."""
-        return int(self._update_numbers({"$inc": {"value": 1}})["value"])
+        return int(self._update({"$inc": {"value": 1}})["value"])
+
+    def next_workflow_id(self) -> WorkflowId:
+        """Hand out the next workflow_id; a number is never handed out twice."""
+        return WorkflowId(int(self._update({"$inc": {"value": 1}}, WORKFLOW_ID)["value"]))
 
     def note_unfinished(self, module_hash: ModuleHash, now: datetime) -> Handout:
         """Note that an event of this module is about to be due; it gets no new number."""
@@ -75,7 +80,7 @@ class Counters:
         mine = Handout(id=uuid.uuid4().hex, hashes=tuple(hashes), at=now)
         entry = {"id": mine.id, "hashes": list(mine.hashes), "at": mine.at}
         kept = {"$each": [entry], "$slice": -UNFINISHED_KEPT}
-        document = self._update_numbers({"$inc": {"value": count}, "$push": {"unfinished": kept}})
+        document = self._update({"$inc": {"value": count}, "$push": {"unfinished": kept}})
         return HandedOut(
             handout=mine,
             first=int(document["value"]) - count + 1,
@@ -104,12 +109,12 @@ class Counters:
             {"$pull": {"unfinished": {"id": {"$in": ids}}}, "$inc": {"finished": 1}},
         )
 
-    def _update_numbers(self, update: Mapping[str, Any]) -> dict[str, Any]:
+    def _update(self, update: Mapping[str, Any], name: str = MODULE_ID) -> dict[str, Any]:
         document = self._collection.find_one_and_update(
-            {"_id": MODULE_ID}, update, upsert=True, return_document=ReturnDocument.AFTER
+            {"_id": name}, update, upsert=True, return_document=ReturnDocument.AFTER
         )
         if document is None:  # an upsert lost its race on the embedded server: the counter exists
-            return self._update_numbers(update)
+            return self._update(update, name)
         return document
 
     def raise_to(self, name: str, at_least: int) -> None:

@@ -1,6 +1,7 @@
 """The workflows: schedules, and when each is due next."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -22,6 +23,9 @@ from shared.domain.workflow import (
 )
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
+
+# What happens to a workflow is not what an edit says.
+_NOT_EDITED = {"_id", "created_at", "pause", "failures_in_a_row"}
 
 
 class Workflows:
@@ -45,6 +49,45 @@ class Workflows:
         """Return the workflow with this number, or None."""
         document = self._collection.find_one({"_id": workflow_id})
         return _FORM.read(document) if document else None
+
+    def named(self, name: str) -> list[Workflow]:
+        """Return the workflows of this name, by number (a scan: people ask, not programs)."""
+        found = _FORM.read_all(self._collection.find({"name": name}))
+        return sorted(found, key=lambda workflow: workflow.workflow_id)
+
+    def edit(self, old: Workflow, new: Workflow) -> bool:
+        """Write another version of a workflow; False when it has changed since it was read."""
+        document = to_document(new)
+        changed = {key: document[key] for key in document.keys() - _NOT_EDITED}
+        return self._update(old, {"$set": changed})
+
+    def pause(self, workflow: Workflow, pause: Pause) -> bool:
+        """Pause a workflow; False when it has changed since it was read."""
+        return self._update(
+            workflow, {"$set": {"pause": pause_document(pause), "next_due_at": None}}
+        )
+
+    def resume(self, workflow: Workflow, next_due_at: datetime | None) -> bool:
+        """End a workflow's pause; False when it has changed since it was read."""
+        resumed = {"pause": None, "next_due_at": next_due_at, "failures_in_a_row": 0}
+        return self._update(workflow, {"$set": resumed})
+
+    def delete(self, workflow_id: WorkflowId) -> bool:
+        """Delete a workflow; False when it is gone already."""
+        return self._collection.delete_one({"_id": workflow_id}).deleted_count == 1
+
+    def _update(self, read: Workflow, update: Mapping[str, Any]) -> bool:
+        """Update a workflow whose version, due time and pause are still as they were read."""
+        guard: dict[str, Any] = {
+            "_id": read.workflow_id,
+            "version": read.version,
+            "next_due_at": read.next_due_at,
+        }
+        if read.pause is None:
+            guard["pause"] = None
+        else:
+            guard["pause.at"] = read.pause.at
+        return self._collection.update_one(guard, update).matched_count == 1
 
     def all(self) -> list[Workflow]:
         """Return every workflow, by number."""
@@ -77,7 +120,7 @@ def to_document(workflow: Workflow) -> dict[str, Any]:
         "version": workflow.version,
         "failures_in_a_row": workflow.failures_in_a_row,
         "next_due_at": workflow.next_due_at,
-        "pause": _pause_document(pause) if pause else None,
+        "pause": pause_document(pause) if pause else None,
     }
 
 
@@ -93,7 +136,8 @@ def _step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def _pause_document(pause: Pause) -> dict[str, Any]:
+def pause_document(pause: Pause) -> dict[str, Any]:
+    """Return a pause as a part of its workflow's document."""
     return {"at": pause.at, "actor": pause.actor, "reason": pause.reason, "note": pause.note}
 
 

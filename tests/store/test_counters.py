@@ -17,6 +17,11 @@ def test_no_number_is_handed_out_twice(store: Store) -> None:
     assert sorted(numbers) == list(range(1, 101))
 
 
+def test_workflows_have_numbers_of_their_own(store: Store) -> None:
+    store.counters.next_module_id()
+    assert [store.counters.next_workflow_id() for _ in range(2)] == [1, 2]
+
+
 def test_a_counter_is_raised_and_never_lowered(store: Store) -> None:
     store.counters.raise_to("module_id", 10)
     store.counters.raise_to("module_id", 5)
