@@ -18,6 +18,8 @@ from api.messages import messages
 from api.module_reference import ModuleWord
 from api.modules import modules
 from api.results import results
+from api.scheduler import scheduler
+from api.workflows import workflows
 from shared.settings import Settings
 from shared.store import Store, connect
 
@@ -48,6 +50,8 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
     api.register_blueprint(modules)
     api.register_blueprint(messages)
     api.register_blueprint(results)
+    api.register_blueprint(workflows)
+    api.register_blueprint(scheduler)
     api.register_blueprint(health)
     app.register_blueprint(docs)
     return app

@@ -1,6 +1,7 @@
 """Which workflow a caller means, and how workflows are shown."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from shared.domain.ids import ModuleHash, WorkflowId
@@ -10,6 +11,7 @@ from shared.domain.workflow_document import modules_of, to_item
 from shared.domain.workflow_file import NUMBER_MAX
 from shared.errors import Conflict, NotFound
 from shared.services.module_directory import ModuleDirectory
+from shared.services.punctuality import punctuality_of
 from shared.store import Store
 
 SHOWN = 80
@@ -46,6 +48,18 @@ def to_items(store: Store, workflows: Iterable[Workflow]) -> list[dict[str, Any]
     workflows = list(workflows)
     names = store.modules.names(set().union(*map(modules_of, workflows)))
     return [to_item(workflow, names) for workflow in workflows]
+
+
+def to_items_with_figures(
+    store: Store, workflows: Iterable[Workflow], now: datetime
+) -> list[dict[str, Any]]:
+    """Return workflows in their public form, with how punctual they were lately."""
+    workflows = list(workflows)
+    records = punctuality_of(store, [workflow.workflow_id for workflow in workflows], now)
+    return [
+        {**item, "punctuality": records[item["workflow_id"]].to_item()}
+        for item in to_items(store, workflows)
+    ]
 
 
 def names_of_their_own(

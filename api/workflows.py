@@ -1,0 +1,58 @@
+"""Workflows are created, listed and shown."""
+
+import logging
+
+from flask import Response
+
+from api.app_state import app_state
+from api.http.blueprint import Blueprint
+from api.http.envelope import ok
+from api.workflow_requests import CreatedWorkflow, ShownWorkflow, WorkflowAnswer, WorkflowBody
+from shared.clock import utc_now
+from shared.domain.actor import ANONYMOUS
+from shared.domain.ids import WorkflowId
+from shared.domain.workflow_file import NUMBER_MAX, WorkflowDraft
+from shared.services.workflow_lookup import get_workflow, to_items, to_items_with_figures
+from shared.services.workflows import create_workflow
+
+log = logging.getLogger(__name__)
+workflows = Blueprint("workflows", __name__, description="Create workflows, list them, run them.")
+
+
+@workflows.route("/workflow/create", methods=["POST"])
+@workflows.arguments(WorkflowBody(), location="body")
+@workflows.response(201, CreatedWorkflow())
+def create(draft: WorkflowDraft) -> Response:
+    """Create a workflow."""
+    state = app_state()
+    with state.breaker.use() as store:
+        workflow = create_workflow(store, draft, ANONYMOUS, utc_now(), state.directory)
+    log.info("created a workflow", extra={"workflow_id": workflow.workflow_id})
+    return ok(
+        {
+            "id": str(workflow.workflow_id),
+            "workflow_id": workflow.workflow_id,
+            "name": workflow.name,
+            "execute_cron_list": list(workflow.crons),
+            "next_due_at": workflow.next_due_at,
+        },
+        201,
+    )
+
+
+@workflows.route("/workflow/list")
+@workflows.response(200, WorkflowAnswer(many=True))
+def list_workflows() -> Response:
+    """List every workflow."""
+    with app_state().breaker.use() as store:
+        return ok(to_items(store, store.workflows.all()))
+
+
+@workflows.route(f"/workflow/<int(max={NUMBER_MAX}):workflow_id>")
+@workflows.response(200, ShownWorkflow())
+def show_workflow(workflow_id: WorkflowId) -> Response:
+    """Show one workflow, and how punctual it was."""
+    with app_state().breaker.use() as store:
+        workflow = get_workflow(store, workflow_id)
+        (item,) = to_items_with_figures(store, [workflow], utc_now())
+    return ok(item)
