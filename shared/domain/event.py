@@ -15,6 +15,7 @@ from shared.domain.presence import State
 
 # Why something happened, beside the reasons for going offline.
 OPERATOR = "operator"
+FAILURES = "failures"  # of a workflow's executions, in a row
 CLOCK_DISTRUSTED, CLOCK_TRUSTED = "clock_distrusted", "clock_trusted"
 SAID_MAX = 2000  # of what a module says besides its results
 TWO_PROGRAMS = "two_programs"  # they use one hash at once, and end each other's sessions in turn
@@ -273,4 +274,19 @@ def execution_ended(execution: Execution, at: datetime) -> Event | None:
         reason=execution.reason.value if execution.reason else None,
         actor=canceller or PLATFORM,
         detail={"workflow_id": execution.workflow_id, "workflow": execution.workflow.name},
+    )
+
+
+def workflow_paused(
+    workflow_id: WorkflowId, execution_id: ExecutionId, at: datetime, note: str
+) -> Event:
+    """Return the event of a workflow that failed too often in a row, the last time in this one."""
+    subject = workflow_subject(workflow_id)
+    return Event(
+        id=f"{subject}:{execution_id}:paused",
+        subject=subject,
+        at=at,
+        what="paused",
+        reason=FAILURES,
+        detail={"execution_id": execution_id, "note": note},
     )

@@ -21,7 +21,7 @@ class ExecutionStatus(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
-    MISSED = "missed"  # never started: no worker was running at its time
+    MISSED = "missed"  # never started: its time had passed; `detail` may cover `count` due times
     SKIPPED = "skipped"  # never started: the one before it was still running (overlap: skip)
 
     @property
@@ -50,6 +50,7 @@ class MissReason(StrEnum):
     OVERLAP = "overlap"
     PAUSED = "paused"
     POLICY = "policy"  # misfire: skip
+    BEHIND = "behind"  # workers were running, and could not keep up
 
 
 class StepStatus(StrEnum):
