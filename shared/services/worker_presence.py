@@ -1,5 +1,6 @@
 """When workers run: noted every few seconds, so that a gap without any can be told afterwards."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.event import Subject, workers_were_away
@@ -27,3 +28,24 @@ def note_worker(store: Store, worker: Subject, now: datetime, *, met_outage: boo
 def last_worker_sign(store: Store) -> datetime | None:
     """Return when any worker was last known to run; None when none ever was."""
     return max(store.workers.all().values(), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A worker's place among those that run: it spares them looking at the same things at once.
+
+    It decides nothing: a worker that believes something else is only slower.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+
+def find_share(store: Store, worker: Subject, now: datetime) -> Share:
+    """Return this worker's share of what any worker may do."""
+    others = {
+        other
+        for other, at in store.workers.all().items()
+        if other != worker.id and abs(now - at) < SHORTEST_GAP
+    }
+    return Share(rank=sum(other < worker.id for other in others), count=len(others) + 1)

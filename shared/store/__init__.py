@@ -16,6 +16,7 @@ from shared.settings import Settings
 from shared.store.counters import Counters
 from shared.store.deleted_modules import DeletedModules
 from shared.store.deliveries import Deliveries
+from shared.store.due_workflows import DueWorkflows
 from shared.store.dump import Dump
 from shared.store.errors import DatabaseError, is_away
 from shared.store.events import Events
@@ -64,6 +65,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.results = Results(database)
         self.workflows = Workflows(database)
+        self.due_workflows = DueWorkflows(database)
         self.executions = Executions(database)
         self.dump = Dump(database)
         self.indexes = Indexes(

@@ -1,6 +1,6 @@
 """The executions: the firings of workflows, and their steps."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from shared.domain.actor import PLATFORM, Actor
 from shared.domain.execution import (
+    UNFINISHED,
     Execution,
     ExecutionStatus,
     MissReason,
@@ -28,6 +29,7 @@ from shared.store.workflows import FALLBACKS, to_document, to_workflow
 GLANCED_AT = dict.fromkeys(
     ("workflow_id", "status", "reason", "due_at", "expected_by", "started_at", "ended_at"), 1
 )
+_UNFINISHED = {"status": {"$in": [status.value for status in UNFINISHED]}}
 
 
 class Executions:
@@ -63,6 +65,31 @@ class Executions:
         for part in chunks(workflow_ids):
             query = {"workflow_id": {"$in": part}, "due_at": {"$gt": since}}
             yield from _GLANCE.read_all(self._collection.find(query, GLANCED_AT))
+
+    def read(self, ids: Iterable[ExecutionId]) -> dict[ExecutionId, Execution]:
+        """Return those of these executions that exist."""
+        return {
+            execution.id: execution
+            for part in chunks(ids)
+            for execution in _FORM.read_all(self._collection.find({"_id": {"$in": part}}))
+        }
+
+    def unfinished(self) -> dict[ExecutionId, int]:
+        """Return {id: revision} of all that wait or run."""
+        return {
+            document["_id"]: document.get("revision", 0)
+            for document in self._collection.find(_UNFINISHED, {"revision": 1})
+        }
+
+    def unfinished_of(self, ids: Container[WorkflowId]) -> dict[WorkflowId, list[ExecutionId]]:
+        """Return the executions of these workflows that wait or run, oldest first."""
+        found: dict[WorkflowId, list[tuple[datetime, ExecutionId]]] = {}
+        fields = {"workflow_id": 1, "due_at": 1}
+        for document in self._collection.find(_UNFINISHED, fields):
+            workflow = WorkflowId(document.get("workflow_id", 0))
+            if workflow in ids:
+                found.setdefault(workflow, []).append((document["due_at"], document["_id"]))
+        return {workflow: [e for _, e in sorted(pairs)] for workflow, pairs in found.items()}
 
     def replace(self, execution: Execution) -> bool:
         """Write an execution over the revision before its own; False when another writer did."""

@@ -79,6 +79,18 @@ class Results:
         found = self._collection.find(guard, {"content": 0, "late": 0})
         return list(_FORM.read_all({**document, "content": None} for document in found))
 
+    def read_ends(self, ids: Iterable[MessageId]) -> dict[MessageId, Result]:
+        """Return the results of those of these messages that have one, without what they say."""
+        short = {"content": 0, "late": 0}
+        return {
+            result.message_id: result
+            for part in chunks(ids)
+            for result in _FORM.read_all(
+                {"content": None, **document}
+                for document in self._collection.find({"_id": {"$in": part}}, short)
+            )
+        }
+
     def add_late(self, message_id: MessageId, late: LateResult) -> None:
         """Keep a result that came after the first one; only the newest few are kept."""
         kept = {"$each": [_late_document(late)], "$slice": -LATE_KEPT}

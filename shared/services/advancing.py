@@ -1,0 +1,90 @@
+"""Running executions go on: results end their steps, and the next steps are sent."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from shared.domain.execution import Execution, ExecutionStatus
+from shared.domain.execution_progress import advance, open_messages
+from shared.domain.ids import ExecutionId, MessageId, WorkflowId
+from shared.services.execution_ends import note_ends
+from shared.services.routing import Router
+from shared.services.step_sending import send_messages, start_ready_steps
+from shared.store import Store, batch_timeout
+
+log = logging.getLogger(__name__)
+
+
+def advance_executions(
+    store: Store,
+    executions: Sequence[Execution],
+    now: datetime,
+    known: Collection[MessageId] = (),
+    router: Router | None = None,
+) -> list[Execution]:
+    """Bring executions forward as far as the results allow; return those that changed, as stored.
+
+    Each write is guarded by the revision that was read: of two workers one writes, and the other
+    sees it next time. `known` are messages that need not be sent again.
+    """
+    with batch_timeout():
+        results = store.results.read_ends({i for e in executions for i in open_messages(e)})
+        advanced = [advance(execution, results, now) for execution in executions]
+        advanced = start_ready_steps(store, advanced, now, router)
+    changed = _write(store, executions, advanced, now)
+    # An execution that did not change may have been left by a worker that was killed.
+    current = {e.id: e for e in executions if open_messages(e)} | {e.id: e for e in changed}
+    with batch_timeout():
+        send_messages(store, current.values(), {*known, *results})
+    return changed
+
+
+def begin_waiting(
+    store: Store,
+    unfinished: Sequence[Execution],
+    now: datetime,
+    router: Router | None = None,
+) -> list[Execution]:
+    """Begin those executions that waited for the ones before them; return them as stored.
+
+    `unfinished` are all executions that wait or run.
+    """
+    first: dict[WorkflowId, Execution] = {}
+    for execution in sorted(unfinished, key=_order):
+        first.setdefault(execution.workflow_id, execution)
+    free = [e for e in first.values() if e.status is ExecutionStatus.WAITING]
+    begun = [replace(e, status=ExecutionStatus.RUNNING, started_at=now) for e in free]
+    started = start_ready_steps(store, begun, now, router)
+    changed = _write(store, free, started, now)
+    send_messages(store, changed)
+    return changed
+
+
+def _order(execution: Execution) -> tuple[bool, datetime, ExecutionId]:
+    """Put what runs before what waits, and the older before the newer."""
+    return execution.status is ExecutionStatus.WAITING, execution.due_at, execution.id
+
+
+def _write(
+    store: Store, before: Sequence[Execution], after: Sequence[Execution], now: datetime
+) -> list[Execution]:
+    """Write what changed; return what no other worker changed in between."""
+    changed = [
+        replace(new, revision=old.revision + 1)
+        for old, new in zip(before, after, strict=True)
+        if new is not old
+    ]
+    note_ends(store, changed, now)
+    written = [execution for execution in changed if store.executions.replace(execution)]
+    for execution in written:
+        if execution.status.is_final:
+            log.info(
+                "an execution ended",
+                extra={
+                    "execution_id": execution.id,
+                    "status": execution.status.value,
+                    "reason": execution.reason and execution.reason.value,
+                },
+            )
+    return written

@@ -1,0 +1,91 @@
+"""What operators do with executions: run a workflow now, try an execution again."""
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+
+from shared.domain.actor import Actor
+from shared.domain.execution import (
+    UNFINISHED,
+    Execution,
+    ExecutionStatus,
+    StepStatus,
+    Trigger,
+)
+from shared.domain.firing import new_execution
+from shared.domain.ids import ExecutionId, WorkflowId
+from shared.domain.workflow import Workflow
+from shared.errors import Conflict, NotFound
+from shared.services.execution_ends import note_ends
+from shared.services.step_sending import send_messages, start_ready_steps
+from shared.store import Store, batch_timeout
+
+
+def run_workflow(store: Store, workflow: Workflow, actor: Actor, now: datetime) -> Execution:
+    """Run a workflow now, whatever its schedule says; return the execution."""
+    due_at = now.replace(microsecond=0)
+    execution = new_execution(
+        workflow,
+        _new_id(workflow.workflow_id, due_at),
+        due_at,
+        now,
+        trigger=Trigger.OPERATOR,
+        actor=actor,
+    )
+    return _begin(store, execution, now)
+
+
+def retry_execution(
+    store: Store, execution_id: ExecutionId, actor: Actor, now: datetime
+) -> Execution:
+    """Run an execution again for its own time: the steps that succeeded keep their results.
+
+    The workflow is taken as it is now, if its steps still have the same names, else as it was.
+    Raises NotFound, or Conflict for one that goes on or that succeeded.
+    """
+    old = get_execution(store, execution_id)
+    if old.status in UNFINISHED:
+        raise Conflict(f"The execution {old.id} is still {old.status.value}: cancel it first.")
+    if old.status is ExecutionStatus.SUCCEEDED:
+        raise Conflict(f"The execution {old.id} succeeded: run the workflow instead.")
+    workflow = _workflow_for_retry(store, old)
+    fresh = new_execution(
+        workflow,
+        _new_id(old.workflow_id, old.due_at),
+        old.due_at,
+        now,
+        trigger=Trigger.RETRY,
+        actor=actor,
+    )
+    kept = {run.name: run for run in old.steps if run.status is StepStatus.SUCCEEDED}
+    steps = tuple(kept.get(run.name, run) for run in fresh.steps)
+    return _begin(store, replace(fresh, steps=steps, retry_of=old.id), now)
+
+
+def get_execution(store: Store, execution_id: ExecutionId) -> Execution:
+    """Return the execution with this id; raises NotFound."""
+    execution = store.executions.get(execution_id)
+    if execution is None:
+        raise NotFound(f"No execution has the id {execution_id[:80]!r}.")
+    return execution
+
+
+def _begin(store: Store, execution: Execution, now: datetime) -> Execution:
+    with batch_timeout():
+        (started,) = start_ready_steps(store, [execution], now)
+        note_ends(store, [started], now)
+        store.executions.insert([started])
+        send_messages(store, [started])
+    return started
+
+
+def _new_id(workflow_id: WorkflowId, due_at: datetime) -> ExecutionId:
+    return ExecutionId(f"{workflow_id}-{due_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}")
+
+
+def _workflow_for_retry(store: Store, old: Execution) -> Workflow:
+    current = store.workflows.get(old.workflow_id)
+    names = [step.name for step in old.workflow.steps]
+    if current is not None and [step.name for step in current.steps] == names:
+        return current
+    return old.workflow

@@ -1,0 +1,140 @@
+"""Workflows fire: what is due becomes executions, and their first steps are sent."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from shared.domain.cron import due_times, next_due
+from shared.domain.execution import Execution
+from shared.domain.firing import (
+    MISSED_AT_ONCE,
+    ON_TIME,
+    BlindTime,
+    Firing,
+    last_covered,
+    plan_firing,
+)
+from shared.domain.ids import ExecutionId
+from shared.domain.workflow import Workflow
+from shared.services.execution_ends import note_ends
+from shared.services.routing import Router
+from shared.services.step_sending import send_messages, start_ready_steps
+from shared.store import Store, batch_timeout
+from shared.store.due_workflows import DueMove
+
+SLICE = 250
+# A workflow whose cron lines this release cannot read is looked at again then.
+PUSHED_BACK = timedelta(minutes=10)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fired:
+    """How many workflows were due, and how many of them no other worker moved on first."""
+
+    found: int = 0
+    moved: int = 0
+
+
+def fire_due(
+    store: Store,
+    now: datetime,
+    read_blind_times: Callable[[datetime], Sequence[BlindTime]] = lambda _: (),
+    router: Router | None = None,
+    limit: int = SLICE,
+) -> Fired:
+    """Fire a slice of the workflows that are due.
+
+    1. Insert the executions: their ids decide, so that each due time has exactly one.
+    2. Move the due times, guarded by what was read.
+    3. Send the first steps' messages.
+    A worker that is killed before 2 leaves the workflow due; one that is killed before 3 leaves an
+    execution whose messages the next look at it sends.
+    """
+    with batch_timeout():
+        workflows = store.due_workflows.due(now, limit)
+        if not workflows:
+            return Fired()
+        firings = _plan_all(store, workflows, now, read_blind_times)
+        planned = [execution for firing in firings for execution in firing.executions]
+        started = start_ready_steps(store, planned, now, router)
+        stored = _insert(store, started, now)
+        moved = store.due_workflows.move([_make_move(firing, stored) for firing in firings])
+    with batch_timeout():
+        send_messages(store, stored.values())
+    _tell(stored)
+    return Fired(found=len(workflows), moved=moved)
+
+
+def _plan_all(
+    store: Store,
+    workflows: Sequence[Workflow],
+    now: datetime,
+    read_blind_times: Callable[[datetime], Sequence[BlindTime]],
+) -> list[Firing]:
+    # After the workflows were read: an execution of an earlier due time stands by then.
+    unfinished = store.executions.unfinished_of({w.workflow_id for w in workflows})
+    oldest = min(w.next_due_at for w in workflows if w.next_due_at)
+    blind_times = read_blind_times(oldest) if now - oldest > ON_TIME else ()
+    return [
+        _plan(workflow, now, unfinished.get(workflow.workflow_id, []), blind_times)
+        for workflow in workflows
+    ]
+
+
+def _plan(
+    workflow: Workflow,
+    now: datetime,
+    unfinished: Sequence[ExecutionId],
+    blind_times: Sequence[BlindTime],
+) -> Firing:
+    begin = workflow.next_due_at or now
+    lines, zone, shift = workflow.crons, workflow.timezone, workflow.shift
+    try:
+        until = now + timedelta(microseconds=1)
+        times = list(islice(due_times(lines, zone, shift, begin, until), MISSED_AT_ONCE + 1))
+        next_due_at = next_due(lines, zone, shift, times[-1] if times else now)
+    except ValueError:
+        log.exception("a workflow cannot be scheduled", extra={"workflow_id": workflow.workflow_id})
+        return Firing(workflow=workflow, executions=(), next_due_at=now + PUSHED_BACK)
+    if not times:
+        return Firing(workflow=workflow, executions=(), next_due_at=next_due_at)
+    return plan_firing(
+        workflow, times, next_due_at, now, unfinished=unfinished, blind_times=blind_times
+    )
+
+
+def _insert(
+    store: Store, executions: Sequence[Execution], now: datetime
+) -> dict[ExecutionId, Execution]:
+    """Insert the executions; return them as they are stored, for another worker may be first."""
+    note_ends(store, executions, now)
+    inserted = store.executions.insert(executions)
+    if inserted == len(executions):
+        return {execution.id: execution for execution in executions}
+    return store.executions.read([execution.id for execution in executions])
+
+
+def _make_move(firing: Firing, stored: dict[ExecutionId, Execution]) -> DueMove:
+    """Return the move of a due time; past all that the stored executions cover, and no further."""
+    next_due_at, workflow = firing.next_due_at, firing.workflow
+    for execution in firing.executions:
+        mine, theirs = last_covered(execution), last_covered(stored.get(execution.id, execution))
+        if mine != theirs:
+            next_due_at = next_due(workflow.crons, workflow.timezone, workflow.shift, theirs)
+    return DueMove(workflow=workflow, next_due_at=next_due_at)
+
+
+def _tell(stored: dict[ExecutionId, Execution]) -> None:
+    for execution in stored.values():
+        log.info(
+            "a workflow fired",
+            extra={
+                "execution_id": execution.id,
+                "status": execution.status.value,
+                "reason": execution.reason and execution.reason.value,
+            },
+        )

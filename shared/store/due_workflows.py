@@ -1,0 +1,83 @@
+"""The schedule's side of the workflows: when each is due, and how often it failed in a row."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from shared.domain.ids import ExecutionId, WorkflowId
+from shared.domain.workflow import Pause, Workflow
+from shared.store.chunks import chunks
+from shared.store.workflows import _FORM, pause_document
+
+# Far more than the executions of one workflow that end at the same time.
+COUNTED_KEPT = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueMove:
+    """A workflow's due time, moved to the next one."""
+
+    workflow: Workflow
+    next_due_at: datetime
+
+
+class DueWorkflows:
+    """The fields of the `workflows` collection that the worker writes; every write is guarded."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["workflows"]
+
+    def due(self, now: datetime, limit: int) -> list[Workflow]:
+        """Return so many of the workflows that are due."""
+        documents = self._collection.find({"next_due_at": {"$lte": now}})
+        return list(_FORM.read_all(documents.limit(limit)))
+
+    def due_soon(self, until: datetime) -> datetime | None:
+        """Return when the first workflow is due until then; None when none is.
+
+        A narrow range: the embedded server reads all of it, whatever the limit.
+        """
+        soon = self._collection.find({"next_due_at": {"$lte": until}}, {"next_due_at": 1})
+        first = list(soon.sort("next_due_at").limit(1))
+        return first[0]["next_due_at"] if first else None
+
+    def move(self, moves: Sequence[DueMove]) -> int:
+        """Move due times that are still as they were read; return how many were."""
+        groups: defaultdict[tuple[Any, ...], list[WorkflowId]] = defaultdict(list)
+        for move in moves:
+            workflow = move.workflow
+            key = (workflow.next_due_at, workflow.version, move.next_due_at)
+            groups[key].append(workflow.workflow_id)
+        moved = 0
+        for (old, version, new), ids in groups.items():
+            for part in chunks(ids):
+                guard = {"_id": {"$in": part}, "next_due_at": old, "version": version}
+                result = self._collection.update_many(guard, {"$set": {"next_due_at": new}})
+                moved += result.matched_count
+        return moved
+
+    def count_failure(self, workflow_id: WorkflowId, execution_id: ExecutionId) -> Workflow | None:
+        """Count a failure, once per execution; return the workflow as it is then."""
+        kept = {"$each": [execution_id], "$slice": -COUNTED_KEPT}
+        self._collection.update_one(
+            {"_id": workflow_id, "counted_failures": {"$ne": execution_id}},
+            {"$inc": {"failures_in_a_row": 1}, "$push": {"counted_failures": kept}},
+        )
+        document = self._collection.find_one({"_id": workflow_id})
+        return _FORM.read(document) if document else None
+
+    def end_failures(self, ids: Iterable[WorkflowId]) -> None:
+        """Begin to count anew for workflows that succeeded."""
+        for part in chunks(ids):
+            guard = {"_id": {"$in": part}, "failures_in_a_row": {"$gt": 0}}
+            self._collection.update_many(guard, {"$set": {"failures_in_a_row": 0}})
+
+    def pause(self, workflow_id: WorkflowId, failures: int, pause: Pause) -> bool:
+        """Pause a workflow that failed so often; False when it is paused, or succeeded since."""
+        guard = {"_id": workflow_id, "pause": None, "failures_in_a_row": {"$gte": failures}}
+        update = {"$set": {"pause": pause_document(pause), "next_due_at": None}}
+        return self._collection.update_one(guard, update).matched_count == 1
