@@ -9,12 +9,17 @@ import threading
 from shared.domain.event import worker_subject
 from shared.errors import SettingsError
 from shared.logs import configure_logging
+from shared.services.step_sending import make_router
 from shared.services.worker_presence import NOTE_SECONDS
 from shared.settings import Settings
 from shared.store import Store, connect
+from worker.execution_monitor import LOOK_SECONDS as MONITOR_SECONDS
+from worker.execution_monitor import ExecutionMonitor
 from worker.health import HealthPage
 from worker.housekeeping import Housekeeping
 from worker.runner import Loop, stop_loops
+from worker.scheduler import LOOK_SECONDS as SCHEDULER_SECONDS
+from worker.scheduler import Scheduler
 from worker.signs_of_life import SignsOfLife
 from worker.trusted_clock import TrustedClock
 
@@ -52,9 +57,14 @@ def make_loops(settings: Settings, store: Store) -> list[Loop]:
     worker = worker_subject(settings.node_name, settings.worker_port)
     clock = TrustedClock(store, worker)
     signs = SignsOfLife(store, clock, worker)
+    router = make_router()
+    scheduler = Scheduler(store, clock, signs, router)
+    monitor = ExecutionMonitor(store, clock, signs, router)
     keeping = Housekeeping(store, clock, event_retention_days=settings.event_retention_days)
     return [
         Loop("signs of life", NOTE_SECONDS, signs.note),
+        Loop("scheduler", SCHEDULER_SECONDS, scheduler.tick),
+        Loop("execution monitor", MONITOR_SECONDS, monitor.tick),
         Loop("clock", CLOCK_SECONDS, keeping.check_clock),
         Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
         Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),

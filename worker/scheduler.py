@@ -1,0 +1,66 @@
+"""The scheduler: workflows fire at their due times."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from shared.domain.event import ALL_WORKERS, WORKERS_AWAY
+from shared.domain.execution import MissReason
+from shared.domain.firing import BlindTime
+from shared.services.routing import Router
+from shared.services.scheduling import fire_due
+from shared.store import Store
+from worker.signs_of_life import SignsOfLife
+from worker.trusted_clock import TrustedClock
+
+# It looks so far ahead, so that it wakes when something is due; more than the loop's pause.
+HORIZON = timedelta(seconds=1.5)
+LOOK_SECONDS = 1.0
+# Every further worker comes so much later, and finds nothing left to do unless the first is away.
+TURN_SECONDS = 0.25
+
+
+class Scheduler:
+    """Fires what is due, by the time that the clocks agree on."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: TrustedClock,
+        signs: SignsOfLife,
+        router: Router,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._signs = signs
+        self._router = router
+        self._sleep = sleep
+
+    def tick(self) -> bool:
+        """Fire what is due, or will be within a moment; True when it is to be called at once."""
+        now = self._clock.judge().likely
+        due_at = self._store.due_workflows.due_soon(now + HORIZON)
+        if due_at is None:
+            return False
+        seconds = (due_at - now).total_seconds() + self._signs.share.rank * TURN_SECONDS
+        if seconds > 0:
+            self._sleep(seconds)
+            now = self._clock.judge().likely
+        fired = fire_due(self._store, now, self._read_blind_times, self._router)
+        if fired.found and not fired.moved:  # another worker did; or a write is refused
+            self._sleep(TURN_SECONDS)
+        return True
+
+    def _read_blind_times(self, since: datetime) -> Sequence[BlindTime]:
+        """Return the times since then in which no worker did anything."""
+        self._signs.note()  # the gap that has just ended may not be recorded yet
+        return [
+            BlindTime(
+                begin=event.detail["since"],
+                end=event.at,
+                cause=MissReason(event.reason or MissReason.NO_WORKER),
+            )
+            for event in self._store.events.find(subject=ALL_WORKERS, since=since)
+            if event.what == WORKERS_AWAY
+        ]
