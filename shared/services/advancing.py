@@ -69,22 +69,28 @@ def _order(execution: Execution) -> tuple[bool, datetime, ExecutionId]:
 def _write(
     store: Store, before: Sequence[Execution], after: Sequence[Execution], now: datetime
 ) -> list[Execution]:
-    """Write what changed; return what no other worker changed in between."""
+    """Write what changed, and return it; nothing when another worker was first with any of it.
+
+    The next look then reads all of it anew.
+    """
     changed = [
         replace(new, revision=old.revision + 1)
         for old, new in zip(before, after, strict=True)
         if new is not old
     ]
     note_ends(store, changed, now)
-    written = [execution for execution in changed if store.executions.replace(execution)]
-    for execution in written:
+    if not store.executions.replace_all(changed):
+        return []
+    for execution in changed:
         if execution.status.is_final:
-            log.info(
-                "an execution ended",
-                extra={
-                    "execution_id": execution.id,
-                    "status": execution.status.value,
-                    "reason": execution.reason and execution.reason.value,
-                },
-            )
-    return written
+            log.info("an execution ended", extra=_describe(execution))
+    return changed
+
+
+def _describe(execution: Execution) -> dict[str, str | None]:
+    reason = execution.reason.value if execution.reason else None
+    return {
+        "execution_id": execution.id,
+        "status": execution.status.value,
+        "reason": reason,
+    }

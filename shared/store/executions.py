@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.database import Database
 
 from shared.domain.actor import PLATFORM, Actor
@@ -28,6 +28,10 @@ from shared.store.workflows import FALLBACKS, to_document, to_workflow
 
 GLANCED_AT = dict.fromkeys(
     ("workflow_id", "status", "reason", "due_at", "expected_by", "started_at", "ended_at"), 1
+)
+# What an execution begins with and keeps.
+FIXED = frozenset(
+    ("_id", "workflow_id", "workflow", "due_at", "created_at", "trigger", "actor", "retry_of")
 )
 _UNFINISHED = {"status": {"$in": [status.value for status in UNFINISHED]}}
 
@@ -93,10 +97,22 @@ class Executions:
 
     def replace(self, execution: Execution) -> bool:
         """Write an execution over the revision before its own; False when another writer did."""
-        guard = {"_id": execution.id, "revision": execution.revision - 1}
-        document = _to_document(execution)
-        del document["_id"]
-        return self._collection.update_one(guard, {"$set": document}).matched_count == 1
+        return self._collection.update_one(*_change(execution)).matched_count == 1
+
+    def replace_all(self, executions: Sequence[Execution]) -> bool:
+        """Do the same for many at once; False when another writer was first with any of them."""
+        if not executions:
+            return True
+        updates = [UpdateOne(*_change(execution)) for execution in executions]
+        written = self._collection.bulk_write(updates, ordered=False)
+        return written.matched_count == len(executions)
+
+
+def _change(execution: Execution) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the guard of a write, and the fields that change in an execution's life."""
+    document = _to_document(execution)
+    guard = {"_id": execution.id, "revision": execution.revision - 1}
+    return guard, {"$set": {key: value for key, value in document.items() if key not in FIXED}}
 
 
 def _to_document(execution: Execution) -> dict[str, Any]:
