@@ -175,7 +175,8 @@ cmd_restart() {
       write_nginx_conf
       ctl restart nginx
       ;;
-    api | worker | database | watchdog) ctl restart "$program" ;;
+    worker) ctl restart 'worker:*' ;;
+    api | database | watchdog) ctl restart "$program" ;;
     *) die "restart knows nginx, api, wsd, worker, database and watchdog, not $program." ;;
   esac
   wait_until_ready
@@ -229,7 +230,7 @@ cmd_deploy() {
   fi
   restart_wsd
   reload_api
-  ctl restart worker watchdog >/dev/null
+  ctl restart 'worker:*' watchdog >/dev/null
   wait_until_ready
   say 'The new code runs.'
 }

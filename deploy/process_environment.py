@@ -61,6 +61,7 @@ def environment(settings: Settings, files: OpenFiles) -> dict[str, str]:
         "WEB_PORT": str(settings.web_port),
         "API_PORT": str(settings.api_port),
         "WORKER_PORT": str(settings.worker_port),
+        "WORKER_PROCESSES": str(settings.worker_processes),
         "WSD_HOST": settings.wsd_host,
         "WSD_PORT": str(settings.wsd_port),
         "WSD_PROCESSES": str(settings.wsd_processes),
@@ -124,9 +125,10 @@ def loopback_of(host: str) -> str:
 
 def busy_ports(settings: Settings, *, with_nginx: bool = True) -> list[str]:
     """Return one sentence for each port that another process holds, with the setting that moves it."""
-    wanted = [
-        ("API_PORT", "127.0.0.1", settings.api_port),
-        ("WORKER_PORT", "127.0.0.1", settings.worker_port),
+    wanted = [("API_PORT", "127.0.0.1", settings.api_port)]
+    wanted += [
+        ("WORKER_PORT", "127.0.0.1", settings.worker_port + index)
+        for index in range(settings.worker_processes)
     ]
     wanted += [
         ("WSD_PORT", settings.wsd_host, settings.wsd_port + index)

@@ -140,7 +140,9 @@ not_ready() {
     api_ready=no
     say 'api'
   }
-  answers_well 127.0.0.1 "$WORKER_PORT" /healthz || say 'worker'
+  for ((index = 0; index < ${WORKER_PROCESSES:-1}; index++)); do
+    answers_well 127.0.0.1 $((WORKER_PORT + index)) /healthz || say "worker:worker_$index"
+  done
   for ((index = 0; index < WSD_PROCESSES; index++)); do
     answers_well "$(wsd_address)" $((WSD_PORT + index)) /readyz || say "wsd:wsd_$index"
   done

@@ -86,7 +86,8 @@ def make_round(
     ports = {f"wsd_{index}": settings.wsd_port + index for index in range(settings.wsd_processes)}
     addresses = {name: (host, port) for name, port in ports.items()}
     addresses["api"] = ("127.0.0.1", settings.api_port)
-    addresses["worker"] = ("127.0.0.1", settings.worker_port)
+    for index in range(settings.worker_processes):
+        addresses[f"worker_{index}"] = ("127.0.0.1", settings.worker_port + index)
     asked = [info for info in running if info["name"] in addresses]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         given = pool.map(lambda i: answers(*addresses[i["name"]], probe_host(settings)), asked)

@@ -53,6 +53,7 @@ class Settings:
     api_workers: int
     api_threads: int
     worker_port: int
+    worker_processes: int
     wsd_host: str
     wsd_port: int
     wsd_processes: int
@@ -157,6 +158,7 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
         "api_workers": env.int("API_WORKERS", 2, validate=_at_least_one),
         "api_threads": env.int("API_THREADS", 8, validate=_at_least_one),
         "worker_port": env.int("WORKER_PORT", 10083, validate=_port),
+        "worker_processes": env.int("WORKER_PROCESSES", 1, validate=validate.Range(min=1, max=16)),
         "wsd_host": env.str("WSD_HOST", "127.0.0.1", validate=validate.Length(min=1)),
         "wsd_port": env.int("WSD_PORT", 10090, validate=_port),
         "wsd_processes": env.int("WSD_PROCESSES", 1, validate=validate.Range(min=1, max=64)),
@@ -242,7 +244,10 @@ def _find_bad_combinations(values: dict[str, Any]) -> dict[str, list[str]]:
     for port in _clashing_ports(values):
         bad.setdefault(
             "SERVER_PORT, WEB_PORT, API_PORT, WORKER_PORT, MONGODB_PORT, WSD_PORT", []
-        ).append(f"port {port} is given twice (WSD_PORT takes WSD_PROCESSES ports in a row)")
+        ).append(
+            f"port {port} is given twice "
+            "(WSD_PORT takes WSD_PROCESSES ports in a row, WORKER_PORT WORKER_PROCESSES)"
+        )
     return bad
 
 
@@ -251,13 +256,14 @@ def _choose_web_port(server_port: int) -> int:
 
 
 def _clashing_ports(values: dict[str, Any]) -> list[int]:
-    single = ("server_port", "api_port", "worker_port", "mongodb_port")
+    single = ("server_port", "api_port", "mongodb_port")
     ports = [values[name] for name in single]
     ports += [values["web_port"]] if values["web_port"] != values["server_port"] else []
     ports = [port for port in ports if port is not None]
-    first, count = values["wsd_port"], values["wsd_processes"]
-    if first is not None and count is not None:
-        ports += range(first, first + count)
+    for name in ("wsd", "worker"):
+        first, count = values[f"{name}_port"], values[f"{name}_processes"]
+        if first is not None and count is not None:
+            ports += range(first, first + count)
     return sorted({port for port in ports if ports.count(port) > 1})
 
 

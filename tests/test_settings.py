@@ -100,7 +100,13 @@ def test_values_that_do_not_fit_are_refused(env_file: Path, text: str, name: str
 
 
 @pytest.mark.parametrize(
-    "text", ["API_PORT=10090", "MONGODB_PORT=10080", "WSD_PORT=10079\nWSD_PROCESSES=2"]
+    "text",
+    [
+        "API_PORT=10090",
+        "MONGODB_PORT=10080",
+        "WSD_PORT=10079\nWSD_PROCESSES=2",
+        "WORKER_PORT=10089\nWORKER_PROCESSES=2",
+    ],
 )
 def test_a_port_is_given_once(env_file: Path, text: str) -> None:
     (problem,) = problems(env_file, f"DEBUG=True\n{text}").values()

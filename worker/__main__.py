@@ -1,12 +1,13 @@
-"""Run a worker process: python -m worker."""
+"""Run one worker process: python -m worker --index N."""
 
+import argparse
 import logging
 import os
 import signal
 import sys
 import threading
 
-from shared.domain.event import worker_subject
+from shared.domain.event import Subject, worker_subject
 from shared.errors import SettingsError
 from shared.logs import configure_logging
 from shared.services.step_sending import make_router
@@ -35,16 +36,20 @@ log = logging.getLogger("worker")
 
 def main() -> int:
     """Run until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="worker", description="The forecast platform's worker")
+    parser.add_argument("--index", type=int, default=0, help="adds to WORKER_PORT (default 0)")
+    index = parser.parse_args().index
     try:
         settings = Settings.from_env()
         store = connect(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    configure_logging(settings, "worker")
-    loops = make_loops(settings, store)
+    configure_logging(settings, f"worker-{index}")
+    port = settings.worker_port + index
+    loops = make_loops(settings, store, worker_subject(settings.node_name, port))
     try:
-        page = HealthPage(settings.worker_port, loops)
+        page = HealthPage(port, loops)
     except OSError as error:
         log.error("cannot listen: %s (the setting WORKER_PORT moves it)", error)
         return 1
@@ -52,9 +57,8 @@ def main() -> int:
     return 0
 
 
-def make_loops(settings: Settings, store: Store) -> list[Loop]:
+def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
     """Return what a worker does, not started yet."""
-    worker = worker_subject(settings.node_name, settings.worker_port)
     clock = TrustedClock(store, worker)
     signs = SignsOfLife(store, clock, worker)
     router = make_router()

@@ -3,18 +3,20 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from cli.checks.check import Check, fail, ok, warn
+from cli.checks.check import Check, Status, fail, ok, warn
 from cli.context import DatabaseDown, Platform, address_of
 from cli.render import format_age
 from shared.clock import utc_now
-from shared.domain.event import CLOCK_DISTRUSTED, Subject, worker_subject
+from shared.domain.event import CLOCK_DISTRUSTED, CLOCK_TRUSTED, Subject, worker_subject
 from shared.domain.node import HOST_CLOCK_TOLERANCE, Node
 from shared.services.database_setup import describe_server
+from shared.settings import Settings
 from shared.store import Store
 from shared.store.errors import DatabaseError
 from shared.store.server import ServerFacts
 
 OLDEST_MONGODB = 6
+SCHEDULES_BEHIND = timedelta(seconds=30)
 UP = "start it: ./manage.sh up"
 
 
@@ -29,8 +31,9 @@ def check_database(platform: Platform) -> list[Check]:
             return [
                 _check_server(facts, f"{kind} {facts.product} {facts.version} at {address}"),
                 _check_clock(facts.local_time, before, utc_now()),
-                _check_trust(store, worker_subject(settings.node_name, settings.worker_port)),
+                *_check_trust_of_all(store, settings),
                 _check_indexes(store),
+                _check_schedules(store, utc_now()),
                 *_check_nodes(store.nodes.all(), utc_now()),
             ]
     except DatabaseDown:
@@ -64,9 +67,17 @@ def _check_clock(theirs: datetime, before: datetime, after: datetime) -> Check:
     return ok("clock", found)
 
 
+def _check_trust_of_all(store: Store, settings: Settings) -> list[Check]:
+    """Look what the workers think of the clock; all that trust it are one line."""
+    ports = range(settings.worker_port, settings.worker_port + settings.worker_processes)
+    checks = [_check_trust(store, worker_subject(settings.node_name, port)) for port in ports]
+    return [check for check in checks if check.status is not Status.OK] or checks[:1]
+
+
 def _check_trust(store: Store, worker: Subject) -> Check:
-    """Look what the worker told last about this machine's clock."""
-    changes = store.events.find(subject=worker)
+    """Look what a worker told last about this machine's clock."""
+    clock = (CLOCK_DISTRUSTED, CLOCK_TRUSTED)
+    changes = [event for event in store.events.find(subject=worker) if event.what in clock]
     if not changes:
         return ok("trusted clock", "it never jumped")
     last = changes[-1]
@@ -86,6 +97,15 @@ def _check_indexes(store: Store) -> Check:
     if not store.indexes.read_marker().is_current:
         return fail("indexes", "their making was cut off", advice)
     return ok("indexes", "all present")
+
+
+def _check_schedules(store: Store, now: datetime) -> Check:
+    """Look whether a workflow is due for longer than a worker takes to fire it."""
+    oldest = store.due_workflows.due_soon(now)
+    if oldest is None or now - oldest < SCHEDULES_BEHIND:
+        return ok("schedules", "none is behind")
+    found = f"a workflow is due for {format_age(now - oldest)}"
+    return fail("schedules", found, "see the workers: ./manage.sh status, ./manage.sh logs")
 
 
 def _check_nodes(nodes: list[Node], now: datetime) -> list[Check]:

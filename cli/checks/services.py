@@ -21,11 +21,10 @@ def check_services(settings: Settings) -> list[Check]:
     api = f"http://127.0.0.1:{settings.api_port}"
     front = f"http://127.0.0.1:{settings.server_port}"
     probe = partial(_probe, process_environment.probe_host(settings))
-    worker = f"http://127.0.0.1:{settings.worker_port}"
-    questions: list[Callable[[], Check]] = [
-        partial(probe, "api", f"{api}/healthz"),
-        partial(probe, "worker", f"{worker}/healthz"),
-    ]
+    questions: list[Callable[[], Check]] = [partial(probe, "api", f"{api}/healthz")]
+    for index in range(settings.worker_processes):
+        address = f"http://127.0.0.1:{settings.worker_port + index}/healthz"
+        questions.append(partial(probe, f"worker_{index}", address))
     for index in range(settings.wsd_processes):
         address = f"http://{wsd_host}:{settings.wsd_port + index}/healthz"
         questions.append(partial(probe, f"wsd_{index}", address))
@@ -43,7 +42,7 @@ def _probe(host_header: str, name: str, url: str) -> Check:
         except requests.ConnectionError:
             return fail(name, f"no process listens at {url}", "start it: ./manage.sh up")
         except requests.RequestException:
-            advice = f"see its log: ./manage.sh logs; restart it: ./manage.sh restart {name}"
+            advice = f"see its log: ./manage.sh logs; restart it: ./manage.sh restart {name.partition('_')[0]}"
             return fail(name, f"{url} does not answer in time", advice)
     if answer.status_code != requests.codes.ok:
         return fail(name, f"{url} answers {answer.status_code}", "see ./manage.sh logs")

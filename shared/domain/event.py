@@ -57,7 +57,7 @@ def node_subject(node: NodeId) -> Subject:
 
 
 def worker_subject(node_name: str, port: int) -> Subject:
-    """Return the worker of this machine as a subject; every process of it is the same subject."""
+    """Return the worker with this port of a machine as a subject, however often it was restarted."""
     return Subject(kind=SubjectKind.WORKER, id=f"{node_name}:{port}")
 
 

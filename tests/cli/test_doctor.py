@@ -23,12 +23,13 @@ from cli.checks.services import (
 )
 from cli.context import Platform
 from cli.main import cli
+from shared.clock import utc_now
 from shared.domain.event import clock_changed, worker_subject
 from shared.domain.node import node_address
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.server import ServerFacts
-from tests.support.builders import NODE, NOON, make_node
+from tests.support.builders import NODE, NOON, make_node, make_workflow
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -82,7 +83,7 @@ def test_a_healthy_database_is_ok_in_every_line(
     store.indexes.finish("builder")
     registry.enrol()
     checks = by_name(check_database(Platform(settings, store)))
-    assert [check.status for check in checks.values()] == [Status.OK] * 5
+    assert [check.status for check in checks.values()] == [Status.OK] * 6
     assert checks.keys() == {"database", "clock", "trusted clock", "indexes", f"node {NODE}"}
 
 
@@ -177,7 +178,7 @@ def test_every_process_is_asked(settings: Settings, serve: Callable[..., int]) -
     checks = by_name(check_services(ours))
     assert {name: check.status for name, check in checks.items()} == {
         "api": Status.OK,
-        "worker": Status.OK,
+        "worker_0": Status.OK,
         "wsd_0": Status.FAIL,
         "nginx": Status.FAIL,
         "ready": Status.FAIL,
@@ -302,3 +303,13 @@ def test_servers_are_judged_by_what_the_platform_needs(
     check = _check_server(ServerFacts(**values | facts), "the server")
     assert check.status is status
     assert found in check.found
+
+
+def test_schedules_that_are_behind_are_told(settings: Settings, store: Store) -> None:
+    def check() -> Check:
+        return by_name(check_database(Platform(settings, store)))["schedules"]
+
+    assert check().status is Status.OK
+    store.workflows.insert(make_workflow(next_due_at=utc_now() - timedelta(minutes=5)))
+    assert check().status is Status.FAIL
+    assert "due for 5m" in check().found
