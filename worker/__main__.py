@@ -18,6 +18,13 @@ from worker.execution_monitor import LOOK_SECONDS as MONITOR_SECONDS
 from worker.execution_monitor import ExecutionMonitor
 from worker.health import HealthPage
 from worker.housekeeping import Housekeeping
+from worker.message_monitor import (
+    ORPHANS_SECONDS,
+    OVERDUE_SECONDS,
+    PUSHED_SECONDS,
+    QUEUED_SECONDS,
+    MessageMonitor,
+)
 from worker.runner import Loop, stop_loops
 from worker.scheduler import LOOK_SECONDS as SCHEDULER_SECONDS
 from worker.scheduler import Scheduler
@@ -64,11 +71,16 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
     router = make_router()
     scheduler = Scheduler(store, clock, signs, router)
     monitor = ExecutionMonitor(store, clock, signs, router)
+    messages = MessageMonitor(store, clock)
     keeping = Housekeeping(store, clock, event_retention_days=settings.event_retention_days)
     return [
         Loop("signs of life", NOTE_SECONDS, signs.note),
         Loop("scheduler", SCHEDULER_SECONDS, scheduler.tick),
         Loop("execution monitor", MONITOR_SECONDS, monitor.tick),
+        Loop("overdue messages", OVERDUE_SECONDS, messages.end_overdue),
+        Loop("pushed messages", PUSHED_SECONDS, messages.check_pushed),
+        Loop("queued messages", QUEUED_SECONDS, messages.check_queued),
+        Loop("orphaned messages", ORPHANS_SECONDS, messages.release_orphans),
         Loop("clock", CLOCK_SECONDS, keeping.check_clock),
         Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
         Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),

@@ -7,6 +7,7 @@ from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.execution_progress import open_messages
 from shared.domain.ids import ExecutionId, MessageId
 from shared.services.advancing import advance_executions, begin_waiting
+from shared.services.cancelling import cancel_requested
 from shared.services.routing import Router
 from shared.store import Store, batch_timeout
 from worker.signs_of_life import SignsOfLife
@@ -37,7 +38,9 @@ class ExecutionMonitor:
         now = self._clock.judge().likely
         self._read()
         mine = [e for e in self._executions.values() if self._is_mine(e)]
-        running = [e for e in mine if e.status is ExecutionStatus.RUNNING]
+        cancelled = [e for e in mine if e.cancel_requested_by]
+        self._keep(filter(None, (cancel_requested(self._store, e, now) for e in cancelled)))
+        running = [e for e in mine if e.status is ExecutionStatus.RUNNING and not e.cancel_requested_by]
         for start in range(0, len(running), SLICE):
             part = running[start : start + SLICE]
             self._keep(advance_executions(self._store, part, now, self._sent, self._router))

@@ -1,4 +1,4 @@
-"""What operators do with executions: run a workflow now, try an execution again."""
+"""What operators do with executions: run a workflow now, cancel an execution, try one again."""
 
 import secrets
 from dataclasses import replace
@@ -16,9 +16,13 @@ from shared.domain.firing import new_execution
 from shared.domain.ids import ExecutionId, WorkflowId
 from shared.domain.workflow import Workflow
 from shared.errors import Conflict, NotFound
+from shared.services.cancelling import cancel_requested
 from shared.services.execution_ends import note_ends
 from shared.services.step_sending import send_messages, start_ready_steps
 from shared.store import Store, batch_timeout
+
+# Each lost race means that the execution went on; it has few steps.
+CANCEL_TRIES = 20
 
 
 def run_workflow(store: Store, workflow: Workflow, actor: Actor, now: datetime) -> Execution:
@@ -60,6 +64,29 @@ def retry_execution(
     kept = {run.name: run for run in old.steps if run.status is StepStatus.SUCCEEDED}
     steps = tuple(kept.get(run.name, run) for run in fresh.steps)
     return _begin(store, replace(fresh, steps=steps, retry_of=old.id), now)
+
+
+def cancel_execution(
+    store: Store, execution_id: ExecutionId, actor: Actor, now: datetime
+) -> Execution:
+    """Cancel an execution that waits or runs; raises NotFound, or Conflict when it has ended.
+
+    First it is written down that it shall be cancelled: from then on the worker finishes this, too.
+    """
+    for _ in range(CANCEL_TRIES):
+        execution = get_execution(store, execution_id)
+        if execution.status.is_final:
+            raise Conflict(f"The execution {execution.id} has ended: {execution.status.value}.")
+        if execution.cancel_requested_by is None:
+            execution = replace(
+                execution, cancel_requested_by=actor, revision=execution.revision + 1
+            )
+            if not store.executions.replace(execution):
+                continue
+        ended = cancel_requested(store, execution, now)
+        if ended is not None:
+            return ended
+    raise Conflict(f"The execution {execution_id} changes all the time: try again.")
 
 
 def get_execution(store: Store, execution_id: ExecutionId) -> Execution:

@@ -23,6 +23,7 @@ from shared.store.events import Events
 from shared.store.executions import Executions
 from shared.store.heartbeats import Heartbeats
 from shared.store.indexes import Indexes
+from shared.store.message_deadlines import MessageDeadlines
 from shared.store.messages import Messages
 from shared.store.modules import Modules
 from shared.store.node_commands import NodeCommands
@@ -66,6 +67,7 @@ class Store:
         self.results = Results(database)
         self.workflows = Workflows(database)
         self.due_workflows = DueWorkflows(database)
+        self.message_deadlines = MessageDeadlines(database)
         self.executions = Executions(database)
         self.dump = Dump(database)
         self.indexes = Indexes(

@@ -1,0 +1,37 @@
+"""An execution that shall be cancelled: its messages are given up, then it ends."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from shared.domain.actor import PLATFORM
+from shared.domain.execution import Execution
+from shared.domain.execution_progress import cancel, open_messages
+from shared.domain.message import EndReason, MessageStatus
+from shared.domain.result import ResultStatus, end_of_message
+from shared.services.ending import end_messages
+from shared.services.execution_ends import note_ends
+from shared.store import Store
+
+
+def cancel_requested(store: Store, execution: Execution, now: datetime) -> Execution | None:
+    """Finish the cancelling of an execution; None when another writer was first.
+
+    What waits in a queue ends at once; what a module has is asked back, and ends when the module
+    says so, or ten seconds later. A worker that is killed in between finds the request again.
+    """
+    _give_up_messages(store, execution, now)
+    ended = replace(cancel(execution, EndReason.OPERATOR, now), revision=execution.revision + 1)
+    note_ends(store, [ended], now)
+    return ended if store.executions.replace(ended) else None
+
+
+def _give_up_messages(store: Store, execution: Execution, now: datetime) -> None:
+    messages = store.messages.read(open_messages(execution)).values()
+    queued = [message for message in messages if message.status is MessageStatus.QUEUED]
+    end_messages(
+        store,
+        [end_of_message(m, ResultStatus.CANCELLED, now, EndReason.EXECUTION_OVER) for m in queued],
+        now,
+    )
+    # Those that were pushed in between, too.
+    store.message_deadlines.request_cancel([message.id for message in messages], PLATFORM, now)

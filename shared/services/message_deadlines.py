@@ -1,0 +1,87 @@
+"""Messages are given up when their time is over, or when their module is gone."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from shared.domain.actor import PLATFORM
+from shared.domain.ids import ModuleHash
+from shared.domain.message import EndReason, Message, MessageStatus
+from shared.domain.result import Result, ResultStatus, end_of_message
+from shared.services.ending import end_messages, follow_results
+from shared.store import Store, batch_timeout
+from shared.store.lenient import LONG_AGO
+from shared.store.message_deadlines import PUSHED
+
+SLICE = 500
+# A wsd writes the status a moment after the result; if it did not by then, it was killed.
+MEND_AFTER = timedelta(seconds=30)
+
+
+def end_overdue(store: Store, now: datetime, limit: int = SLICE) -> bool:
+    """End a slice of the messages whose deadline has passed; True while work is left."""
+    with batch_timeout():
+        overdue = store.message_deadlines.overdue(now, limit)
+        end_messages(store, [_give_up(message, now) for message in overdue], now)
+    return len(overdue) >= limit
+
+
+def check_pushed(store: Store, now: datetime, after: datetime, limit: int = SLICE) -> datetime:
+    """Look at a slice of what modules have, by deadline; return where the next slice begins.
+
+    What was not begun in time is given up. A status that a wsd could not write any more, because it
+    was killed after it stored the result, is written now.
+    """
+    with batch_timeout():
+        pushed = store.message_deadlines.after(PUSHED, after, limit)
+        late = [message for message in pushed if _is_not_started(message, now)]
+        not_started = (ResultStatus.TIMED_OUT, now, EndReason.NOT_STARTED)
+        end_messages(store, [end_of_message(message, *not_started) for message in late], now)
+        old = {m.id for m in pushed if m.sent_at is None or m.sent_at < now - MEND_AFTER}
+        follow_results(store, store.results.read_ends(old).values(), now)
+    return _end_of_slice(pushed, limit)
+
+
+def check_queued(store: Store, now: datetime, after: datetime, limit: int = SLICE) -> datetime:
+    """End what waits for modules that are deleted or disabled; return where the next slice begins."""
+    with batch_timeout():
+        queued = store.message_deadlines.after([MessageStatus.QUEUED], after, limit)
+        enabled = {m.module_hash: m.enabled for m in store.modules.brief(_modules_of(queued))}
+        reasons = {None: EndReason.UNKNOWN_MODULE, False: EndReason.MODULE_DISABLED}
+        ends = [
+            end_of_message(
+                message, ResultStatus.DEAD, now, reasons[enabled.get(message.module_hash)]
+            )
+            for message in queued
+            if not enabled.get(message.module_hash)
+        ]
+        end_messages(store, ends, now)
+    return _end_of_slice(queued, limit)
+
+
+def _give_up(message: Message, now: datetime) -> Result:
+    if message.cancel_requested_at is not None:
+        by_platform = message.cancel_requested_by == PLATFORM
+        reason = EndReason.EXECUTION_OVER if by_platform else EndReason.OPERATOR
+        return end_of_message(message, ResultStatus.CANCELLED, now, reason)
+    if message.status is not MessageStatus.QUEUED:
+        return end_of_message(message, ResultStatus.TIMED_OUT, now, EndReason.NO_RESULT)
+    if message.attempt:  # it was pushed, and came back into the queue
+        return end_of_message(message, ResultStatus.TIMED_OUT, now, EndReason.NOT_STARTED)
+    return end_of_message(message, ResultStatus.EXPIRED, now, EndReason.LIFE_OVER)
+
+
+def _is_not_started(message: Message, now: datetime) -> bool:
+    """Return whether a module that acknowledges did not do so within the time to start."""
+    if message.start_timeout_seconds is None or message.status is not MessageStatus.SENT:
+        return False
+    may_start_until = message.created_at + timedelta(seconds=message.start_timeout_seconds)
+    return message.pushed_at is None and now > may_start_until
+
+
+def _modules_of(messages: Iterable[Message]) -> set[ModuleHash]:
+    return {message.module_hash for message in messages}
+
+
+def _end_of_slice(messages: list[Message], limit: int) -> datetime:
+    """Return the last deadline of a full slice; else the beginning of a new round."""
+    return (messages[-1].deadline_at or LONG_AGO) if len(messages) >= limit else LONG_AGO
