@@ -1,0 +1,83 @@
+"""Why an execution never started: missed, or skipped."""
+
+from datetime import timedelta
+
+from shared.domain.execution import Execution, MissReason
+from shared.domain.facts import Facts, Span
+from shared.domain.phrases import WallClock, name_actor, tell_duration
+from shared.domain.workflow import Misfire
+
+
+def tell_missed(execution: Execution, facts: Facts, clock: WallClock) -> str:
+    """Return the sentence about a due time at which nothing was started."""
+    word, due = execution.status.value, clock.tell(execution.due_at)
+    match execution.reason:
+        case MissReason.NO_WORKER:
+            gap = _tell_gap(facts.worker_gap(execution.due_at), due, clock)
+            return f"{word}: no worker was running {gap}; {_tell_policy(execution, facts, clock)}"
+        case MissReason.NO_DATABASE:
+            gap = _tell_gap(facts.worker_gap(execution.due_at), due, clock)
+            return f"{word}: the database was away {gap}; {_tell_policy(execution, facts, clock)}"
+        case MissReason.CLOCK_DISTRUSTED:
+            doubt = _tell_doubt(execution, facts, clock)
+            return f"{word}: {doubt}; {_tell_policy(execution, facts, clock)}"
+        case MissReason.OVERLAP:
+            return f"{word}: {_tell_blocker(execution, facts, clock)}"
+        case MissReason.PAUSED:
+            return f"{word}: {_tell_pause(execution, clock)}"
+        case MissReason.POLICY:
+            found = tell_duration(execution.created_at - execution.due_at)
+            policy = _tell_policy(execution, facts, clock)
+            return f"{word}: it was found {found} after it was due at {due}; {policy}"
+        case None:
+            return f"{word}: nothing was started at {due}, and no reason was recorded"
+    return f"{word}: nothing was started at {due} ({execution.reason.value})"
+
+
+def _tell_gap(gap: Span | None, due: str, clock: WallClock) -> str:
+    if gap is None or gap.since is None:
+        return f"at {due}"
+    if gap.until is None:
+        return f"from {clock.tell(gap.since)} on"
+    return f"between {clock.tell(gap.since)} and {clock.tell(gap.until)}"
+
+
+def _tell_policy(execution: Execution, facts: Facts, clock: WallClock) -> str:
+    """Return what the workflow's policy made of it."""
+    policy = execution.workflow.misfire
+    if policy is Misfire.SKIP:
+        return f"policy {policy.value} runs nothing afterwards"
+    successor = facts.successor
+    if successor is not None and successor.due_at <= execution.created_at:
+        return f"policy {policy.value} ran {clock.tell(successor.due_at)} instead"
+    return f"policy {policy.value} runs only the latest, and only while it is young enough"
+
+
+def _tell_doubt(execution: Execution, facts: Facts, clock: WallClock) -> str:
+    event = facts.clock_doubt(execution.due_at)
+    if event is None:
+        return f"the clock of the worker was not trusted at {clock.tell(execution.due_at)}"
+    seconds = event.detail.get("seconds")
+    off = ""
+    if isinstance(seconds, int | float):
+        off = f", {tell_duration(timedelta(seconds=abs(seconds)))} off"
+    why = f" ({event.reason}{off})" if event.reason else ""
+    since = clock.tell(event.at)
+    return f"the clock of the worker {event.subject.id} was not trusted from {since} on{why}"
+
+
+def _tell_blocker(execution: Execution, facts: Facts, clock: WallClock) -> str:
+    blocker = facts.blocker
+    before = f"the execution of {clock.tell(blocker.due_at)}" if blocker else "the one before it"
+    return f"{before} was still running (overlap: {execution.workflow.overlap.value})"
+
+
+def _tell_pause(execution: Execution, clock: WallClock) -> str:
+    pause = execution.workflow.pause
+    if pause is None:
+        return "the workflow was paused at that time"
+    note = f" ({pause.note})" if pause.note else ""
+    by = (
+        "after failures in a row" if pause.reason == "failures" else f"by {name_actor(pause.actor)}"
+    )
+    return f"the workflow had been paused {by} since {clock.tell(pause.at)}{note}"
