@@ -54,6 +54,18 @@ class Events:
         found = _FORM.read_all(self._collection.find(query))
         return in_order(event for event in found if subject is None or event.subject == subject)
 
+    def of_subjects(self, ids: Iterable[str], since: datetime, until: datetime) -> list[Event]:
+        """Return what happened to these subjects between two moments, oldest first."""
+        span = {"$gte": since, "$lte": until}
+        found = [
+            event
+            for part in chunks(ids)
+            for event in _FORM.read_all(
+                self._collection.find({"subject.id": {"$in": part}, "at": span})
+            )
+        ]
+        return in_order(found)
+
     def reasons(self, ids: Iterable[str]) -> dict[str, str | None]:
         """Return {id: reason} of those of these events that are recorded."""
         return {

@@ -62,6 +62,18 @@ class Executions:
         document = self._collection.find_one({"_id": execution_id})
         return _FORM.read(document) if document else None
 
+    def due_between(
+        self, workflow_id: WorkflowId | None, begin: datetime | None, end: datetime | None
+    ) -> list[Execution]:
+        """Return what was due of a workflow, or of all, from begin to before end; newest first."""
+        query: dict[str, Any] = {} if workflow_id is None else {"workflow_id": workflow_id}
+        span = {"$gte": begin, "$lt": end}
+        query["due_at"] = {word: at for word, at in span.items() if at is not None}
+        if not query["due_at"]:
+            del query["due_at"]
+        found = _FORM.read_all(self._collection.find(query))
+        return sorted(found, key=lambda e: (e.due_at, e.id), reverse=True)
+
     def glance(
         self, workflow_ids: Iterable[WorkflowId], since: datetime
     ) -> Iterator[ExecutionGlance]:
