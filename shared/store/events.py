@@ -66,6 +66,12 @@ class Events:
         ]
         return in_order(found)
 
+    def last_before(self, subject_id: str, at: datetime, what: Iterable[str]) -> Event | None:
+        """Return the last of these things that happened to a subject before a moment."""
+        query = {"subject.id": subject_id, "at": {"$lt": at}, "what": {"$in": list(what)}}
+        found = in_order(_FORM.read_all(self._collection.find(query)))
+        return found[-1] if found else None
+
     def reasons(self, ids: Iterable[str]) -> dict[str, str | None]:
         """Return {id: reason} of those of these events that are recorded."""
         return {
