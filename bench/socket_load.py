@@ -11,30 +11,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from bench.frames import PING, PONG, text_frame
 from shared.settings import PROJECT_DIR
 
-MASK = b"\x5a\xa5\x3c\xc3"
 CONFIRM = b"\x81\x11heartbeat confirm"
-PING = b"\x89\x00"
 REQUEST = (
     "GET /websocket?hash={} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Version: 13\r\n\r\n"
 )
 CONNECT_SECONDS = 30.0
-
-
-def mask(head: bytes, text: bytes) -> bytes:
-    """Return a client's frame."""
-    masked = bytes(byte ^ MASK[index % 4] for index, byte in enumerate(text))
-    return head + MASK + masked
-
-
-HEARTBEAT = mask(b"\x81\x89", b"heartbeat")
-PONG = mask(b"\x8a\x80", b"")
+HEARTBEAT = text_frame(b"heartbeat")
 
 
 class Modules:
@@ -80,16 +70,22 @@ class Modules:
 
     def _finish(self, module: socket.socket, _request: bytes) -> str:
         """Keep a socket that was accepted; return the answer's status."""
+        rest = b""
         try:
-            status = module.recv(4096)[9:12].decode()
+            head, _, rest = module.recv(4096).partition(b"\r\n\r\n")
+            status = head[9:12].decode()
         except OSError as error:
             status = type(error).__name__
         if status == "101":
             self._sockets[module.fileno()] = module
+            self._greet(module.fileno(), rest)
         else:
             self._epoll.unregister(module.fileno())
             module.close()
         return status
+
+    def _greet(self, fd: int, rest: bytes) -> None:
+        """Say what a module says first; `rest` came with the answer to its handshake."""
 
     def flood(self, seconds: float) -> dict[str, Any]:
         """Send a heartbeat as soon as the one before it was confirmed."""
@@ -151,9 +147,9 @@ class Modules:
 class Fleet:
     """The process that plays the modules, as the bench sees it."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = "bench.socket_load") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.socket_load"],
+            [sys.executable, "-m", program],
             cwd=PROJECT_DIR,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -176,7 +172,10 @@ class Fleet:
     def result(self) -> dict[str, Any]:
         """Wait until it is done."""
         assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process that plays the modules has died")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def do(self, action: str, **arguments: Any) -> dict[str, Any]:
@@ -192,18 +191,24 @@ class Fleet:
         return float(result["seconds"])
 
 
-def main() -> None:
+def obey(actions: Mapping[str, Callable[..., dict[str, Any]]]) -> None:
     """Do what the lines on standard input say."""
-    modules = Modules()
-    actions: dict[str, Callable[..., dict[str, Any]]] = {
-        "connect": modules.connect,
-        "flood": modules.flood,
-        "pace": modules.pace,
-        "close": modules.close,
-    }
     for line in sys.stdin:
         action, arguments = json.loads(line)
         print(json.dumps(actions[action](**arguments)), flush=True)
+
+
+def main() -> None:
+    """Play modules that send heartbeats."""
+    modules = Modules()
+    obey(
+        {
+            "connect": modules.connect,
+            "flood": modules.flood,
+            "pace": modules.pace,
+            "close": modules.close,
+        }
+    )
 
 
 if __name__ == "__main__":
