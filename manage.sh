@@ -38,6 +38,7 @@ Working on it
   fmt                  format the code and repair what the linter can
   coverage             all tests, with branch coverage
   bench [NAME...]      measure against the limits; all of them write bench/RESULTS.md
+                       (--full: under a sustained load for a minute)
   lock                 resolve requirements/*.in again into the hash-locked files
 
   help                 this page

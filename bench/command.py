@@ -47,7 +47,7 @@ def measure(stack: Stack) -> Round:
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = begin(ABOUT)
+    wanted = begin(ABOUT)
     with Stack() as stack:
         stack.register_modules(MODULES)
         connect_all(stack)
@@ -61,7 +61,7 @@ def main() -> None:
     report = Report(
         bench="command", about=ABOUT, table=table, outcomes=outcomes, notes=rounds.notes
     )
-    emit(report, as_json=as_json)
+    emit(report, as_json=wanted.as_json)
 
 
 if __name__ == "__main__":

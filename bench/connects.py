@@ -177,7 +177,7 @@ def measure() -> Round:
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = begin(ABOUT)
+    wanted = begin(ABOUT)
     rounds = run_rounds(ROUNDS, measure, ("bare rate",))
     figures: dict[str, Spread] = {name: rounds.spread(name) for name in rounds.rounds[0]}
     results = {name: figures[name] for name in GOALS if name != "share"}
@@ -189,7 +189,7 @@ def main() -> None:
         outcomes=judge(GOALS, results),
         notes=["of the indexes, a connect rewrites that on session.node alone", *rounds.notes],
     )
-    emit(report, as_json=as_json)
+    emit(report, as_json=wanted.as_json)
 
 
 def make_table(figures: dict[str, Spread]) -> Table:

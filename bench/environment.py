@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SLOWING = ("PYTHON", "COV", "LD_PRELOAD", "MALLOC")
 HARMLESS = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8")
 LIBRARIES = ("websockets", "uvloop", "pymongo", "flask", "gunicorn", "SecantusDB")
 RESULTS = "bench/RESULTS.md"
+FULL_HELP = "keep a sustained load up for a minute, not for a few seconds"
 
 QUIET_PERCENT = 10.0
 QUIET_LOOK_SECONDS = 4.0
@@ -40,15 +42,24 @@ def measured_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1"}
 
 
-def begin(about: str) -> bool:
-    """Read a bench's command line; return whether JSON is wanted.
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a bench's command line asks for."""
+
+    as_json: bool
+    at_full_length: bool
+
+
+def begin(about: str) -> Wanted:
+    """Read a bench's command line; return what is wanted.
 
     Ends the process if this interpreter is not the one that users run: a switch that was read at
     its start cannot be taken back.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    wants_json = bool(parser.parse_args().json)
+    parser.add_argument("--full", action="store_true", help=FULL_HELP)
+    given = parser.parse_args()
     slowing = find_slowing(os.environ)
     if slowing:
         sys.exit(f"{', '.join(slowing)}: unset it, or measure with ./manage.sh bench")
@@ -57,7 +68,7 @@ def begin(about: str) -> bool:
     kept = measured_environment(os.environ)
     os.environ.clear()
     os.environ.update(kept)
-    return wants_json
+    return Wanted(as_json=given.json, at_full_length=given.full)
 
 
 def wait_until_quiet() -> float:

@@ -1,9 +1,6 @@
 """Heartbeats as fast as they are confirmed: the platform beside a bare websockets server."""
 
 from dataclasses import dataclass
-from typing import Any
-
-from pymongo import MongoClient
 
 from bench.environment import begin
 from bench.figures import Round, Rounds, run_rounds, show
@@ -70,24 +67,18 @@ def start_bare(stack: Stack) -> tuple[Program, int]:
     return bare, port
 
 
-def count_requests(stack: Stack) -> int:
-    """Return how many requests the database server has taken so far."""
-    with MongoClient[dict[str, Any]](stack.settings.database_url) as client:
-        return int(client.admin.command("serverStatus")["network"]["numRequests"])
-
-
 def measure_both(stack: Stack, platform: Side, bare: Side) -> Round:
     """Measure both in turn, and what the database was asked while the platform's turn lasted."""
-    before = count_requests(stack)
+    before = stack.count_requests()
     figures = platform.measure()
-    requests = count_requests(stack) - before
+    requests = stack.count_requests() - before
     per_thousand = requests / figures[f"{PLATFORM}: heartbeats"] * 1000
     return {**figures, **bare.measure(), "requests": per_thousand}
 
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = begin(ABOUT)
+    wanted = begin(ABOUT)
     with Stack() as stack, Fleet() as modules, Fleet() as others:
         hashes: list[str] = [*stack.register_modules(MODULES)]
         stack.start_worker()
@@ -114,7 +105,7 @@ def main() -> None:
             *rounds.notes,
         ],
     )
-    emit(report, as_json=as_json)
+    emit(report, as_json=wanted.as_json)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def watch(programs: list[Program], fleet: Fleet) -> Round:
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = begin(ABOUT)
+    wanted = begin(ABOUT)
     with Stack() as stack, Fleet() as fleet:
         stack.start_worker()
         wsd = stack.start_wsd()
@@ -76,7 +76,7 @@ def main() -> None:
     report = Report(
         bench="idle", about=ABOUT, table=table, outcomes=judge(GOALS, results), notes=notes
     )
-    emit(report, as_json=as_json)
+    emit(report, as_json=wanted.as_json)
 
 
 if __name__ == "__main__":

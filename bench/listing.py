@@ -111,7 +111,7 @@ def rows(online: int, size: int, rounds: Rounds) -> list[list[str]]:
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = begin(ABOUT)
+    wanted = begin(ABOUT)
     small, small_size = compare(300, CONNECTIONS)
     large, large_size = compare(10_000, 1)
     results = {
@@ -128,7 +128,7 @@ def main() -> None:
         outcomes=judge(GOALS, results),
         notes=[*small.notes, *large.notes],
     )
-    emit(report, as_json=as_json)
+    emit(report, as_json=wanted.as_json)
 
 
 if __name__ == "__main__":

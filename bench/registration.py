@@ -126,7 +126,7 @@ def measure(stack: Stack, api: Program, number: int) -> Round:
 
 def main() -> None:
     """Measure, and say what it came to."""
-    as_json = begin(ABOUT)
+    wanted = begin(ABOUT)
     with Stack() as stack:
         stack.start_worker()
         api, numbers = stack.start_api(), count()
@@ -152,7 +152,7 @@ def main() -> None:
     outcomes = judge(GOALS, results)
     emit(
         Report(bench="registration", about=ABOUT, table=table, outcomes=outcomes, notes=notes),
-        as_json=as_json,
+        as_json=wanted.as_json,
     )
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from bench.environment import (
+    FULL_HELP,
     busy_core_seconds,
     describe_all,
     find_slowing,
@@ -24,13 +25,13 @@ BENCHES = ("heartbeats", "idle", "connects", "listing", "registration", "command
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
-def run(bench: str) -> BenchRun:
+def run(bench: str, *options: str) -> BenchRun:
     """Run one bench in a process of its own, which has nothing of our caller's environment."""
     busy = wait_until_quiet()
     progress(f"--- {bench}")
     started, machine, ours = time.monotonic(), busy_core_seconds(), _core_seconds_of_children()
     done = subprocess.run(
-        [sys.executable, "-m", f"bench.{bench}", "--json"],
+        [sys.executable, "-m", f"bench.{bench}", "--json", *options],
         cwd=PROJECT_DIR,
         env=measured_environment(os.environ),
         stdout=subprocess.PIPE,
@@ -56,14 +57,16 @@ def main() -> int:
     """Run all, or those named; 1 if a goal was missed."""
     parser = argparse.ArgumentParser(prog="./manage.sh bench", description=__doc__)
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"one of {', '.join(BENCHES)}")
-    chosen = parser.parse_args().benches or list(BENCHES)
+    parser.add_argument("--full", action="store_true", help=FULL_HELP)
+    given = parser.parse_args()
+    chosen, options = given.benches or list(BENCHES), ["--full"] if given.full else []
     if unknown := sorted(set(chosen) - set(BENCHES)):
         parser.error(f"there is no bench {unknown[0]}")
     if slowing := find_slowing(os.environ):
         progress(f"not passed on to what is measured: {', '.join(slowing)}")
     facts, started, runs = describe_all(), time.monotonic(), []
     for bench in chosen:
-        runs.append(run(bench))
+        runs.append(run(bench, *options))
         print_report(runs[-1].report)
         print(f"  note    {runs[-1].notes[-1]}\n")
     if set(chosen) == set(BENCHES):

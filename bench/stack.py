@@ -12,9 +12,10 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
+from pymongo import MongoClient
 
 from deploy import process_environment
 from shared.clock import utc_now
@@ -128,6 +129,11 @@ class Stack:
         self.store.heartbeats._collection.insert_many([{"_id": h, "at": now} for h in hashes])
         self.store.counters.raise_to("module_id", count)
         return hashes
+
+    def count_requests(self) -> int:
+        """Return how many requests the database server has taken so far."""
+        with MongoClient[dict[str, Any]](self.settings.database_url) as client:
+            return int(client.admin.command("serverStatus")["network"]["numRequests"])
 
     def start_wsd(self) -> Program:
         """Start one wsd and wait until it is enrolled."""
