@@ -157,8 +157,8 @@ class Sending:
     rate: float = 0.0
     window: float = 0
     warm_up: float = 0.0
-    answered_at: dict[str, float] = field(default_factory=dict)
-    given: int = 0
+    answered_at: dict[str, float] = field(init=False, default_factory=dict)
+    given: int = field(init=False, default=0)
 
     def run(self) -> dict[str, Any]:
         """Send for the time that was asked for, then wait for what is under way."""

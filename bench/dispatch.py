@@ -1,0 +1,184 @@
+"""Messages through the whole platform: how soon they arrive, and how many end in a second."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from statistics import median, quantiles
+
+from bench.bare_writes import make_messages, read_sizes, write_bare
+from bench.environment import begin
+from bench.figures import Round, Rounds, Spread, run_rounds, show
+from bench.goals import Goal, judge
+from bench.progress import progress
+from bench.report import Report, Table, emit
+from bench.socket_load import Fleet
+from bench.stack import Program, Stack
+from shared.domain.ids import ModuleHash
+
+ABOUT = (
+    "messages sent and their results stored, through nginx, to 1,000 modules, beside the bare "
+    "grouped writes of the same messages"
+)
+MODULES = 1_000
+ROUNDS = 3
+PACED_RATE = 50
+PACED_SECONDS = 4.0
+POLLED_SECONDS = 6.0
+WINDOW = 500
+WARM_UP_SECONDS = 1.5
+SUSTAINED_SECONDS = 5.0
+SUSTAINED_SECONDS_FULL = 60.0
+BARE_MESSAGES = 1_500
+QUEUE = 1_000
+QUEUE_IN_FLIGHT = 50
+PROGRAMS = ("database", "wsd", "api", "worker", "nginx")
+GOALS = {
+    "p50": Goal(what="from HTTP answer to socket at 50/s, p50", at_most=10, unit="ms"),
+    "p99": Goal(what="from HTTP answer to socket at 50/s, p99", at_most=60, unit="ms"),
+    "polled p99": Goal(what="the same without the change stream, p99", at_most=1100, unit="ms"),
+    "rate": Goal(what="sustained, results stored", at_least=350, unit="messages/s"),
+    "share": Goal(what="sustained: share of the bare writes' rate", at_least=0.7),
+    "again": Goal(what="pushed twice", at_most=0, unit="messages", in_every_round=True),
+    "queue": Goal(what="a queue of 1,000 is delivered after", at_most=3, unit="s"),
+}
+
+
+def start_platform(stack: Stack) -> list[Program]:
+    """Start everything that a message passes, and what runs beside."""
+    wsd, api = stack.start_wsd(), stack.start_api()
+    return [stack.database, wsd, api, stack.start_worker(), stack.start_nginx()]
+
+
+def send_paced(stack: Stack, modules: Fleet, hashes: Sequence[str], seconds: float) -> list[float]:
+    """Send at an even pace; return how long each message was on its way, in milliseconds."""
+    port = stack.settings.server_port
+    sent = modules.do("send", port=port, hashes=hashes, seconds=seconds, rate=PACED_RATE)
+    assert sent["given"] >= PACED_RATE * seconds * 0.95, "the pace was not kept"
+    return [wait * 1000 for wait in sent["waits"]]
+
+
+def p99(values: Sequence[float]) -> float:
+    """Return what 99 of 100 values do not pass."""
+    return quantiles(values, n=100)[98]
+
+
+def empty_queue(stack: Stack, modules: Fleet, module_hash: ModuleHash) -> float:
+    """Connect a module that a full queue waits for; return the seconds until it has everything."""
+    waiting = [replace(m, node=None) for m in make_messages([module_hash], QUEUE)]
+    assert stack.store.messages.insert(waiting) == QUEUE
+    modules.do("forget")
+    started = time.time()
+    port = stack.settings.server_port
+    attach(modules, port, [module_hash], QUEUE_IN_FLIGHT)
+    done = modules.do("await_work", count=QUEUE)
+    assert done["finished"] == len(done["delivered_at"]) == QUEUE, f"{done['finished']} finished"
+    return float(max(done["delivered_at"]) - started)
+
+
+def attach(modules: Fleet, port: int, hashes: Sequence[str], in_flight: int = 1) -> None:
+    """Connect modules that acknowledge."""
+    answers = modules.do("attach", port=port, hashes=hashes, in_flight=in_flight)["answers"]
+    assert answers == {"101": len(hashes)}, f"not all modules could connect: {answers}"
+
+
+def sustain(
+    stack: Stack, programs: list[Program], modules: Fleet, hashes: Sequence[str], seconds: float
+) -> Round:
+    """Keep so many messages under way; return how many ended in a second, and what each cost."""
+    before = [program.cpu_seconds() for program in programs]
+    requests = stack.count_requests()
+    port = stack.settings.server_port
+    pace = {"seconds": seconds, "warm_up": WARM_UP_SECONDS, "window": WINDOW}
+    sent = modules.do("send", port=port, hashes=hashes, **pace)
+    requests = stack.count_requests() - requests
+    used = [p.cpu_seconds() - start for p, start in zip(programs, before, strict=True)]
+    return {
+        "rate": sent["rate"],
+        "again": sent["delivered_again"],
+        "requests": requests / sent["given"],
+        **{f"{p.name} CPU": u / sent["given"] * 1e6 for p, u in zip(programs, used, strict=True)},
+    }
+
+
+def measure(seconds: float) -> Round:
+    """Run one round over a fresh database: the platform first, then the bare writes."""
+    with Stack() as stack, Fleet("bench.work_load") as modules:
+        *hashes, queued = stack.register_modules(MODULES + 1)
+        programs = start_platform(stack)
+        attach(modules, stack.settings.server_port, hashes)
+        send_paced(stack, modules, hashes, 1.0)  # the first ones compile the code
+        progress("a paced load")
+        waits = send_paced(stack, modules, hashes, PACED_SECONDS)
+        progress("a full queue")
+        queue = empty_queue(stack, modules, queued)
+        progress("a sustained load")
+        figures = sustain(stack, programs, modules, hashes, seconds)
+        sizes = read_sizes(stack.store)
+        programs[1].process.kill()  # its farewell to the modules is not what is measured
+        stack.stop_all_but_database()
+        progress("the bare writes")
+        messages = make_messages(hashes, BARE_MESSAGES)
+        bare = write_bare(stack.store, messages, sizes)
+    return {
+        **figures,
+        **asdict(sizes),
+        "p50": median(waits),
+        "p99": p99(waits),
+        "queue": queue,
+        "bare rate": BARE_MESSAGES / bare,
+    }
+
+
+def measure_polled() -> list[float]:
+    """Send at an even pace to a node without the change stream."""
+    with Stack() as stack, Fleet("bench.work_load") as modules:
+        hashes = stack.register_modules(MODULES)
+        os.environ["CHANGE_STREAM"] = "False"
+        start_platform(stack)
+        attach(modules, stack.settings.server_port, hashes)
+        progress("a paced load, without the change stream")
+        return send_paced(stack, modules, hashes, POLLED_SECONDS)
+
+
+def make_table(rounds: Rounds) -> Table:
+    """Return the load, what each program had to do for it, and the bare writes."""
+    table = [["", "messages/s", "CPU us each"]]
+    table.append(["sustained", rounds.spread("rate").shown, ""])
+    table += [[f"  {name}", "", rounds.spread(f"{name} CPU").shown] for name in PROGRAMS]
+    table.append(["bare writes", rounds.spread("bare rate").shown, ""])
+    return table
+
+
+def main() -> None:
+    """Measure, and say what it came to."""
+    wanted = begin(ABOUT)
+    seconds = SUSTAINED_SECONDS_FULL if wanted.at_full_length else SUSTAINED_SECONDS
+    rounds = run_rounds(ROUNDS, lambda: measure(seconds), ("bare rate",))
+    polled = measure_polled()
+    results = {name: rounds.spread(name) for name in GOALS if name in rounds.rounds[0]}
+    results["polled p99"] = Spread.of(p99(polled))
+    results["share"] = rounds.ratio("rate", "bare rate")
+    batches = ", ".join(
+        f"{what} {rounds.spread(what).shown}"
+        for what in ("inserted", "marked", "results", "finished")
+    )
+    notes = [
+        f"sustained for {seconds:g} s a round, with {WINDOW} messages under way",
+        f"documents a call: {batches}; the bare writes are made in the same batches",
+        f"database requests a message: {rounds.spread('requests').shown}",
+        f"without the change stream, p50: {show(median(polled))} ms",
+        *rounds.notes,
+    ]
+    report = Report(
+        bench="dispatch",
+        about=ABOUT,
+        table=make_table(rounds),
+        outcomes=judge(GOALS, results),
+        notes=notes,
+    )
+    emit(report, as_json=wanted.as_json)
+
+
+if __name__ == "__main__":
+    main()
