@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from statistics import median, quantiles
 
-from bench.bare_writes import make_messages, read_sizes, write_bare
+from bench.bare_writes import BatchSizes, make_messages, write_bare
 from bench.environment import begin
 from bench.figures import Round, Rounds, Spread, run_rounds, show
 from bench.goals import Goal, judge
@@ -14,6 +14,7 @@ from bench.progress import progress
 from bench.report import Report, Table, emit
 from bench.socket_load import Fleet
 from bench.stack import Program, Stack
+from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 
 ABOUT = (
@@ -113,8 +114,9 @@ def measure(seconds: float) -> Round:
         progress("a full queue")
         queue = empty_queue(stack, modules, queued)
         progress("a sustained load")
+        since = utc_now()
         figures = sustain(stack, programs, modules, hashes, seconds)
-        sizes = read_sizes(stack.store)
+        sizes = BatchSizes.read(stack.store, since)
         programs[1].process.kill()  # its farewell to the modules is not what is measured
         stack.stop_all_but_database()
         progress("the bare writes")

@@ -21,7 +21,8 @@ SENDERS = 16
 READ_BYTES = 2**16
 PATIENCE_SECONDS = 30.0
 MESSAGE = orjson.dumps({"type": "multiple_test", "data": [1, 2, 3]}).decode()
-RESULT = {"type": "result", "status": "success", "values": [round(41.7 + h, 1) for h in range(24)]}
+CONTENT = {"values": [round(41.7 + hour, 1) for hour in range(24)]}
+RESULT = {"type": "result", "status": "success", "result": CONTENT}
 
 
 class WorkingModules(Modules):
