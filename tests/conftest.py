@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from pymongo import MongoClient
 
@@ -17,6 +18,10 @@ from tests.support.database_server import DatabaseServer
 from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
 from tests.support.wire_proxy import WireProxy
+
+# How long an example takes says nothing on a machine that does other things besides.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

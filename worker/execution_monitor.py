@@ -40,7 +40,9 @@ class ExecutionMonitor:
         mine = [e for e in self._executions.values() if self._is_mine(e)]
         cancelled = [e for e in mine if e.cancel_requested_by]
         self._keep(filter(None, (cancel_requested(self._store, e, now) for e in cancelled)))
-        running = [e for e in mine if e.status is ExecutionStatus.RUNNING and not e.cancel_requested_by]
+        running = [
+            e for e in mine if e.status is ExecutionStatus.RUNNING and not e.cancel_requested_by
+        ]
         for start in range(0, len(running), SLICE):
             part = running[start : start + SLICE]
             self._keep(advance_executions(self._store, part, now, self._sent, self._router))

@@ -84,7 +84,14 @@ def test_a_healthy_database_is_ok_in_every_line(
     registry.enrol()
     checks = by_name(check_database(Platform(settings, store)))
     assert [check.status for check in checks.values()] == [Status.OK] * 6
-    assert checks.keys() == {"database", "clock", "trusted clock", "indexes", f"node {NODE}"}
+    assert checks.keys() == {
+        "database",
+        "clock",
+        "trusted clock",
+        "indexes",
+        "schedules",
+        f"node {NODE}",
+    }
 
 
 def test_a_missing_index_is_named_with_what_to_do(
