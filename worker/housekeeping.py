@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from shared.services.delivery import release_orphans
 from shared.services.nodes import sweep_orphans
 from shared.services.registration import finish_abandoned
 from shared.store import Store, batch_timeout
@@ -64,3 +65,7 @@ class Housekeeping:
     def sweep_orphans(self) -> bool:
         """Take modules offline whose node has no document any more; True while work is left."""
         return sweep_orphans(self._store, self._clock.judge().likely)
+
+    def release_orphans(self) -> bool:
+        """Take back messages whose node has no document any more; True while work is left."""
+        return release_orphans(self._store, self._clock.judge().likely)

@@ -15,8 +15,10 @@ from wsd.inbox import Inbox
 from wsd.protocol import encode_cancel
 
 CANCEL_SECONDS = 10.0
-# While this process has sent nothing that is still open, it looks less often.
+# While this process has sent nothing that is still open, it looks less often. A look reads all that
+# is open: it takes a small part of the time, however many that are.
 IDLE_SECONDS = 10.0
+BUSY_FACTOR = 50
 
 
 @dataclass(slots=True)
@@ -38,16 +40,21 @@ class Cancels:
         self._inbox = inbox
         self._monotonic = monotonic
         self._cancels: dict[MessageId, Cancel] = {}
-        self._looked_at = float("-inf")
+        self._look_at = float("-inf")
+
+    def hear_news(self) -> None:
+        """Look with the next tick: something was cancelled."""
+        self._look_at = float("-inf")
 
     async def tick(self, nodes: Sequence[NodeId]) -> None:
         """Look for cancelled messages; tell their modules, or end them."""
         now = self._monotonic()
-        is_busy = any(c.work and c.work.open for c in self._hub.by_module.values())
-        if not is_busy and now < self._looked_at + IDLE_SECONDS:
+        if now < self._look_at:
             return
-        self._looked_at = now
         found = await self._database.run(self._database.store.deliveries.to_be_cancelled, nodes)
+        took_seconds = self._monotonic() - now
+        is_busy = any(c.work and c.work.open for c in self._hub.by_module.values())
+        self._look_at = now + (BUSY_FACTOR * took_seconds if is_busy else IDLE_SECONDS)
         known = self._cancels
         self._cancels = {
             m.id: known.get(m.id) or Cancel(end_at=now + CANCEL_SECONDS) for m in found

@@ -4,17 +4,20 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from shared.clock import utc_now
 from shared.domain.closing import RESTART, OfflineReason
+from shared.domain.ids import NodeId
 from shared.domain.node import Node, node_address
 from shared.domain.session import SessionEnd
 from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
 from shared.store import connect
 from shared.store.errors import DatabaseError
+from shared.store.work_changes import WorkChange
 from wsd.admission import Admission
 from wsd.background import Background
 from wsd.connection import Connection, Surroundings
@@ -36,6 +39,7 @@ from wsd.session import SilenceRules
 from wsd.session_writer import SessionWriter
 from wsd.takeover_probe import ProbeTimes, TakeoverProbe
 from wsd.work_frames import WorkFrames
+from wsd.work_stream import WorkStream
 from wsd.working_clock import WorkingClock
 
 BACKLOG = 4096
@@ -65,6 +69,9 @@ class Daemon:
         self._deliveries = Database(store, threads=1, name="deliveries")
         self._words = Database(store, threads=1, name="words")
         self._lease_store = connect(settings, maxPoolSize=2)
+        self._stream = WorkStream(
+            connect(settings, maxPoolSize=2), self._own_ids, self._on_work_change
+        )
         self._background = Background()
         self._clock = WorkingClock()
         self._metrics = Metrics()
@@ -153,6 +160,7 @@ class Daemon:
         )
         self._start_loops()
         self._lease.start()
+        self._stream.start()
         log.info("listening", extra={"host": self._settings.wsd_host, "port": self._port})
         return server
 
@@ -237,6 +245,16 @@ class Daemon:
 
         self._loop.call_soon_threadsafe(take)
 
+    def _own_ids(self) -> list[NodeId]:
+        """Return the ids under which senders may know this node (called by the stream's thread)."""
+        node = self._hub.node
+        return [node.id, *self._hub.former_ids] if node else []
+
+    def _on_work_change(self, change: WorkChange) -> None:
+        """Take a change into the event loop (called by the stream's thread)."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._dispatcher.hear_news, change)
+
     async def serve(self) -> None:
         """Wait for the signal."""
         await self._stop.wait()
@@ -245,6 +263,7 @@ class Daemon:
         """Stop accepting, end every session as `platform_restart`, close every socket."""
         log.info("stopping", extra={"sessions": len(self._hub.by_session)})
         self._hub.is_stopping = True
+        self._stream.stop()
         server.close()
         for task in self._tasks:
             task.cancel()

@@ -17,6 +17,7 @@ from shared.domain.result import ResultStatus, end_of_message
 from shared.domain.session import SessionEnd
 from shared.services.delivery import record_attempts, undo_attempts
 from shared.store.errors import DatabaseError
+from shared.store.work_changes import WorkChange
 from wsd.cancels import Cancels
 from wsd.connection import Connection
 from wsd.database import Database
@@ -112,10 +113,13 @@ class Dispatcher:
             self._ready.add(connection)
             self.wake()
 
-    def hear_news(self) -> None:
-        """Look at once for what was queued: the change stream saw something."""
-        self._has_news = True
-        self.wake()
+    def hear_news(self, change: WorkChange) -> None:
+        """Look at once for what the change stream saw."""
+        if change is WorkChange.CANCELLED:
+            self._cancels.hear_news()
+        else:
+            self._has_news = True
+            self.wake()
 
     def _work_of(self, connection: Connection) -> SessionWork:
         if connection.work is None:

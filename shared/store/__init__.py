@@ -31,6 +31,7 @@ from shared.store.nodes import Nodes
 from shared.store.quotas import Quotas
 from shared.store.results import Results
 from shared.store.sessions import Sessions
+from shared.store.work_changes import WorkChanges
 from shared.store.workers import Workers
 from shared.store.workflows import Workflows
 
@@ -64,6 +65,7 @@ class Store:
         self.workers = Workers(database)
         self.messages = Messages(database)
         self.deliveries = Deliveries(database)
+        self.work_changes = WorkChanges(database)
         self.results = Results(database)
         self.workflows = Workflows(database)
         self.due_workflows = DueWorkflows(database)
