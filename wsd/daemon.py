@@ -250,7 +250,7 @@ class Daemon:
         node = self._hub.node
         return [node.id, *self._hub.former_ids] if node else []
 
-    def _on_work_change(self, change: WorkChange) -> None:
+    def _on_work_change(self, change: WorkChange | None) -> None:
         """Take a change into the event loop (called by the stream's thread)."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._dispatcher.hear_news, change)

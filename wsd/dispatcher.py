@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import ParamSpec
 
 from shared.clock import utc_now
 from shared.domain.delivery import Push, Sent, Tried
-from shared.domain.ids import ModuleHash, NodeId
+from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import EndReason, Message
 from shared.domain.result import ResultStatus, end_of_message
 from shared.domain.session import SessionEnd
 from shared.services.delivery import record_attempts, undo_attempts
-from shared.store.errors import DatabaseError
+from shared.store import batch_timeout
 from shared.store.work_changes import WorkChange
 from wsd.cancels import Cancels
 from wsd.connection import Connection
@@ -30,12 +31,15 @@ MODULES_AT_ONCE = 1000
 PUSHES_AT_ONCE = 500
 # What has not been written to a socket yet before it gets more work.
 OUTBOX_ENOUGH_BYTES = 512 * 1024
-# A module with so much in memory is left out of the polls; its queue is read again when it is short.
+NEWS_AT_ONCE = 500
+# A queue that was longer than this is read again when it is shorter: the polls may have missed some.
 LONG_QUEUE = 20
 # A sender stores a message a moment after it has read the clock, which may be another machine's.
 LATELY = timedelta(seconds=5)
 LATELY_BY_ANY_CLOCK = timedelta(seconds=60)
 WIDE_POLL_SECONDS = 10.0
+
+P = ParamSpec("P")
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +87,7 @@ class Dispatcher:
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
         self._doubtful: list[Doubtful] = []
-        self._has_news = True
+        self._news: list[MessageId] = []  # of the change stream, to be read
         self._polled_at = self._widely_polled_at = self._round_at = float("-inf")
         self._asked_at: datetime | None = None
 
@@ -113,13 +117,16 @@ class Dispatcher:
             self._ready.add(connection)
             self.wake()
 
-    def hear_news(self, change: WorkChange) -> None:
-        """Look at once for what the change stream saw."""
-        if change is WorkChange.CANCELLED:
+    def hear_news(self, change: WorkChange | None) -> None:
+        """Look at once for what the change stream saw; without a change, for all that is new."""
+        if change is None:
+            self._polled_at = float("-inf")
+        elif change.is_cancel:
             self._cancels.hear_news()
+            return
         else:
-            self._has_news = True
-            self.wake()
+            self._news.append(change.id)
+        self.wake()
 
     def _work_of(self, connection: Connection) -> SessionWork:
         if connection.work is None:
@@ -138,52 +145,59 @@ class Dispatcher:
             await self._undo_doubtful()
         if now >= self._round_at + self._round_seconds:
             self._round_at = now
-            self._unread |= dict.fromkeys(self._hub.by_module)
+            self._unread |= {
+                module_hash: None
+                for module_hash, connection in self._hub.by_module.items()
+                if connection.work is None or not connection.work.waiting
+            }
         if self._unread:
             await self._read_queues()
         overdue: list[Leaving] = []
-        if is_due := now >= self._polled_at + self._poll_seconds:
+        if self._news:
+            await self._read_news()
+        if now >= self._polled_at + self._poll_seconds:
             self._polled_at = now
             self._ready |= {c for c in self._working if c.work and c.work.waiting}
             overdue = self._find_overdue(now)
-            await self._cancels.tick((node, *self._hub.former_ids))
-        if is_due or self._has_news:
             await self._poll((node, *self._hub.former_ids), now)
+            await self._cancels.tick((node, *self._hub.former_ids))
         if leaving := overdue + self._choose(now):
             await self._push(leaving, node)
-        return bool(self._ready or self._unread or self._has_news)
+        return bool(self._ready or self._unread or self._news)
 
     async def _read_queues(self) -> None:
-        """Read the queues of modules that have connected, or whose queue was left out of polls."""
+        """Read the queues of modules that have connected, or that have little left in memory."""
         hashes = list(islice(self._unread, MODULES_AT_ONCE))
-        found = await self._database.run(self._deliveries.queued_for, hashes)
+        found = await self._read(self._deliveries.queued_for, hashes)
         for module_hash in hashes:
             self._unread.pop(module_hash, None)
         self._enqueue(found)
 
+    async def _read_news(self) -> None:
+        """Read what the change stream told of; what fails is left to the poll."""
+        news, self._news = self._news[:NEWS_AT_ONCE], self._news[NEWS_AT_ONCE:]
+        self._enqueue(await self._read(self._deliveries.queued_among, news))
+
     async def _poll(self, nodes: tuple[NodeId, ...], now: float) -> None:
-        """Read what was addressed to this node lately."""
-        self._has_news = False
+        """Read what was addressed to this node lately, once in a while by any sender's clock."""
         asked_at = utc_now()
         is_wide = now >= self._widely_polled_at + WIDE_POLL_SECONDS
         margin = LATELY_BY_ANY_CLOCK if is_wide else LATELY
         since = min(self._asked_at or asked_at, asked_at) - margin
-        long_queues = [
-            connection.session.module_hash
-            for connection in self._working
-            if connection.session and connection.work and len(connection.work.waiting) >= LONG_QUEUE
-        ]
-        try:
-            found = await self._database.run(
-                self._deliveries.queued_lately, nodes, since, long_queues
-            )
-        except DatabaseError:
-            self._has_news = True
-            raise
+        for node in nodes:
+            self._enqueue(await self._read(self._deliveries.queued_lately, node, since))
         self._asked_at = asked_at
         if is_wide:
             self._widely_polled_at = now
-        self._enqueue(found)
+
+    async def _read(
+        self, call: Callable[P, list[Message]], *args: P.args, **kwargs: P.kwargs
+    ) -> list[Message]:
+        def read() -> list[Message]:
+            with batch_timeout():
+                return call(*args, **kwargs)
+
+        return await self._database.run(read)
 
     def _enqueue(self, messages: Iterable[Message]) -> None:
         by_module: dict[ModuleHash, list[Message]] = {}

@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 class WorkStream:
     """Wakes the dispatcher when the database tells of work for this node; the poll needs none of it.
 
-    `on_change` is called in the stream's thread. A stream that ends is opened anew, with a look at
-    what it may have missed.
+    `on_change` is called in the stream's thread, with None for what a stream may have missed that was
+    opened anew.
     """
 
     def __init__(
         self,
         store: Store,
         read_nodes: Callable[[], Sequence[NodeId]],
-        on_change: Callable[[WorkChange], object],
+        on_change: Callable[[WorkChange | None], object],
     ) -> None:
         self._store = store
         self._read_nodes = read_nodes
@@ -78,7 +78,7 @@ class WorkStream:
             log.info("the change stream is open again")
         self._has_failed, self.is_open = False, True
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        self._on_change(WorkChange.QUEUED)  # what happened meanwhile is found by a look
+        self._on_change(None)
 
     def _note_failure(self, error: DatabaseError) -> None:
         """Say once that there is no stream; try again, ever less often."""

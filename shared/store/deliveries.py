@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pymongo import ASCENDING
 from pymongo.database import Database
 
 from shared.domain.delivery import Push, Sent, Tried
@@ -20,8 +21,6 @@ QUEUED, SENT, ACKED = (
     MessageStatus.ACKED.value,
 )
 NO_CONTENT = {"content": 0}
-# Few of them have anything waiting, and only documents found are compared with the list.
-MODULES_PER_CALL = 200
 FOUND_AT_ONCE = 1000
 
 
@@ -33,25 +32,22 @@ class Deliveries:
 
     # Looking.
 
-    def queued_lately(
-        self, nodes: Sequence[NodeId], since: datetime, but_not_for: Sequence[ModuleHash]
-    ) -> list[Message]:
-        """Return what was addressed to these node ids since then, except to some modules."""
-        found: list[Message] = []
-        for node in nodes:
-            query: dict[str, Any] = {"node": node, "status": QUEUED, "queued_at": {"$gte": since}}
-            if but_not_for:
-                query["module_hash"] = {"$nin": list(but_not_for)}
-            found += read_without_content(
-                self._collection.find(query, NO_CONTENT).limit(FOUND_AT_ONCE)
-            )
-        return found
+    def queued_lately(self, node: NodeId, since: datetime) -> list[Message]:
+        """Return what was addressed to this node id since then: the first of it, oldest first."""
+        query = {"node": node, "status": QUEUED, "queued_at": {"$gte": since}}
+        found = self._collection.find(query, NO_CONTENT).sort("queued_at", ASCENDING)
+        return list(read_without_content(found.limit(FOUND_AT_ONCE)))
+
+    def queued_among(self, ids: Iterable[MessageId]) -> list[Message]:
+        """Return those of these messages that are queued."""
+        read = self.read(ids).values()
+        return [message for message in read if message.status is MessageStatus.QUEUED]
 
     def queued_for(self, hashes: Iterable[ModuleHash]) -> list[Message]:
         """Return everything that waits for these modules, whatever node it is addressed to."""
         return [
             message
-            for part in chunks(hashes, MODULES_PER_CALL)
+            for part in chunks(hashes)
             for message in read_without_content(
                 self._collection.find({"module_hash": {"$in": part}, "status": QUEUED}, NO_CONTENT)
             )

@@ -1,22 +1,23 @@
 """The change stream of work: it tells nodes at once what their polls would find a second later."""
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.database import Database
 
-from shared.domain.ids import NodeId
+from shared.domain.ids import MessageId, NodeId
 from shared.domain.message import MessageStatus
 
 WAIT_MS = 1000
 
 
-class WorkChange(StrEnum):
-    """What has happened to a message of a node."""
+@dataclass(frozen=True, slots=True)
+class WorkChange:
+    """A message of a node was queued, or an operator wants it to be given up."""
 
-    QUEUED = "queued"
-    CANCELLED = "cancelled"
+    id: MessageId
+    is_cancel: bool
 
 
 class WorkChanges:
@@ -38,10 +39,9 @@ class WorkChanges:
                 change = stream.try_next()
                 if change is None:
                     yield None
-                elif change.get("cancelled"):
-                    yield WorkChange.CANCELLED
                 else:
-                    yield WorkChange.QUEUED
+                    is_cancel = bool(change.get("cancelled"))
+                    yield WorkChange(change["documentKey"]["_id"], is_cancel)
 
 
 def _pipeline(nodes: Sequence[NodeId]) -> list[dict[str, Any]]:
@@ -59,5 +59,5 @@ def _pipeline(nodes: Sequence[NodeId]) -> list[dict[str, Any]]:
     cancelled = {"operationType": "update", f"{updated}.cancel_requested_at": {"$exists": True}}
     return [
         {"$match": {"ns.coll": "messages", "$or": [*queued, cancelled]}},
-        {"$project": {"cancelled": f"${updated}.cancel_requested_at"}},
+        {"$project": {"documentKey": 1, "cancelled": f"${updated}.cancel_requested_at"}},
     ]
