@@ -11,14 +11,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.clock import utc_now
 from shared.domain.draft import Draft, find_life_problem
 from shared.domain.ids import MessageId, ModuleHash, NodeId
-from shared.domain.message import QUEUE_MAX, EndReason, Message, MessageStatus
+from shared.domain.message import QUEUE_MAX, EndReason, Message
 from shared.domain.module import Module
 from shared.domain.node import NO_GRACE, LeaseGrace
 from shared.domain.result import ResultStatus, end_of_message
 from shared.domain.routing import Choice
 from shared.errors import Conflict, InvalidData, NotFound, PlatformError, QueueFull
+from shared.services.ending import end_messages
 from shared.services.queue_room import QueueRoom
 from shared.services.routing import Router
 from shared.store import Store
@@ -125,16 +127,20 @@ class _Batch:
 
     def store_new(self) -> None:
         """Store the messages; another process may have stored some of them first."""
-        known = {m.module_hash: m.node for m in self.messages.values()}
         existed = self.store.messages.add(list(self.messages.values()))
         for message_id in existed:
             del self.messages[message_id]
         self.stored |= self.store.messages.read(existed)
-        hashes = {message.module_hash for message in self.stored.values()}
-        self.modules = _read_modules(self.store, {*known, *hashes})
-        _address_moved(self.store, known, _nodes_of(self.modules.values()))
+        hashes = {m.module_hash for m in (self.stored | self.messages).values()}
+        self.modules = _read_modules(self.store, hashes)
+        nodes = {
+            m.module_hash: m.session.node if m.session else None for m in self.modules.values()
+        }
+        _address_moved(self.store, self.messages.values(), nodes, self.now)
         gone = [m for m in self.messages.values() if m.module_hash not in self.modules]
-        _end_of_unknown(self.store, gone, self.now)
+        reason = EndReason.UNKNOWN_MODULE
+        ends = [end_of_message(m, ResultStatus.DEAD, self.now, reason) for m in gone]
+        end_messages(self.store, ends, self.now)
         self.refused |= {message.id: _unknown(message.module_hash) for message in gone}
 
     def answer(self, alive: Collection[NodeId]) -> list[Sent | PlatformError]:
@@ -166,7 +172,7 @@ def queue_messages(store: Store, messages: Sequence[Message]) -> int:
     nodes = read_nodes(store, hashes)
     addressed = [replace(message, node=nodes.get(message.module_hash)) for message in messages]
     inserted = store.messages.insert(addressed)
-    address_queues(store, hashes, nodes)
+    _address_moved(store, addressed, read_nodes(store, hashes), utc_now())
     return inserted
 
 
@@ -176,41 +182,24 @@ def read_nodes(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, N
     return {h: record.session.node if record.session else None for h, record in records.items()}
 
 
-def address_queues(
-    store: Store, hashes: Iterable[ModuleHash], known: Mapping[ModuleHash, NodeId | None]
-) -> None:
-    """Address what waits for modules whose sessions have moved since they were read."""
-    hashes = set(hashes)
-    _address_moved(store, {key: known.get(key) for key in hashes}, read_nodes(store, hashes))
-
-
 def _read_modules(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, Module]:
     return {module.module_hash: module for module in store.modules.brief(set(hashes))}
 
 
-def _nodes_of(modules: Iterable[Module]) -> dict[ModuleHash, NodeId | None]:
-    return {m.module_hash: m.session.node if m.session else None for m in modules}
-
-
 def _address_moved(
     store: Store,
-    before: Mapping[ModuleHash, NodeId | None],
-    now: Mapping[ModuleHash, NodeId | None],
+    messages: Iterable[Message],
+    nodes: Mapping[ModuleHash, NodeId | None],
+    now: datetime,
 ) -> None:
-    """Address what waits for modules whose sessions have moved since they were read."""
-    moved: dict[NodeId | None, list[ModuleHash]] = {}
-    for module_hash, node in now.items():
-        if module_hash in before and before[module_hash] != node:
-            moved.setdefault(node, []).append(module_hash)
-    for node, some in moved.items():
-        store.messages.address(some, node)
-
-
-def _end_of_unknown(store: Store, messages: Sequence[Message], now: datetime) -> None:
-    """End what was stored for modules that were deleted meanwhile."""
-    reason = EndReason.UNKNOWN_MODULE
-    store.results.insert([end_of_message(m, ResultStatus.DEAD, now, reason) for m in messages])
-    store.messages.end([message.id for message in messages], MessageStatus.DEAD, now)
+    """Address the messages anew whose modules' sessions have moved since they were read."""
+    moved: dict[NodeId | None, list[MessageId]] = {}
+    for message in messages:
+        node = nodes.get(message.module_hash)
+        if node != message.node:
+            moved.setdefault(node, []).append(message.id)
+    for node, ids in moved.items():
+        store.deliveries.address(ids, node, now)
 
 
 def _make_id(now: datetime, place: int) -> MessageId:

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from shared.domain.actor import PLATFORM, Actor
-from shared.domain.ids import MessageId, ModuleHash, NodeId
+from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import (
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
@@ -26,7 +26,8 @@ from shared.store.windows import newest_first
 class Messages:
     """The `messages` collection; every change of a status is guarded by the one before."""
 
-    # What a node has to push (`queued_at` is when it was addressed to the node), what lies in a module's queue, what is to be given up or purged.
+    # What a node has to push (`queued_at` is when it was addressed to the node), what lies in a
+    # module's queue, what is to be given up or purged.
     INDEXES = (
         IndexModel([("node", ASCENDING), ("status", ASCENDING), ("queued_at", ASCENDING)]),
         IndexModel([("module_hash", ASCENDING), ("status", ASCENDING), ("created_at", ASCENDING)]),
@@ -97,29 +98,6 @@ class Messages:
     def count_open(self, module_hash: ModuleHash) -> int:
         """Return how many messages of a module have not ended."""
         return sum(self.count(module_hash, status) for status in OPEN)
-
-    def end(self, ids: Iterable[MessageId], status: MessageStatus, at: datetime) -> int:
-        """Let open messages follow their results; return how many were still open."""
-        update = {"$set": {"status": status.value, "ended_at": at}}
-        still_open = {"$in": [status.value for status in OPEN]}
-        return sum(
-            self._collection.update_many(
-                {"_id": {"$in": part}, "status": still_open}, update
-            ).modified_count
-            for part in chunks(ids)
-        )
-
-    def address(self, hashes: Iterable[ModuleHash], node: NodeId | None) -> int:
-        """Tell what waits for these modules which node holds their sessions; count what moved."""
-        moved = 0
-        for part in chunks(hashes):
-            guard = {
-                "module_hash": {"$in": part},
-                "status": MessageStatus.QUEUED.value,
-                "node": {"$ne": node},
-            }
-            moved += self._collection.update_many(guard, {"$set": {"node": node}}).modified_count
-        return moved
 
 
 def _to_document(message: Message) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from shared.domain.ids import ModuleHash
 from shared.domain.message import QUEUE_MAX, MessageStatus
 from shared.services.queue_room import COUNT_SECONDS, FULL_SECONDS, QueueRoom
 from shared.store import Store
-from tests.support.builders import make_message
+from tests.support.builders import NOON, make_message
 
 A = ModuleHash("a" * 64)
 
@@ -52,9 +52,7 @@ def test_a_full_queue_is_believed_to_be_full_for_a_second(
 ) -> None:
     fill(store, QUEUE_MAX)
     assert room.take(store, A, 1) == 0
-    store.messages.end(
-        [f"m{n}" for n in range(10)], MessageStatus.CANCELLED, make_message().created_at
-    )
+    store.deliveries.finish([f"m{n}" for n in range(10)], MessageStatus.CANCELLED, NOON)
     assert room.take(store, A, 1) == 0
     clock.seconds += FULL_SECONDS
     assert room.take(store, A, 1) == 1

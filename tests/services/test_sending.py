@@ -239,7 +239,8 @@ def test_a_message_is_never_orphaned_by_a_session_that_begins_meanwhile(
     def begin_session() -> None:
         registry.connect(module, node=ELSEWHERE)
         # As a node does that has just got a session: it asks for what waits for its module.
-        registry.store.messages.address([module.module_hash], ELSEWHERE)
+        waiting = registry.store.deliveries.queued_for([module.module_hash])
+        registry.store.deliveries.address([m.id for m in waiting], ELSEWHERE, registry.now)
 
     def add_meanwhile(messages: Any) -> Any:
         if is_first:
