@@ -13,42 +13,36 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from forecast_module import protocol
-from forecast_module.ending import INTERNAL_ERROR, TOO_BIG, Ending
+from forecast_module.ending import Ending
 from forecast_module.registration import read_retry_after
-from forecast_module.results_store import ResultsStore
+from forecast_module.result_sender import Ambiguous, GivenUp, ResultSender
 from forecast_module.timing import Timing
 from forecast_module.version import __version__
 from forecast_module.work_loop import WorkLoop
 
 LARGEST_FRAME_BYTES = 64 * 1024 * 1024
 INBOX_FRAMES = 1000
-MOST_INTERNAL_ERRORS = 5
+# ImportError: a SOCKS proxy needs a package that is not installed.
+UNREACHABLE = (OSError, EOFError, ImportError, asyncio.TimeoutError, WebSocketException)
 
 log = logging.getLogger("forecast_module")
-
-
-class GivenUp(Exception):
-    """The platform does not answer any more on this connection."""
 
 
 class Connection:
     """Heartbeats, work and results on one socket; lives in the link's thread and loop."""
 
     def __init__(
-        self, url: str, work: WorkLoop, results: ResultsStore, timing: Timing, *, use_proxy: bool
+        self, url: str, work: WorkLoop, results: ResultSender, timing: Timing, *, use_proxy: bool
     ) -> None:
         self._url = url
         self._work = work
-        self._results = results
+        self.results = results
         self._timing = timing
         self._use_proxy = use_proxy
         self._socket: ClientConnection | None = None
         self._loop = asyncio.get_running_loop()
         self._confirmed_at = 0.0
         self._inbox: asyncio.Queue[protocol.Work | protocol.Cancel] = asyncio.Queue(INBOX_FRAMES)
-        self._results_wake = asyncio.Event()
-        self._answer: asyncio.Future[str | None] | None = None
-        self.outstanding: str | None = None  # the message whose result was sent last
 
     @property
     def is_open(self) -> bool:
@@ -62,17 +56,20 @@ class Connection:
             socket = await self._open()
         except InvalidStatus as error:
             return _read_refusal(error)
-        except (OSError, EOFError, asyncio.TimeoutError, WebSocketException) as error:
+        except UNREACHABLE as error:
             return Ending(0, f"{type(error).__name__}: {error}".rstrip(": "))
         self._socket, self._confirmed_at = socket, self._loop.time()
         log.info("Connected to %s", self._url)
         try:
-            reason = await self._run(socket, in_flight)
+            given_up = await self._run(socket, in_flight)
         finally:
             self._socket = None
             await _close(socket)
         lasted = self._loop.time() - began
-        return Ending(socket.close_code or 0, reason or socket.close_reason or "", lasted=lasted)
+        if given_up is not None:
+            is_ambiguous = isinstance(given_up, Ambiguous)
+            return Ending(0, str(given_up), lasted=lasted, is_ambiguous=is_ambiguous)
+        return Ending(socket.close_code or 0, socket.close_reason or "", lasted=lasted)
 
     async def send(self, text: str) -> None:
         """Send a frame, or lose it."""
@@ -94,10 +91,6 @@ class Connection:
         await self.send(protocol.bye(reason, back_by))
         await asyncio.wait([asyncio.ensure_future(socket.wait_closed())], timeout=2)
 
-    def wake_results(self) -> None:
-        """Have the pending results sent."""
-        self._results_wake.set()
-
     async def _open(self) -> ClientConnection:
         return await connect(
             self._url,
@@ -109,7 +102,7 @@ class Connection:
             max_size=LARGEST_FRAME_BYTES,
         )
 
-    async def _run(self, socket: ClientConnection, in_flight: int) -> str:
+    async def _run(self, socket: ClientConnection, in_flight: int) -> GivenUp | None:
         """Do everything at once until one thing ends; return why, if we gave up."""
         await self.send(protocol.hello(__version__, in_flight))
         duties: list[Coroutine[Any, Any, None]] = [
@@ -117,7 +110,8 @@ class Connection:
             self._take_work(socket),
             self._send_heartbeats(socket),
             self._watch_confirmations(),
-            self._send_results(socket),
+            self.results.send_all(socket.send),
+            self.results.settle_all(),
         ]
         tasks = [asyncio.ensure_future(duty) for duty in duties]
         try:
@@ -128,10 +122,10 @@ class Connection:
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         for end in ends:
             if isinstance(end, GivenUp):
-                return str(end)
+                return end
             if isinstance(end, Exception) and not isinstance(end, ConnectionClosed):
                 raise end
-        return ""
+        return None
 
     async def _send_heartbeats(self, socket: ClientConnection) -> None:
         while True:
@@ -160,9 +154,10 @@ class Connection:
         elif isinstance(frame, (protocol.Work, protocol.Cancel)):
             await self._inbox.put(frame)
         elif isinstance(frame, protocol.Stored):
-            self._settle(None)
+            self.results.hear_stored()
         elif isinstance(frame, protocol.Refused):
-            self._handle_refusal(frame)
+            if not self.results.hear_refusal(frame.problem, frame.id):
+                log.error("The platform refused a frame: %s", frame.problem)
         else:
             log.info("The platform said what this version does not know: %.200s", frame.text)
 
@@ -174,62 +169,6 @@ class Connection:
                 await self._loop.run_in_executor(None, self._work.cancel, frame.id)
             elif await self._loop.run_in_executor(None, self._work.take, frame):
                 await socket.send(protocol.ack(frame.id))
-
-    def _handle_refusal(self, frame: protocol.Refused) -> None:
-        if self.outstanding is not None and frame.id in (None, self.outstanding):
-            self._settle(frame.problem)
-        else:
-            log.error("The platform refused a frame: %s", frame.problem)
-
-    def _settle(self, problem: str | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(problem)
-
-    async def _send_results(self, socket: ClientConnection) -> None:
-        """Send one result after another: the platform's receipt names none."""
-        while True:
-            self._results_wake.clear()
-            # In another thread, as all that waits for the disk: heartbeats must not.
-            pending = await self._loop.run_in_executor(None, self._results.next_pending)
-            if pending is None:
-                await self._results_wake.wait()
-            else:
-                await self._deliver(socket, *pending)
-
-    async def _deliver(self, socket: ClientConnection, message_id: str, text: str) -> None:
-        self._answer = self._loop.create_future()
-        self.outstanding = message_id
-        await socket.send(text)
-        try:
-            problem = await asyncio.wait_for(self._answer, self._timing.stored)
-        except asyncio.TimeoutError:
-            seconds = self._timing.stored
-            raise GivenUp(f"the platform did not store a result within {seconds:g} s") from None
-        self.outstanding = None
-        if problem is None:
-            await self._loop.run_in_executor(None, self._results.confirm, message_id)
-        else:
-            await self._loop.run_in_executor(None, self._results.refuse, message_id, problem)
-
-
-class PoisonedResults:
-    """Results over which the platform ends connections: they become failures that say so."""
-
-    def __init__(self, results: ResultsStore) -> None:
-        self._results = results
-        self._internal_errors: dict[str, int] = {}
-
-    def judge(self, message_id: str | None, ending: Ending) -> None:
-        """Look at the result that was under way when a connection ended."""
-        if message_id is None:
-            return
-        if ending.code == TOO_BIG:
-            self._results.refuse(message_id, f"{ending.reason or 'a message was too big'} (1009).")
-        elif ending.code == INTERNAL_ERROR:
-            count = self._internal_errors[message_id] = self._internal_errors.get(message_id, 0) + 1
-            if count >= MOST_INTERNAL_ERRORS:
-                del self._internal_errors[message_id]
-                self._results.refuse(message_id, f"it failed {count} times on it (1011).")
 
 
 async def _close(socket: ClientConnection) -> None:

@@ -37,6 +37,7 @@ class Ending:
     reason: str
     retry_after: float = 0.0
     lasted: float = 0.0
+    is_ambiguous: bool = False  # over one of several results
 
     @property
     def advice(self) -> Advice:

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from forecast_module.address import Address
 from forecast_module.backoff import Backoff
-from forecast_module.connection import Connection, PoisonedResults
+from forecast_module.connection import Connection
 from forecast_module.ending import Advice, Ending
 from forecast_module.registration import (
     NotRegistered,
@@ -17,6 +17,7 @@ from forecast_module.registration import (
     RegistrationRefused,
     register,
 )
+from forecast_module.result_sender import PoisonedResults, ResultSender
 from forecast_module.results_store import ResultsStore
 from forecast_module.timing import Timing
 from forecast_module.work_loop import WorkLoop
@@ -103,7 +104,7 @@ class Link:
 
     def _wake_results(self) -> None:
         if self._connection is not None:
-            self._connection.wake_results()
+            self._connection.results.wake()
 
     def _start_leaving(self, reason: str, back_within: float | None) -> None:
         self._keep(asyncio.ensure_future(self._leave(reason, back_within)))
@@ -162,13 +163,16 @@ class Link:
         assert desk is not None
         assert poisoned is not None
         url = self._address.socket(self.module_hash)
+        results = ResultSender(
+            desk.results, window=poisoned.window, stored_seconds=self._timing.stored
+        )
         connection = Connection(
-            url, desk.work, desk.results, self._timing, use_proxy=not self._address.is_loopback
+            url, desk.work, results, self._timing, use_proxy=not self._address.is_loopback
         )
         self._connection = connection
         ending = await connection.live(self._in_flight)
         self._connection = None
-        await self._loop.run_in_executor(None, poisoned.judge, connection.outstanding, ending)
+        await self._loop.run_in_executor(None, poisoned.judge, results.under_way, ending)
         return ending
 
     async def _register(self) -> Ending | None:

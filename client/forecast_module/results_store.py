@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Container
 from pathlib import Path
 
 from forecast_module.outcome import Outcome, encode_within, fail
@@ -73,10 +74,10 @@ class ResultsStore:
             self._put(record)
             self._pending[message_id] = None
 
-    def next_pending(self) -> tuple[str, str] | None:
+    def next_pending(self, under_way: Container[str] = ()) -> tuple[str, str] | None:
         """Return the id and the frame of the result that is to be sent next."""
         with self._lock:
-            message_id = next(iter(self._pending), None)
+            message_id = next((one for one in self._pending if one not in under_way), None)
             if message_id is None:
                 return None
             return message_id, self._records[message_id].frame or ""

@@ -212,6 +212,39 @@ def test_a_refused_result_becomes_a_failure_and_a_refused_failure_is_let_go(
     assert platform.results[2]["id"] == "m2"
 
 
+def test_of_several_results_the_one_that_is_too_big_becomes_a_failure(
+    start: Start, platform: ScriptedPlatform
+) -> None:
+    platform.max_bytes = 1000
+    together = threading.Barrier(5, timeout=10)
+
+    def forecast(job: Job) -> str:
+        together.wait()
+        return "x" * (5000 if job.id == "m2" else 5)
+
+    start(forecast, in_flight=5)
+    for n in range(5):
+        platform.push(f"m{n}")
+    eventually(lambda: {result["id"] for result in platform.results} == {f"m{n}" for n in range(5)})
+    failed = {result["id"] for result in platform.results if result["status"] == "failure"}
+    assert failed == {"m2"}
+
+
+def test_a_refusal_of_one_of_several_results_hits_the_right_one(
+    start: Start, platform: ScriptedPlatform
+) -> None:
+    platform.refuses = {"m2": "The result is nested too deeply."}
+    together = threading.Barrier(5, timeout=10)
+    start(lambda job: together.wait(), in_flight=5)
+    for n in range(5):
+        platform.push(f"m{n}")
+    eventually(lambda: any(result["status"] == "failure" for result in platform.results))
+    eventually(lambda: {result["id"] for result in platform.results} == {f"m{n}" for n in range(5)})
+    failed = {result["id"] for result in platform.results if result["status"] == "failure"}
+    assert failed == {"m2"}
+    assert {"m0", "m1", "m3", "m4"} <= set(platform.stored)
+
+
 def test_a_running_job_is_told_that_it_is_cancelled(
     start: Start, platform: ScriptedPlatform
 ) -> None:

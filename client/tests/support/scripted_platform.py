@@ -43,6 +43,8 @@ class ScriptedPlatform:
         self.closings: list[int] = []
         self.confirms = True
         self.stores = True
+        self.stored: list[str] = []
+        self.refuses: dict[str, str] = {}  # the first result of a message, with this sentence
         self.max_bytes = 1024 * 1024
         self.module_hash = HASH
         self.results_at_http: dict[str, str] = {}
@@ -244,7 +246,16 @@ class ScriptedPlatform:
             self._socket = socket
         elif frame["type"] == "bye":
             await socket.close(1000, "bye")
-        elif frame["type"] == "result" and self.stores:
+        elif frame["type"] == "result":
+            await self._take_result(socket, frame)
+
+    async def _take_result(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
+        problem = self.refuses.get(frame["id"])
+        if problem is not None and frame["status"] == "success":
+            error = {"status": "error", "code": "3002", "message": problem}
+            await socket.send(json.dumps(error))
+        elif self.stores:
+            self.stored.append(frame["id"])
             await socket.send("receive result")
 
 
