@@ -127,6 +127,16 @@ class RunningPlatform:
         return ask(self._ports["api"], path)
 
     @property
+    def port(self) -> int:
+        """Return nginx's port."""
+        return self._ports["nginx"]
+
+    @property
+    def url(self) -> str:
+        """Return the address that a module on the SDK is given."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def door(self) -> Callable[[ModuleHash], str]:
         """Return the door of every module: nginx."""
         return lambda m: f"ws://127.0.0.1:{self._ports['nginx']}/websocket?hash={m}"
