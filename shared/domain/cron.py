@@ -106,9 +106,9 @@ def _require_due(line: str, shown: str) -> None:
         raise BadCron(f"{shown} is never due: no month of it has such a day") from None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _parse(line: str) -> CronSim:
-    return CronSim(line, _ANY_DAY)
+    return CronSim(expand_cron(line), _ANY_DAY)
 
 
 def _local_times(line: str, after: datetime) -> CronSim:
@@ -119,7 +119,7 @@ def _local_times(line: str, after: datetime) -> CronSim:
 
 
 def _is_fixed(line: str) -> bool:
-    minute, hour, _ = line.split(" ", 2)
+    _, minute, hour, *_ = _parse(line).parts
     return not minute.startswith("*") and not hour.startswith("*")
 
 

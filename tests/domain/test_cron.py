@@ -264,6 +264,11 @@ def test_a_line_that_makes_no_sense_is_refused_by_a_sentence(line: str, sentence
     assert sentence in str(refused.value)
 
 
+def test_a_line_that_was_stored_by_others_is_refused_when_it_is_asked_for() -> None:
+    with pytest.raises(BadCron, match="has 3 fields"):
+        next_due(["0 9 *"], "UTC", NO_SHIFT, at("2026-05-01T00:00"))
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "America", "../etc/passwd", "/etc/passwd", ""])
 def test_a_zone_that_nobody_knows_is_refused_by_a_sentence(zone: str) -> None:
     with pytest.raises(
