@@ -14,6 +14,8 @@ from shared.version import read_version
 COMMANDS = {
     "list": "cli.modules:list_modules",
     "show": "cli.modules:show",
+    "workflow": "cli.workflows:workflow",
+    "schedule": "cli.schedule:schedule",
     "events": "cli.events:events",
     "close": "cli.module_admin:close",
     "expire": "cli.module_admin:expire",

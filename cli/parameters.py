@@ -67,5 +67,26 @@ class Since(click.ParamType[datetime]):
             )
 
 
+class Moment(click.ParamType[datetime]):
+    """A moment to come: in so long (`2h`), or a date with or without a time."""
+
+    name = "moment"
+
+    def convert(
+        self, value: "str | datetime", param: click.Parameter | None, context: click.Context | None
+    ) -> datetime:
+        """Return the moment in UTC; without a zone it is the local time of this machine."""
+        if isinstance(value, datetime):
+            return value
+        delay = re.fullmatch(r"(\d{1,5})([smhdw])", value.strip())
+        try:
+            if delay:
+                return utc_now() + timedelta(**{UNITS[delay[2]]: int(delay[1])})
+            return datetime.fromisoformat(value.strip()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither 30m, 2h, 7d nor 2026-11-21T10:00.", param, context)
+
+
 MODULE = ModuleReference()
 SINCE = Since()
+MOMENT = Moment()

@@ -45,6 +45,8 @@ ONLY_IN = {
     "rich": ("cli",),
     "rich_click": ("cli",),
     "supervisor": ("deploy",),
+    "cronsim": ("shared/domain/cron.py",),
+    "yaml": ("cli",),
     "environs": ("shared/settings.py",),
     "secantus": (),
 }

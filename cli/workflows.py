@@ -1,0 +1,205 @@
+"""platformctl workflow list, show, run, pause, resume, delete: what fires, and when."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import rich_click as click
+
+from cli import render
+from cli.context import Platform, pass_platform
+from cli.lazy_group import LazyGroup
+from shared.clock import utc_now
+from shared.domain.local_time import find_zone
+
+if TYPE_CHECKING:
+    from shared.domain.workflow import Workflow
+    from shared.store import Store
+
+HEADER = ("id", "name", "state", "cron", "time zone", "next", "modules", "24h", "late", "p50")
+
+workflow_argument = click.argument("workflow_reference", metavar="WORKFLOW")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+COMMANDS = {
+    "create": "cli.workflow_editing:create",
+    "edit": "cli.workflow_editing:edit",
+    "list": "cli.workflows:list_workflows",
+    "show": "cli.workflows:show",
+    "run": "cli.workflows:run",
+    "pause": "cli.workflows:pause",
+    "resume": "cli.workflows:resume",
+    "delete": "cli.workflows:delete",
+}
+
+
+# Said here too: click keeps the help option of whichever context asked first.
+@click.group(
+    cls=LazyGroup,
+    lazy_commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def workflow() -> None:
+    """Schedule work for modules: WORKFLOW is a workflow_id, or a name that is one's alone."""
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@pass_platform
+def list_workflows(platform: Platform, as_json: bool) -> None:
+    """List the workflows: when each fires next, and how it did in the last 24 hours."""
+    from shared.services.workflow_lookup import to_items_with_figures
+
+    with platform.open_store() as store:
+        items = to_items_with_figures(store, store.workflows.all(), utc_now())
+    if as_json:
+        render.print_json(items)
+    elif items:
+        render.print_table(HEADER, [_row(item) for item in items], shorten=True)
+    else:
+        render.say("There is no workflow: platformctl workflow create FILE makes one.")
+
+
+@click.command()
+@workflow_argument
+@json_option
+@click.option("--file", "as_file", is_flag=True, help="Print a file that makes it again.")
+@pass_platform
+def show(platform: Platform, workflow_reference: str, as_json: bool, as_file: bool) -> None:
+    """Show everything about one workflow."""
+    from shared.services.workflow_lookup import find_workflow, to_items_with_figures
+
+    with platform.open_store() as store:
+        found = find_workflow(store, workflow_reference)
+        if as_file:
+            click.echo(_to_yaml(store, found), nl=False)
+            return
+        (item,) = to_items_with_figures(store, [found], utc_now())
+    if as_json:
+        render.print_json(item)
+    else:
+        shown = {name: value for name, value in item.items() if name != "execute_modules"}
+        render.print_table(
+            ("field", "value"), [(name, format_value(v)) for name, v in shown.items()]
+        )
+
+
+@click.command()
+@workflow_argument
+@json_option
+@pass_platform
+def run(platform: Platform, workflow_reference: str, as_json: bool) -> None:
+    """Run a workflow now, whatever its schedule says; prints the execution's id."""
+    from shared.services.executions import run_workflow
+    from shared.services.workflow_lookup import find_workflow
+
+    with platform.open_store() as store:
+        found = find_workflow(store, workflow_reference)
+        execution = run_workflow(store, found, platform.actor, utc_now())
+    render.say(f"{call(found)} is {execution.status.value}.")
+    if as_json:
+        render.print_json({"execution_id": execution.id, "status": execution.status.value})
+    else:
+        click.echo(execution.id)
+
+
+@click.command()
+@workflow_argument
+@click.option("--note", default="", help="Why: everybody reads it beside the pause.")
+@pass_platform
+def pause(platform: Platform, workflow_reference: str, note: str) -> None:
+    """Let a workflow fire no more until it is resumed; what runs goes on."""
+    from shared.services.workflow_lookup import find_workflow
+    from shared.services.workflows import pause_workflow
+
+    with platform.open_store() as store:
+        found = find_workflow(store, workflow_reference)
+        pause_workflow(store, found.workflow_id, note, platform.actor, utc_now())
+    render.say(f"Paused {call(found)}.")
+
+
+@click.command()
+@workflow_argument
+@pass_platform
+def resume(platform: Platform, workflow_reference: str) -> None:
+    """Let a paused workflow fire again, from now on."""
+    from shared.services.workflow_lookup import find_workflow
+    from shared.services.workflows import resume_workflow
+
+    with platform.open_store() as store:
+        found = find_workflow(store, workflow_reference)
+        resumed = resume_workflow(store, found.workflow_id, platform.actor, utc_now())
+    render.say(f"Resumed {call(resumed)}; {tell_next(resumed)}.")
+
+
+@click.command()
+@workflow_argument
+@yes_option
+@pass_platform
+def delete(platform: Platform, workflow_reference: str, yes: bool) -> None:
+    """Delete a workflow; its executions and its history stay."""
+    from shared.services.workflow_lookup import find_workflow
+    from shared.services.workflows import delete_workflow
+
+    with platform.open_store() as store:
+        found = find_workflow(store, workflow_reference)
+        if not yes:
+            click.confirm(f"Delete {call(found)}?", abort=True, err=True)
+        delete_workflow(store, found.workflow_id, platform.actor, utc_now())
+    render.say(f"Deleted {call(found)}.")
+
+
+def _to_yaml(store: "Store", workflow: "Workflow") -> str:
+    import yaml
+
+    from shared.domain.workflow_document import modules_of, to_file
+    from shared.services.module_directory import ModuleDirectory
+    from shared.services.workflow_lookup import names_of_their_own
+
+    names = names_of_their_own(store, modules_of(workflow), ModuleDirectory())
+    said = {name: value for name, value in to_file(workflow, names).items() if value is not None}
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+
+
+def call(workflow: "Workflow") -> str:
+    """Return what sentences call a workflow."""
+    return f"{workflow.name} (workflow_id {workflow.workflow_id})"
+
+
+def tell_next(workflow: "Workflow") -> str:
+    """Return when a workflow fires next, in its own time."""
+    if workflow.next_due_at is None:
+        return "it is paused" if workflow.pause else "it is disabled, and does not fire"
+    return f"next {_local(workflow.next_due_at, workflow.timezone)}"
+
+
+def _local(moment: datetime | None, zone: str) -> str:
+    return moment.astimezone(find_zone(zone)).strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+
+
+def _row(item: dict[str, Any]) -> tuple[str, ...]:
+    figures = item["punctuality"]["24h"]
+    rate, p50 = figures["success_rate"], figures["p50_seconds"]
+    return (
+        str(item["workflow_id"]),
+        item["name"],
+        item["state"],
+        "; ".join(item["execute_cron_list"]),
+        item["timezone"],
+        _local(item["next_due_at"], item["timezone"]),
+        str(len(item["steps"])),
+        "-" if rate is None else f"{rate:.0%} of {figures['finished']}",
+        str(figures["late"] + figures["missing"]),
+        "-" if p50 is None else f"{p50:.1f}s",
+    )
+
+
+def format_value(value: Any) -> str:
+    """Return a value as a cell shows it."""
+    if isinstance(value, datetime):
+        return render.format_time(value)
+    if isinstance(value, str):
+        return value
+    return "-" if value is None else orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
