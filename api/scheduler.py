@@ -8,12 +8,11 @@ from api.app_state import app_state
 from api.http.blueprint import Blueprint
 from api.http.envelope import ok
 from api.workflow_requests import JobAnswer, ReloadedAnswer
+from shared.domain.firing import LATEST_GRACE
 from shared.domain.local_time import find_zone
 from shared.domain.workflow import Overlap, Workflow
 
 scheduler = Blueprint("scheduler", __name__, description="What fires next, for earlier clients.")
-# How late the latest due time may be and still run, at most.
-MISFIRE_GRACE_SECONDS = 600
 NO_LIMIT = 2**31 - 1
 NOTHING_TO_RELOAD = "Nothing needs to be reloaded: a change counts as soon as it is saved."
 
@@ -53,7 +52,7 @@ def _to_job(workflow: Workflow) -> dict[str, Any]:
         "next_run_time": due.astimezone(find_zone(workflow.timezone)).isoformat() if due else None,
         "trigger": _trigger(workflow),
         "max_instances": NO_LIMIT if workflow.overlap is Overlap.ALLOW else 1,
-        "misfire_grace_time": MISFIRE_GRACE_SECONDS,
+        "misfire_grace_time": int(LATEST_GRACE.total_seconds()),
         "workflow": {
             "id": str(workflow.workflow_id),
             "workflow_id": workflow.workflow_id,

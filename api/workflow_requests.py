@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, fields, post_load
 
 from api.http.fields import RequestSchema, WholeNumber
+from shared.domain.ids import WorkflowId
 from shared.domain.workflow import Misfire, Overlap, ShiftUnit
 from shared.domain.workflow_file import NUMBER_MAX, BadWorkflow, WorkflowDraft, read_workflow
 from shared.errors import InvalidData
@@ -65,6 +66,11 @@ class WorkflowReferenceBody(RequestSchema):
 
     workflow_id = WholeNumber(1, NUMBER_MAX, required=True)
 
+    @post_load
+    def make(self, words: dict[str, Any], **_: Any) -> WorkflowId:
+        """Make a number of the words."""
+        return WorkflowId(words["workflow_id"])
+
 
 class CreatedWorkflow(Schema):
     """The workflow as it was created."""
@@ -74,6 +80,16 @@ class CreatedWorkflow(Schema):
     name = fields.String()
     execute_cron_list = fields.List(fields.String(), metadata={"description": "Expanded."})
     next_due_at = fields.DateTime(allow_none=True)
+
+
+class StartedWorkflow(Schema):
+    """A workflow that runs now."""
+
+    workflow_id = fields.Integer()
+    workflow_name = fields.String()
+    message = fields.String()
+    execution_id = fields.String()
+    status = fields.String()
 
 
 class WorkflowAnswer(Schema):

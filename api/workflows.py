@@ -7,11 +7,19 @@ from flask import Response
 from api.app_state import app_state
 from api.http.blueprint import Blueprint
 from api.http.envelope import ok
-from api.workflow_requests import CreatedWorkflow, ShownWorkflow, WorkflowAnswer, WorkflowBody
+from api.workflow_requests import (
+    CreatedWorkflow,
+    ShownWorkflow,
+    StartedWorkflow,
+    WorkflowAnswer,
+    WorkflowBody,
+    WorkflowReferenceBody,
+)
 from shared.clock import utc_now
 from shared.domain.actor import ANONYMOUS
 from shared.domain.ids import WorkflowId
 from shared.domain.workflow_file import NUMBER_MAX, WorkflowDraft
+from shared.services.executions import run_workflow
 from shared.services.workflow_lookup import get_workflow, to_items, to_items_with_figures
 from shared.services.workflows import create_workflow
 
@@ -56,3 +64,34 @@ def show_workflow(workflow_id: WorkflowId) -> Response:
         workflow = get_workflow(store, workflow_id)
         (item,) = to_items_with_figures(store, [workflow], utc_now())
     return ok(item)
+
+
+@workflows.route(f"/workflow/<int(max={NUMBER_MAX}):workflow_id>/execute", methods=["POST"])
+@workflows.response(200, StartedWorkflow())
+def execute_by_number(workflow_id: WorkflowId) -> Response:
+    """Run a workflow now, whatever its schedule says."""
+    return _execute(workflow_id)
+
+
+@workflows.route("/workflow/execute", methods=["POST"])
+@workflows.arguments(WorkflowReferenceBody(), location="body")
+@workflows.response(200, StartedWorkflow())
+def execute(reference: WorkflowId) -> Response:
+    """Run a workflow now, whatever its schedule says."""
+    return _execute(reference)
+
+
+def _execute(workflow_id: WorkflowId) -> Response:
+    with app_state().breaker.use() as store:
+        workflow = get_workflow(store, workflow_id)
+        execution = run_workflow(store, workflow, ANONYMOUS, utc_now())
+    log.info("ran a workflow", extra={"execution_id": execution.id})
+    return ok(
+        {
+            "workflow_id": workflow.workflow_id,
+            "workflow_name": workflow.name,
+            "message": f"The workflow was started; its execution is {execution.id}.",
+            "execution_id": execution.id,
+            "status": execution.status.value,
+        }
+    )

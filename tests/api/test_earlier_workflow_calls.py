@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from shared.clock import utc_now
+from shared.domain.actor import ANONYMOUS
 from shared.domain.module import Module
 from shared.services.registration import register_module
 from shared.store import Store
@@ -128,6 +129,43 @@ def test_the_jobs_have_the_fields_that_they_had(client: FlaskClient, load: Modul
         "enable": True,
         "description": "every morning",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/workflow/5/execute", b""),
+        ("/workflow/5/execute", b"{}"),
+        ("/workflow/execute", b'{"workflow_id": 5}'),
+    ],
+)
+def test_a_workflow_is_executed_by_either_call(
+    client: FlaskClient, store: Store, load: Module, path: str, body: bytes
+) -> None:
+    post(client, "/workflow/create", create_body(load))
+    result = succeeds(post(client, path, body))
+    assert (result["workflow_id"], result["workflow_name"]) == (5, "负荷预测")
+    assert isinstance(result["message"], str)
+    execution = store.executions.get(result["execution_id"])
+    assert execution is not None
+    assert (execution.actor, len(execution.steps)) == (ANONYMOUS, 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("/workflow/6/execute", b"", "3003"),
+        ("/workflow/execute", b'{"workflow_id": 6}', "3003"),
+        ("/workflow/execute", b"{}", "3002"),
+        ("/workflow/execute", b'{"workflow_id": "five"}', "3002"),
+        ("/workflow/execute", b"", "3002"),
+    ],
+)
+def test_what_cannot_be_executed_is_refused(
+    client: FlaskClient, load: Module, path: str, body: bytes, code: str
+) -> None:
+    post(client, "/workflow/create", create_body(load))
+    assert fails(post(client, path, body)) == code
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
