@@ -13,6 +13,15 @@ DELIVERIES = (
     "address",
     "finish",
 )
+EXECUTIONS = (
+    "move",
+    "replace",
+    "replace_all",
+    "count_failure",
+    "end_failures",
+    "pause",
+    "request_cancel",
+)
 
 
 class KilledStore:
@@ -28,6 +37,12 @@ class KilledStore:
         self.nodes = Killed(store.nodes, self)
         self.deliveries = Killed(store.deliveries, self)
         self.results = Killed(store.results, self)
+        self.messages = Killed(store.messages, self)
+        self.message_deadlines = Killed(store.message_deadlines, self)
+        self.workflows = Killed(store.workflows, self)
+        self.due_workflows = Killed(store.due_workflows, self)
+        self.executions = Killed(store.executions, self)
+        self.heartbeats = store.heartbeats
 
     def count_write(self) -> None:
         """Let one write through, or die instead of it."""
@@ -39,7 +54,7 @@ class KilledStore:
 class Killed:
     """One collection of such a store."""
 
-    WRITES = ("record", "write", "note_registry_change", "remove", "insert", *DELIVERIES)
+    WRITES = ("record", "write", "note_registry_change", "remove", "insert", *DELIVERIES, *EXECUTIONS)
 
     def __init__(self, collection: Any, store: KilledStore) -> None:
         self._collection = collection
