@@ -54,7 +54,15 @@ class KilledStore:
 class Killed:
     """One collection of such a store."""
 
-    WRITES = ("record", "write", "note_registry_change", "remove", "insert", *DELIVERIES, *EXECUTIONS)
+    WRITES = (
+        "record",
+        "write",
+        "note_registry_change",
+        "remove",
+        "insert",
+        *DELIVERIES,
+        *EXECUTIONS,
+    )
 
     def __init__(self, collection: Any, store: KilledStore) -> None:
         self._collection = collection

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.domain.execution import Execution
 from shared.domain.ids import ExecutionId, WorkflowId
-from shared.domain.message import Message, MessageStatus
+from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.result import Result, ResultStatus
 from shared.domain.workflow import Workflow
@@ -33,7 +33,7 @@ def fail(message: Message) -> Result:
         message_id=message.id,
         module_hash=message.module_hash,
         status=ResultStatus.FAILURE,
-        reason="module_failure",
+        reason=EndReason.MODULE_FAILURE,
         error="no data",
     )
 
