@@ -1,0 +1,162 @@
+"""Operators run a workflow now, cancel an execution, or try one again."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.event import execution_subject
+from shared.domain.execution import Execution, ExecutionStatus, StepStatus, Trigger
+from shared.domain.ids import ExecutionId
+from shared.domain.message import EndReason, Message, MessageStatus
+from shared.domain.result import Result
+from shared.errors import Conflict, NotFound
+from shared.services.executions import cancel_execution, retry_execution, run_workflow
+from shared.store import Store
+from tests.support.builders import ACTOR, make_step
+from tests.support.killed_store import KilledStore
+from tests.support.registry import Registry
+from tests.support.schedules import Schedules, fail, succeed
+
+CANCELLED, SUCCEEDED = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCEEDED
+
+
+@pytest.fixture
+def schedules(store: Store, registry: Registry) -> Schedules:
+    return Schedules(store, registry)
+
+
+def fail_second(message: Message) -> Result:
+    """Answer as a module does that cannot do the second step."""
+    return fail(message) if message.step == "price" else succeed(message)
+
+
+def only(schedules: Schedules) -> Execution:
+    (execution,) = schedules.all()
+    return execution
+
+
+def test_a_workflow_runs_now_whatever_its_schedule_says(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    workflow = schedules.add(next_due_at=None)
+    execution = run_workflow(store, workflow, ACTOR, now)
+    assert (execution.trigger, execution.actor) == (Trigger.OPERATOR, ACTOR)
+    schedules.run(now)
+    assert only(schedules).status is SUCCEEDED
+
+
+def test_two_runs_in_one_second_are_two_executions(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    workflow = schedules.add(next_due_at=None)
+    first, second = (run_workflow(store, workflow, ACTOR, now) for _ in range(2))
+    assert first.id != second.id
+    assert len(schedules.messages()) == 2
+
+
+def test_cancelling_ends_what_waits_in_a_queue(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add("load", "price")
+    schedules.work(now)
+    cancelled = cancel_execution(store, only(schedules).id, ACTOR, now)
+    assert (cancelled.status, cancelled.cancel_requested_by) == (CANCELLED, ACTOR)
+    assert [run.status for run in cancelled.steps] == [StepStatus.CANCELLED] * 2
+    (message,) = schedules.messages()
+    assert message.status is MessageStatus.CANCELLED
+    result = store.results.get(message.id)
+    assert result is not None
+    assert result.reason is EndReason.EXECUTION_OVER
+    (event,) = store.events.find(subject=execution_subject(cancelled.id))
+    assert (event.what, event.actor) == ("cancelled", ACTOR)
+
+
+def test_cancelling_asks_a_module_to_give_up_what_it_has(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    (message,) = schedules.messages()
+    sent = {"status": "acked", "deadline_at": now + timedelta(hours=1)}
+    store.messages._collection.update_one({"_id": message.id}, {"$set": sent})
+    cancel_execution(store, only(schedules).id, ACTOR, now)
+    (message,) = schedules.messages()
+    assert (message.status, message.cancel_requested_at) == (MessageStatus.ACKED, now)
+    assert message.deadline_at == now + timedelta(seconds=15)
+
+
+@pytest.mark.parametrize("survived", range(5))
+def test_a_cancelling_that_was_killed_is_finished_by_the_worker(
+    schedules: Schedules, store: Store, now: datetime, survived: int
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    try:
+        killed = KilledStore(store, survived)
+        cancel_execution(killed, only(schedules).id, ACTOR, now)  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        pass
+    if only(schedules).cancel_requested_by is None:
+        return  # it was killed before its first write: nobody wants anything
+    schedules.work(now)
+    assert only(schedules).status is CANCELLED
+    assert [message.status for message in schedules.messages()] == [MessageStatus.CANCELLED]
+
+
+def test_what_has_ended_cannot_be_cancelled(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add()
+    schedules.run(now)
+    with pytest.raises(Conflict, match="has ended: succeeded"):
+        cancel_execution(store, only(schedules).id, ACTOR, now)
+    with pytest.raises(NotFound):
+        cancel_execution(store, ExecutionId("nothing"), ACTOR, now)
+
+
+def test_a_retry_keeps_what_succeeded_and_does_the_rest_again(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add("load", "price")
+    schedules.run(now, fail_second)
+    failed = only(schedules)
+    assert failed.status is ExecutionStatus.FAILED
+    later = now + timedelta(minutes=5)
+    retried = retry_execution(store, failed.id, ACTOR, later)
+    assert (retried.trigger, retried.retry_of, retried.due_at) == (
+        Trigger.RETRY,
+        failed.id,
+        failed.due_at,
+    )
+    schedules.run(later)
+    assert [m.step for m in schedules.messages()] == ["load", "price", "price"]
+    assert schedules.messages()[-1].content.count('"values"') == 1  # the input of its first step
+    ended = store.executions.get(retried.id)
+    assert ended is not None
+    assert ended.status is SUCCEEDED
+
+
+def test_a_retry_takes_the_workflow_as_it_was_mended(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    workflow = schedules.add()
+    schedules.run(now, fail)
+    mended = make_step(module_hash=schedules.module.module_hash, args={"region": "south"})
+    store.workflows._collection.delete_one({"_id": 1})
+    store.workflows.insert(replace(workflow, version=2, steps=(mended,)))
+    retried = retry_execution(store, only(schedules).id, ACTOR, now + timedelta(minutes=5))
+    assert retried.workflow.version == 2
+    assert "south" in schedules.messages()[-1].content
+
+
+def test_what_runs_or_succeeded_is_not_tried_again(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    with pytest.raises(Conflict, match="still running"):
+        retry_execution(store, only(schedules).id, ACTOR, now)
+    schedules.run(now)
+    with pytest.raises(Conflict, match="succeeded"):
+        retry_execution(store, only(schedules).id, ACTOR, now)
