@@ -16,6 +16,8 @@ COMMANDS = {
     "show": "cli.modules:show",
     "workflow": "cli.workflows:workflow",
     "schedule": "cli.schedule:schedule",
+    "execution": "cli.executions:execution",
+    "why": "cli.why:why",
     "events": "cli.events:events",
     "close": "cli.module_admin:close",
     "expire": "cli.module_admin:expire",

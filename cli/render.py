@@ -17,7 +17,7 @@ HASH_CHARACTERS = 12
 TERMINAL_CELL = 40
 REDRAW_SECONDS = 0.1
 GAP = "  "
-COLOURED = ("state", "status")
+COLOURED = ("state", "status", "punctuality")
 COLOURS = {
     "online": "green",
     "suspect": "yellow",
@@ -25,6 +25,16 @@ COLOURS = {
     "ok": "green",
     "warn": "yellow",
     "fail": "red",
+    "succeeded": "green",
+    "on_time": "green",
+    "waiting": "yellow",
+    "running": "yellow",
+    "skipped": "yellow",
+    "late": "yellow",
+    "failed": "red",
+    "timed_out": "red",
+    "missed": "red",
+    "missing": "red",
 }
 
 

@@ -1,6 +1,6 @@
 """Why an execution never started: missed, or skipped."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.domain.execution import Execution, MissReason
 from shared.domain.facts import Facts, Span
@@ -10,13 +10,14 @@ from shared.domain.workflow import Misfire
 
 def tell_missed(execution: Execution, facts: Facts, clock: WallClock) -> str:
     """Return the sentence about a due time at which nothing was started."""
-    word, due = execution.status.value, clock.tell(execution.due_at)
+    word = f"{execution.status.value}{_tell_others(execution, clock)}"
+    due = clock.tell(execution.due_at)
     match execution.reason:
         case MissReason.NO_WORKER:
-            gap = _tell_gap(facts.worker_gap(execution.due_at), due, clock)
+            gap = _tell_gap(find_gap(execution, facts), due, clock)
             return f"{word}: no worker was running {gap}; {_tell_policy(execution, facts, clock)}"
         case MissReason.NO_DATABASE:
-            gap = _tell_gap(facts.worker_gap(execution.due_at), due, clock)
+            gap = _tell_gap(find_gap(execution, facts), due, clock)
             return f"{word}: the database was away {gap}; {_tell_policy(execution, facts, clock)}"
         case MissReason.CLOCK_DISTRUSTED:
             doubt = _tell_doubt(execution, facts, clock)
@@ -29,9 +30,29 @@ def tell_missed(execution: Execution, facts: Facts, clock: WallClock) -> str:
             found = tell_duration(execution.created_at - execution.due_at)
             policy = _tell_policy(execution, facts, clock)
             return f"{word}: it was found {found} after it was due at {due}; {policy}"
+        case MissReason.BEHIND:
+            late = tell_duration(execution.created_at - execution.due_at)
+            policy = _tell_policy(execution, facts, clock)
+            return f"{word}: the workers could not keep up, and came to it {late} late; {policy}"
         case None:
             return f"{word}: nothing was started at {due}, and no reason was recorded"
     return f"{word}: nothing was started at {due} ({execution.reason.value})"
+
+
+def find_gap(execution: Execution, facts: Facts) -> Span | None:
+    """Return the time in which nothing was fired: as the worker wrote it, or by its signs."""
+    since, until = execution.detail.get("from"), execution.detail.get("until")
+    if isinstance(since, datetime) and isinstance(until, datetime):
+        return Span(since=since, until=until, reason=execution.reason or MissReason.NO_WORKER)
+    return facts.worker_gap(execution.due_at)
+
+
+def _tell_others(execution: Execution, clock: WallClock) -> str:
+    """Return how many more due times this one stands for."""
+    count, last = execution.detail.get("count"), execution.detail.get("last_due_at")
+    if not isinstance(count, int) or count <= 1 or not isinstance(last, datetime):
+        return ""
+    return f", with {count - 1} more up to {clock.tell(last)}"
 
 
 def _tell_gap(gap: Span | None, due: str, clock: WallClock) -> str:

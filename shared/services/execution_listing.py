@@ -43,6 +43,11 @@ def find_execution(store: Store, reference: str) -> Execution:
     return found[0]
 
 
+def looks_like_id(text: str) -> bool:
+    """Return whether a text may be an execution's id, or the beginning of one."""
+    return _match_prefix(text) is not None
+
+
 def list_executions(
     store: Store,
     now: datetime,
@@ -58,14 +63,28 @@ def list_executions(
     Raises InvalidData when that one does not exist (any more).
     """
     last = _read_last(store, after)
+    end = last.due_at + timedelta(milliseconds=1) if last else None
     page: list[Execution] = []
     with batch_timeout(READ_SECONDS):
-        for execution in _newest_first(store, workflow_id, since, now, last):
-            if status in (None, execution.status):
+        for execution in newest_first(store, workflow_id, since, now, end):
+            is_next = last is None or _key(execution) < _key(last)
+            if is_next and status in (None, execution.status):
                 page.append(execution)
                 if len(page) == limit:
                     break
     return page
+
+
+def newest_first(
+    store: Store,
+    workflow_id: WorkflowId | None,
+    since: datetime | None,
+    now: datetime,
+    before: datetime | None = None,
+) -> Iterator[Execution]:
+    """Yield executions, newest first: those due before a moment, or all."""
+    for begin, end in _spans(since, now, before):
+        yield from store.executions.due_between(workflow_id, begin, end)
 
 
 def _starting_with(store: Store, text: str) -> list[Execution]:
@@ -91,19 +110,8 @@ def _read_last(store: Store, after: ExecutionId | None) -> Execution | None:
     return last
 
 
-def _newest_first(
-    store: Store,
-    workflow_id: WorkflowId | None,
-    since: datetime | None,
-    now: datetime,
-    last: Execution | None,
-) -> Iterator[Execution]:
-    key = (last.due_at, last.id) if last else None
-    end = last.due_at + timedelta(milliseconds=1) if last else None
-    for begin, until in _spans(since, now, end):
-        for execution in store.executions.due_between(workflow_id, begin, until):
-            if key is None or (execution.due_at, execution.id) < key:
-                yield execution
+def _key(execution: Execution) -> tuple[datetime, str]:
+    return execution.due_at, execution.id
 
 
 def _spans(

@@ -1,0 +1,42 @@
+"""platformctl why: one sentence about what did not succeed on time, and its evidence."""
+
+import rich_click as click
+
+from cli import render
+from cli.context import Platform, pass_platform
+from shared.clock import utc_now
+
+HEADER = ("at", "subject", "what", "reason")
+
+
+@click.command()
+@click.argument("reference", metavar="ID")
+@click.argument("due", metavar="[TIME]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@pass_platform
+def why(platform: Platform, reference: str, due: str | None, as_json: bool) -> None:
+    """Say why something did not succeed on time, and what is recorded about it.
+
+    ID is an execution (the beginning of its id will do), a message, or a workflow by its name or
+    workflow_id: then the last one of its executions that did not succeed on time is explained, or
+    the one that was due at TIME, in the workflow's own time zone: 09:30, or 2026-11-21T09:30.
+    """
+    from shared.services.why_lookup import explain_reference
+
+    with platform.open_store() as store:
+        told = explain_reference(store, reference, due, utc_now())
+    if as_json:
+        render.print_json(told.to_item())
+        return
+    click.echo(told.explanation.sentence)
+    evidence = told.explanation.evidence
+    if evidence:
+        rows = [
+            (render.format_time(fact.at), fact.subject, fact.what, fact.reason or "-")
+            for fact in evidence
+        ]
+        click.echo()
+        render.print_table(HEADER, rows, shorten=True)
+    render.say(
+        f"About {told.kind} {told.id}; the sentence tells times of {told.explanation.timezone}."
+    )
