@@ -10,7 +10,6 @@ from cli.context import Platform, pass_platform
 from cli.parameters import SINCE
 from shared.clock import utc_now
 from shared.domain.execution import ExecutionStatus
-from shared.domain.ids import ExecutionId
 from shared.domain.phrases import tell_duration
 
 HEADER = ("execution", "workflow", "due", "status", "punctuality", "took", "trigger", "reason")
@@ -103,6 +102,20 @@ def show(platform: Platform, execution_id: str, as_json: bool) -> None:
 
 @execution.command()
 @click.argument("execution_id", metavar="ID")
+@pass_platform
+def cancel(platform: Platform, execution_id: str) -> None:
+    """Cancel an execution: what waits is not sent, what runs is asked to stop."""
+    from shared.services.execution_listing import find_execution
+    from shared.services.executions import cancel_execution
+
+    with platform.open_store() as store:
+        found = find_execution(store, execution_id)
+        cancel_execution(store, found.id, platform.actor, utc_now())
+    render.say(f"The execution {found.id} of {found.workflow.name} is cancelled.")
+
+
+@execution.command()
+@click.argument("execution_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the new execution.")
 @pass_platform
 def retry(platform: Platform, execution_id: str, as_json: bool) -> None:
@@ -117,7 +130,7 @@ def retry(platform: Platform, execution_id: str, as_json: bool) -> None:
     now = utc_now()
     with platform.open_store() as store:
         found = find_execution(store, execution_id)
-        fresh = retry_execution(store, ExecutionId(found.id), platform.actor, now)
+        fresh = retry_execution(store, found.id, platform.actor, now)
         (item,) = to_items(store, [fresh], now)
     if as_json:
         render.print_json(item)

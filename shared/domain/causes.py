@@ -25,7 +25,6 @@ class Piece:
     module_hash: ModuleHash
     begin: datetime
     end: datetime
-    number: int = 1
     pushes: int = 0
     reason: EndReason | None = None
     error: str | None = None
@@ -52,7 +51,6 @@ def piece_of_message(message: Message, facts: Facts) -> Piece:
         module_hash=message.module_hash,
         begin=message.created_at,
         end=message.ended_at or (result.at if result else facts.now),
-        number=max(1, message.attempt),
         pushes=message.attempt,
         reason=result.reason if result else None,
         error=result.error if result else None,
@@ -68,16 +66,16 @@ def piece_of_message(message: Message, facts: Facts) -> Piece:
     )
 
 
-def piece_of_try(a_try: StepTry, number: int, facts: Facts) -> Piece:
+def piece_of_try(a_try: StepTry, facts: Facts) -> Piece:
     """Return a step's try as a piece of work; its message may be purged by now."""
     message = facts.messages.get(a_try.message_id)
     result = facts.results.get(a_try.message_id)
+    pushes = message.attempt if message else (result.attempt if result else 0)
     return Piece(
         module_hash=a_try.module_hash,
         begin=a_try.at,
         end=a_try.ended_at or facts.now,
-        number=number,
-        pushes=message.attempt if message else (result.attempt if result else 0),
+        pushes=pushes,
         reason=a_try.reason or (result.reason if result else None),
         error=a_try.error or (result.error if result else None),
         sent_at=message.sent_at if message else (result.sent_at if result else None),
@@ -160,7 +158,7 @@ def _module_failure(piece: Piece, facts: Facts, clock: WallClock) -> str:
         pause = tell_duration(timedelta(seconds=piece.retry_after_seconds))
         remark = f"it asked to be tried again after {pause}"
     name = facts.name(piece.module_hash)
-    return f"the module {name} {said} after {took} (attempt {piece.number}; {remark})"
+    return f"the module {name} {said} after {took} (attempt {max(1, piece.pushes)}; {remark})"
 
 
 def _module_cancelled(piece: Piece, facts: Facts, clock: WallClock) -> str:

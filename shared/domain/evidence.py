@@ -77,14 +77,14 @@ def _own_changes(execution: Execution) -> Iterator[Evidence]:
 def _of_step(run: StepRun, facts: Facts) -> Iterator[Evidence]:
     subject = f"step {run.name}"
     for number, a_try in enumerate(run.tries, start=1):
-        to = f"sent to {facts.name(a_try.module_hash)} (attempt {number})"
+        to = f"sent to {facts.name(a_try.module_hash)} (try {number})"
         yield Evidence(at=a_try.at, subject=subject, what=to, reason=a_try.chosen_because)
         message = facts.messages.get(a_try.message_id)
         if message is not None:
             yield from _of_message(message, facts, subject)
         if a_try.ended_at is not None:
             reason = a_try.error or (a_try.reason.value if a_try.reason else "")
-            what = "attempt ended" if a_try.reason else "succeeded"
+            what = "try ended" if a_try.reason else "succeeded"
             yield Evidence(at=a_try.ended_at, subject=subject, what=what, reason=reason)
     if run.ended_at is not None and not run.tries:
         reason = run.error or (run.reason.value if run.reason else "")

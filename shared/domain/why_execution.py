@@ -70,11 +70,11 @@ def _tell_running(execution: Execution, facts: Facts, clock: WallClock) -> str:
 def _tell_open_step(run: StepRun, facts: Facts, clock: WallClock) -> str:
     if run.status is StepStatus.SENT and run.tries:
         last = run.tries[-1]
-        attempt = f" (attempt {len(run.tries)})" if len(run.tries) > 1 else ""
+        number = f" (try {len(run.tries)})" if len(run.tries) > 1 else ""
         name = facts.name(last.module_hash)
         spans = facts.offline(last.module_hash, facts.now, facts.now + timedelta(seconds=1))
         where = f", which is offline ({spans[-1].reason})" if spans and spans[-1].reason else ""
-        return f"step {run.name} has been at {name} since {clock.tell(last.at)}{attempt}{where}"
+        return f"step {run.name} has been at {name} since {clock.tell(last.at)}{number}{where}"
     if run.status is StepStatus.WAITING and run.next_try_at is not None:
         last_reason = run.tries[-1].reason if run.tries else run.reason
         because = f", after {run_name(run, facts)} {BRIEFLY[last_reason]}" if last_reason else ""
@@ -126,7 +126,7 @@ def _find_guilty(execution: Execution) -> tuple[int, StepRun] | None:
 
 def _last_piece(execution: Execution, run: StepRun, step: Step | None, facts: Facts) -> Piece:
     if run.tries:
-        return piece_of_try(run.tries[-1], len(run.tries), facts)
+        return piece_of_try(run.tries[-1], facts)
     begin = run.started_at or execution.due_at
     return _piece_without_try(step, run.error, run.reason, begin, run.ended_at or begin)
 
@@ -152,8 +152,5 @@ def _tell_retries(run: StepRun, last: Piece, facts: Facts, clock: WallClock) -> 
     if all((t.reason, t.module_hash) == (last.reason, last.module_hash) for t in earlier):
         retries = "1 retry" if len(earlier) == 1 else f"{len(earlier)} retries"
         return f"; {retries} went the same way"
-    told = [
-        tell_briefly(piece_of_try(a_try, number, facts), facts, clock)
-        for number, a_try in enumerate(earlier, start=1)
-    ]
+    told = [tell_briefly(piece_of_try(a_try, facts), facts, clock) for a_try in earlier]
     return f"; it was tried {times(len(earlier))} before: {join(list(dict.fromkeys(told)))}"

@@ -64,7 +64,7 @@ def _tell_late_start(
 
 
 def _tell_step(run: StepRun, facts: Facts, clock: WallClock) -> str:
-    pieces = [piece_of_try(a_try, n, facts) for n, a_try in enumerate(run.tries, start=1)]
+    pieces = [piece_of_try(a_try, facts) for a_try in run.tries]
     if not pieces:
         return f"took {tell_duration(_step_time(run))}"
     if len(pieces) > 1:

@@ -134,7 +134,7 @@ def test_why_tells_the_sentence_and_its_evidence(
     lines = result.stdout.splitlines()
     assert lines[0] == WHY
     assert lines[2].split() == ["at", "subject", "what", "reason"]
-    assert any("sent to load-72h (attempt 1)" in line for line in lines)
+    assert any("sent to load-72h (try 1)" in line for line in lines)
     assert f"About execution {failed.id}" in result.stderr
     item = run_json("why", failed.id)
     assert item["subject"] == {"kind": "execution", "id": failed.id}
@@ -187,3 +187,17 @@ def test_a_failed_execution_is_tried_again(
     refused = run("execution", "retry", item["execution_id"])
     assert refused.exit_code == 1
     assert "cancel it first" in refused.stderr
+
+
+def test_a_running_execution_is_cancelled_by_whom_the_command_runs_for(
+    failed: Execution, store: Store, run: Run, run_json: Json
+) -> None:
+    running = make_execution(workflow=failed.workflow, due_at=utc_now().replace(microsecond=0))
+    store.executions.insert([running])
+    result = run("execution", "cancel", running.id)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"The execution {running.id} of load-72h is cancelled.\n"
+    assert run_json("why", running.id)["sentence"].startswith("cancelled: ")
+    again = run("execution", "cancel", running.id)
+    assert again.exit_code == 1
+    assert "has ended" in again.stderr

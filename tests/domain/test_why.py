@@ -279,7 +279,7 @@ def test_retries_that_ended_differently_are_told_apart() -> None:
     )
     assert explain(failed(step), facts()).sentence == (
         "failed: the module load-72h answered that it failed after 1 min "
-        "(attempt 2; a module's own failure is not retried); "
+        "(attempt 1; a module's own failure is not retried); "
         "it was tried once before: load-72h sent no result in time"
     )
 
@@ -344,5 +344,5 @@ def test_evidence_is_in_order_and_names_every_try() -> None:
     told = explain(failed(step), facts(**away(1, 3, OfflineReason.CONNECTION_LOST)))
     assert [fact.at for fact in told.evidence] == sorted(fact.at for fact in told.evidence)
     whats = [(fact.subject, fact.what) for fact in told.evidence]
-    assert ("step forecast", "sent to load-72h (attempt 2)") in whats
+    assert ("step forecast", "sent to load-72h (try 2)") in whats
     assert ("module load-72h", "offline") in whats
