@@ -14,6 +14,9 @@ from shared.version import read_version
 COMMANDS = {
     "list": "cli.modules:list_modules",
     "show": "cli.modules:show",
+    "send": "cli.send:send",
+    "message": "cli.messages:message",
+    "results": "cli.results:results",
     "workflow": "cli.workflows:workflow",
     "schedule": "cli.schedule:schedule",
     "execution": "cli.executions:execution",

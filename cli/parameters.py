@@ -56,10 +56,9 @@ class Since(click.ParamType[datetime]):
         """Return the moment in UTC; without a zone it is the local time of this machine."""
         if isinstance(value, datetime):
             return value
-        age = re.fullmatch(r"(\d{1,6})([smhdw])", value.strip())
         try:
-            if age:
-                return utc_now() - timedelta(**{UNITS[age[2]]: int(age[1])})
+            if seconds := _read_seconds(value):
+                return utc_now() - timedelta(seconds=seconds)
             return datetime.fromisoformat(value.strip()).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(
@@ -78,15 +77,40 @@ class Moment(click.ParamType[datetime]):
         """Return the moment in UTC; without a zone it is the local time of this machine."""
         if isinstance(value, datetime):
             return value
-        delay = re.fullmatch(r"(\d{1,5})([smhdw])", value.strip())
         try:
-            if delay:
-                return utc_now() + timedelta(**{UNITS[delay[2]]: int(delay[1])})
+            if seconds := _read_seconds(value):
+                return utc_now() + timedelta(seconds=seconds)
             return datetime.fromisoformat(value.strip()).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither 30m, 2h, 7d nor 2026-11-21T10:00.", param, context)
+            self.fail(
+                f"{value!r} is neither 90s, 30m, 2h, 7d nor 2026-11-21T10:00.", param, context
+            )
+
+
+class Duration(click.ParamType[int]):
+    """So many seconds, written as 90, 90s, 30m or 2h."""
+
+    name = "duration"
+
+    def convert(
+        self, value: "str | int", param: click.Parameter | None, context: click.Context | None
+    ) -> int:
+        """Return the seconds."""
+        if isinstance(value, int):
+            return value
+        seconds = int(value) if value.isascii() and value.isdecimal() else _read_seconds(value)
+        if not seconds:
+            self.fail(f"{value!r} is no time such as 90, 90s, 30m or 2h.", param, context)
+        return seconds
+
+
+def _read_seconds(text: str) -> int:
+    """Return the seconds of 90s, 30m, 2h, 7d or 1w; 0 for anything else."""
+    parts = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    return int(parts[1]) * int(timedelta(**{UNITS[parts[2]]: 1}).total_seconds()) if parts else 0
 
 
 MODULE = ModuleReference()
 SINCE = Since()
 MOMENT = Moment()
+DURATION = Duration()

@@ -35,6 +35,11 @@ COLOURS = {
     "timed_out": "red",
     "missed": "red",
     "missing": "red",
+    "success": "green",
+    "failure": "red",
+    "dead": "red",
+    "expired": "yellow",
+    "cancelled": "yellow",
 }
 
 

@@ -224,6 +224,19 @@ def workflow_decided(
     )
 
 
+def message_decided(message_id: MessageId, what: str, at: datetime, actor: Actor) -> Event:
+    """Return the event of an operator's decision about a message (cancelled, retried)."""
+    subject = Subject(kind=SubjectKind.MESSAGE, id=message_id)
+    return Event(
+        id=f"{subject}:{at.isoformat()}:{what}",
+        subject=subject,
+        at=at,
+        what=what,
+        reason=OPERATOR,
+        actor=actor,
+    )
+
+
 def node_changed(node: NodeId, what: str, at: datetime, reason: str | None = None) -> Event:
     """Return the event of a node that was enrolled, lost or retired."""
     subject = node_subject(node)

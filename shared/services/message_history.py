@@ -69,6 +69,21 @@ def list_messages(
     return [MessageSeen(message=m, result=results.get(m.id), module=module) for m in messages]
 
 
+def list_everywhere(
+    store: Store, *, statuses: Iterable[MessageStatus], since: datetime | None, limit: int
+) -> list[MessageSeen]:
+    """Return messages of all modules, newest first."""
+    with batch_timeout(READ_SECONDS):
+        found = store.messages.everywhere(statuses, since)
+        messages = sorted(found, key=lambda m: (m.created_at, m.id), reverse=True)[:limit]
+        results = store.results.read(m.id for m in messages if m.status.is_final)
+        modules = {m.module_hash: m for m in store.modules.brief({m.module_hash for m in messages})}
+    return [
+        MessageSeen(message=m, result=results.get(m.id), module=modules.get(m.module_hash))
+        for m in messages
+    ]
+
+
 def no_message(message_id: MessageId) -> NotFound:
     """Return the error for a message that does not exist, or was purged."""
     return NotFound(f"No message has the id {message_id[:128]!r}.")

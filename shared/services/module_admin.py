@@ -13,6 +13,7 @@ from shared.domain.node import NO_GRACE, LeaseGrace
 from shared.domain.node_command import NodeCommand
 from shared.domain.session import Session, SessionEnd
 from shared.errors import Conflict, NotFound
+from shared.services.message_admin import end_work_of_unknown
 from shared.services.module_lookup import find_module
 from shared.services.sessions import end_event
 from shared.store import Store, batch_timeout
@@ -110,6 +111,7 @@ def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: A
         store.deleted_modules.note(module_hash, module.epoch)
         if store.modules.delete(module_hash, module.epoch):
             break  # else a session began in between
+    end_work_of_unknown(store, module_hash, now)
     store.heartbeats.remove(module_hash)
     store.events.record([was_decided(module_hash, "deleted", now, actor, {"name": module.name})])
     store.counters.note_registry_change()

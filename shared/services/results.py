@@ -9,7 +9,7 @@ import orjson
 
 from shared.domain.ids import MessageId
 from shared.domain.module import Module
-from shared.domain.result import LateResult, Result
+from shared.domain.result import LateResult, Result, ResultStatus
 from shared.errors import NotFound
 from shared.services.message_history import READ_SECONDS, latest_change, no_message
 from shared.store import Store, batch_timeout
@@ -39,6 +39,16 @@ def list_results(
     with batch_timeout(READ_SECONDS):
         found = list(islice(store.results.newest(module.module_hash, now, since), limit))
     return [ResultSeen(result=result, module=module) for result in found]
+
+
+def find_newest_success(
+    store: Store, module: Module, now: datetime, since: datetime | None = None
+) -> ResultSeen | None:
+    """Return a module's newest success, or None."""
+    with batch_timeout(READ_SECONDS):
+        found = store.results.newest(module.module_hash, now, since)
+        success = next((r for r in found if r.status is ResultStatus.SUCCESS), None)
+    return ResultSeen(result=success, module=module) if success else None
 
 
 def _no_result(store: Store, message_id: MessageId) -> NotFound:

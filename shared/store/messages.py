@@ -1,7 +1,7 @@
 """The messages: work on its way to modules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -21,6 +21,9 @@ from shared.store.chunks import chunks
 from shared.store.errors import insert_new, insert_or_skip
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.windows import newest_first
+
+# A module's node ends what it was asked to give up after ten seconds, the worker if that is gone.
+CANCEL_LIFE = timedelta(seconds=15)
 
 
 class Messages:
@@ -88,6 +91,52 @@ class Messages:
             ]
 
         return newest_first(read, lambda message: (message.created_at, message.id), now, since)
+
+    def everywhere(
+        self, statuses: Iterable[MessageStatus], since: datetime | None = None
+    ) -> list[Message]:
+        """Return the messages of all modules with these statuses, made since then."""
+        # What was made since then is given up later than then, or never.
+        spans: list[Any] = [{}] if since is None else [{"deadline_at": {"$gte": since}}]
+        if since is not None:
+            spans.append({"deadline_at": None})
+        found = [
+            message
+            for status in statuses
+            for span in spans
+            for message in _FORM.read_all(self._collection.find({"status": status.value, **span}))
+        ]
+        return [m for m in found if since is None or m.created_at >= since]
+
+    def open_of(self, module_hash: ModuleHash) -> list[Message]:
+        """Return the messages of a module that have not ended."""
+        return [
+            message
+            for status in OPEN
+            for message in _FORM.read_all(
+                self._collection.find({"module_hash": module_hash, "status": status.value})
+            )
+        ]
+
+    def cancel_queued(self, message_id: MessageId, now: datetime) -> bool:
+        """End a cancelled message that waits; False when it was pushed, or ended, before."""
+        guard = {"_id": message_id, "status": MessageStatus.QUEUED.value}
+        update = {"$set": {"status": MessageStatus.CANCELLED.value, "ended_at": now}}
+        return self._collection.update_one(guard, update).matched_count == 1
+
+    def request_cancel(self, message_id: MessageId, actor: Actor, now: datetime) -> bool:
+        """Ask the module to give up what it was sent; False when it was asked, or is not there."""
+        guard = {
+            "_id": message_id,
+            "status": {"$in": [MessageStatus.SENT.value, MessageStatus.ACKED.value]},
+            "cancel_requested_at": None,
+        }
+        update = {
+            "cancel_requested_at": now,
+            "cancel_requested_by": actor,
+            "deadline_at": now + CANCEL_LIFE,
+        }
+        return self._collection.update_one(guard, {"$set": update}).matched_count == 1
 
     def count(self, module_hash: ModuleHash, status: MessageStatus, limit: int = 0) -> int:
         """Return how many messages of a module have this status, or the limit if there are more."""

@@ -76,4 +76,4 @@ def test_what_is_overdue_is_told(store: Store, run: Run) -> None:
 def test_a_time_that_is_none_is_refused(run: Run) -> None:
     result = run("schedule", "--to", "soon")
     assert result.exit_code == 2
-    assert "'soon' is neither 30m, 2h, 7d nor 2026-11-21T10:00." in result.stderr
+    assert "'soon' is neither 90s, 30m, 2h, 7d nor 2026-11-21T10:00." in result.stderr

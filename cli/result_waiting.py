@@ -1,0 +1,89 @@
+"""Waits for the results of what was sent, and prints them."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from cli import render
+
+if TYPE_CHECKING:
+    from shared.domain.ids import MessageId
+    from shared.domain.result import Result
+    from shared.services.sending import Sent
+    from shared.store import Store
+
+HEADER = ("message", "module", "status", "reason", "error")
+LOOK_AGAIN_SECONDS = 0.2
+FOR_EVER = -1  # until the message has ended, which it does
+
+
+def name_of(sent: "Sent") -> str:
+    """Return what people call the module that gets it."""
+    return sent.module.name if sent.module else sent.message.module_hash[: render.HASH_CHARACTERS]
+
+
+def wait_for(store: "Store", sent: "Sequence[Sent]", seconds: int) -> "dict[MessageId, Result]":
+    """Return the results that come in so many seconds; without a limit, all of them."""
+    until = time.monotonic() + seconds if seconds != FOR_EVER else float("inf")
+    ended: dict[MessageId, Result] = {}
+    waiting = [one.message.id for one in sent]
+    while waiting:
+        ended |= store.results.read(waiting)
+        waiting = [message_id for message_id in waiting if message_id not in ended]
+        if time.monotonic() >= until:
+            break
+        if waiting:
+            time.sleep(LOOK_AGAIN_SECONDS)
+    return ended
+
+
+def print_results(
+    sent: "Sequence[Sent]", ended: "dict[MessageId, Result]", *, as_json: bool
+) -> bool:
+    """Print the results; return whether all are successes."""
+    from shared.domain.result import ResultStatus
+    from shared.services.results import ResultSeen, to_result_item
+
+    seen = [
+        (one, ResultSeen(result=ended[one.message.id], module=one.module))
+        for one in sent
+        if one.message.id in ended
+    ]
+    if as_json:
+        render.print_json([to_result_item(result) for _, result in seen])
+    elif len(sent) == 1 and seen:
+        _print_result(seen[0][1].result)
+    elif seen:
+        render.print_table(
+            HEADER,
+            [
+                (
+                    one.message.id,
+                    name_of(one),
+                    result.result.status.value,
+                    result.result.reason or "-",
+                    result.result.error or "-",
+                )
+                for one, result in seen
+            ],
+            shorten=True,
+        )
+    for one in sent:
+        if one.message.id not in ended:
+            render.say(
+                f"The message {one.message.id} has no result yet: "
+                f"platformctl message show {one.message.id}"
+            )
+    return len(seen) == len(sent) and all(
+        result.result.status is ResultStatus.SUCCESS for _, result in seen
+    )
+
+
+def _print_result(result: "Result") -> None:
+    """Print what the module said, as it said it; what went wrong goes to standard error."""
+    if result.content is not None:
+        click.echo(result.content)
+    if result.error or result.reason:
+        render.say(f"{result.status}: {result.error or result.reason}")

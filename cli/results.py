@@ -1,0 +1,74 @@
+"""platformctl results: what a module said about its work."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from cli import render
+from cli.context import Platform, pass_platform
+from cli.parameters import MODULE, SINCE
+from shared.clock import utc_now
+
+if TYPE_CHECKING:
+    from shared.services.results import ResultSeen
+
+HEADER = ("at", "message", "status", "took", "reason", "content")
+LIMIT = 20
+
+
+@click.command()
+@click.argument("module", metavar="MODULE", type=MODULE)
+@click.option(
+    "--since", metavar="TIME", type=SINCE, help="Only since then: 30m, 2h, 7d, or a date."
+)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True)
+@click.option("--latest", is_flag=True, help="Print what its newest success says, as it said it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@pass_platform
+def results(
+    platform: Platform,
+    /,
+    module: str,
+    since: datetime | None,
+    limit: int,
+    latest: bool,
+    as_json: bool,
+) -> None:
+    """List a module's results, newest first.
+
+    MODULE is its name, its module_id, or its hash (8 characters are enough).
+    """
+    from shared.services.module_lookup import find_by_reference
+    from shared.services.results import find_newest_success, list_results, to_result_item
+
+    with platform.open_store() as store:
+        found = find_by_reference(store, module)
+        if latest:
+            newest = find_newest_success(store, found, utc_now(), since)
+            seen = [newest] if newest else []
+        else:
+            seen = list_results(store, found, utc_now(), since=since, limit=limit)
+    if as_json:
+        render.print_json([to_result_item(one) for one in seen])
+    elif not seen:
+        render.say(f"{found.name} has no {'success' if latest else 'result'} that matches.")
+    elif latest:
+        click.echo(seen[0].result.content or "null")
+    else:
+        render.print_table(HEADER, _rows(seen), shorten=True)
+
+
+def _rows(seen: "Sequence[ResultSeen]") -> list[tuple[str, ...]]:
+    return [
+        (
+            render.format_time(result.at),
+            result.message_id,
+            result.status.value,
+            render.format_age(result.at - result.sent_at) if result.sent_at else "-",
+            result.error or result.reason or "-",
+            result.content or "-",
+        )
+        for result in (one.result for one in seen)
+    ]
