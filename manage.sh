@@ -285,6 +285,7 @@ install_test_tools() {
   take_turn
   install_packages requirements-dev.txt requirements-embedded-db.txt
   have_nginx || install_nginx || say 'warning: nginx is missing; what needs it will fail'
+  have_node || apt_install nodejs node-ws || say 'warning: Node is missing; what needs it will fail'
   end_turn
 }
 

@@ -105,6 +105,8 @@ have_nginx() {
   command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]]
 }
 
+have_node() { command -v node >/dev/null; }
+
 require_nginx() {
   have_nginx || install_nginx ||
     die 'nginx is missing: install it as root (apt-get install nginx) and try again, or run ./manage.sh up --no-nginx.'

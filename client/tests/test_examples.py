@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from node_program import node_command
 from scripted_platform import ScriptedPlatform, eventually
 
 CLIENT_DIR = Path(__file__).resolve().parents[1]
 EXAMPLES = CLIENT_DIR.parent / "examples"
 
 
-def node_command() -> list[str]:
-    """Return how to start Node with a WebSocket of its own."""
-    node = shutil.which("node")
-    assert node, "Install Node 20 or later: apt-get install nodejs"
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    major = int(re.findall(r"\d+", said)[0])
-    assert major >= 20, f"The example needs Node 20 or later, and this is {said}"
-    return [node, *(["--experimental-websocket"] if major < 22 else [])]
-
-
-def commands() -> dict[str, Callable[[], list[str]]]:
-    return {
-        "client.mjs": lambda: [*node_command(), str(EXAMPLES / "client.mjs")],
-        "forecast_with_sdk.py": lambda: [sys.executable, str(EXAMPLES / "forecast_with_sdk.py")],
-    }
-
-
-@pytest.fixture(params=sorted(commands()))
+@pytest.fixture(params=["client.mjs", "forecast_with_sdk.py"])
 def example(
     request: pytest.FixtureRequest, platform: ScriptedPlatform, tmp_path: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """An example's program, connected."""
-    command = [*commands()[request.param](), "example", platform.url]
+    python = [sys.executable, str(EXAMPLES / "forecast_with_sdk.py")]
+    program = node_command(tmp_path) if request.param == "client.mjs" else python
+    command = [*program, "example", platform.url]
     ours = {"PYTHONPATH": str(CLIENT_DIR), "FORECAST_STATE_DIR": str(tmp_path)}
-    program = subprocess.Popen(command, env={**os.environ, **ours})
+    running = subprocess.Popen(command, env={**os.environ, **ours})
     eventually(lambda: platform.hellos, 30)
-    yield program
-    program.kill()
-    program.wait()
+    yield running
+    running.kill()
+    running.wait()
 
 
 def test_an_example_registers_says_hello_and_heartbeats(
