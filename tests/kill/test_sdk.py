@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+from forecast_module import Job
+from forecast_module.doctor import examine
 
+from shared.clock import utc_now
+from shared.domain.actor import PLATFORM
 from shared.settings import PROJECT_DIR
+from tests.support.asking import ask
 from tests.support.eventually import eventually
 from tests.support.proxy import Proxy
 from tests.support.running_platform import RunningPlatform
@@ -163,3 +169,57 @@ def test_a_program_killed_in_a_job_runs_it_again_when_it_is_back(
         program.wait(20)
     assert notes.read_text().count("started") == 2
     assert notes.read_text().count("ended") == 1
+
+
+def test_the_doctor_passes_every_step(
+    platform: RunningPlatform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine(platform.url, "doctor-of-the-tests")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["pass"] * 6
+    assert "its result was stored and read back" in lines[-1]
+
+
+def test_work_that_is_not_wanted_any_more_stops_its_handler(
+    platform: RunningPlatform, make_sdk_module: MakeSdkModule
+) -> None:
+    one = make_sdk_module()
+
+    @one.module.on_execute
+    def wait_for_the_end(job: Job) -> None:
+        one.ran[job.id] += 1
+        job.progress(40, "fitted")
+        job.cancelled.wait(60)
+
+    [message_id] = one.send()
+    eventually(lambda: one.ran[message_id])
+    platform.store.message_deadlines.request_cancel([message_id], PLATFORM, utc_now())
+    [result] = one.wait_for_results()
+    assert (result.status, result.is_by_module) == ("cancelled", True)
+
+
+def test_what_a_handler_raises_is_read_by_a_consumer(
+    platform: RunningPlatform, make_sdk_module: MakeSdkModule
+) -> None:
+    one = make_sdk_module()
+
+    @one.module.on_execute
+    def fail(job: Job) -> None:
+        raise ValueError("no data for the 1st of March")
+
+    [message_id] = one.send()
+    one.wait_for_results()
+    found = ask(platform.port, f"/result/{message_id}").result
+    assert found["status"] == "failure"
+    assert found["error"] == "ValueError: no data for the 1st of March"
+
+
+def test_a_result_that_is_not_json_by_the_letter_is_read_as_null(
+    platform: RunningPlatform, make_sdk_module: MakeSdkModule
+) -> None:
+    one = make_sdk_module()
+    one.module.on_execute(lambda job: {"values": numpy.array([1.5, numpy.nan])})
+    [message_id] = one.send()
+    one.wait_for_results()
+    found = ask(platform.port, f"/result/{message_id}").result
+    assert found["content"] == {"values": [1.5, None]}
