@@ -74,6 +74,15 @@ def plan_firing(
     return Firing(workflow=workflow, executions=(*missed_ones, last), next_due_at=next_due_at)
 
 
+def leave_out(workflow: Workflow, times: Sequence[datetime], now: datetime) -> Execution:
+    """Return the execution that stands for due times that came before a pause, and never ran."""
+    execution = replace(_missed(workflow, times[0], now, ()), reason=MissReason.PAUSED)
+    if len(times) == 1:
+        return execution
+    detail = {"count": len(times), "last_due_at": times[-1]}
+    return replace(execution, detail=detail)
+
+
 def last_covered(execution: Execution) -> datetime:
     """Return the last due time that this execution stands for."""
     covered = execution.detail.get("last_due_at")

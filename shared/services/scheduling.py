@@ -46,7 +46,20 @@ def fire_due(
     router: Router | None = None,
     limit: int = SLICE,
 ) -> Fired:
-    """Fire a slice of the workflows that are due.
+    """Fire a slice of the workflows that are due."""
+    with batch_timeout():
+        workflows = store.due_workflows.due(now, limit)
+    return fire(store, workflows, now, read_blind_times, router) if workflows else Fired()
+
+
+def fire(
+    store: Store,
+    workflows: Sequence[Workflow],
+    now: datetime,
+    read_blind_times: Callable[[datetime], Sequence[BlindTime]] = lambda _: (),
+    router: Router | None = None,
+) -> Fired:
+    """Fire these workflows, which are due.
 
     1. Insert the executions: their ids decide, so that each due time has exactly one.
     2. Move the due times, guarded by what was read.
@@ -55,9 +68,6 @@ def fire_due(
     execution whose messages the next look at it sends.
     """
     with batch_timeout():
-        workflows = store.due_workflows.due(now, limit)
-        if not workflows:
-            return Fired()
         firings = _plan_all(store, workflows, now, read_blind_times)
         planned = [execution for firing in firings for execution in firing.executions]
         started = start_ready_steps(store, planned, now, router)

@@ -16,6 +16,7 @@ from shared.domain.workflow_file import Reference, StepDraft, WorkflowDraft
 from shared.errors import Conflict, NotFound
 from shared.services.module_directory import ModuleDirectory
 from shared.services.module_lookup import find_hash
+from shared.services.overdue import fire_overdue, is_overdue, leave_out_overdue
 from shared.services.workflow_lookup import get_workflow, names_of_their_own
 from shared.store import Store
 from shared.store.counters import WORKFLOW_ID
@@ -88,6 +89,10 @@ def edit_workflow(
             failures_in_a_row=old.failures_in_a_row,
             pause=old.pause,
         )
+        if is_overdue(old, now) and new.is_scheduled:
+            fire_overdue(store, old, now)
+            return None
+        leave_out_overdue(store, old, now)
         new = replace(new, next_due_at=_next_due_of_edited(old, new, now))
         return new if store.workflows.edit(old, new) else None
 
@@ -117,6 +122,7 @@ def pause_workflow(
     def write(old: Workflow) -> Workflow | None:
         if old.pause:
             raise Conflict(f"The workflow {old.name!r} is paused already, by {old.pause.actor}.")
+        leave_out_overdue(store, old, now, pause)
         return (
             replace(old, pause=pause, next_due_at=None)
             if store.workflows.pause(old, pause)

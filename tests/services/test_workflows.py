@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from shared.domain.event import Event, workflow_subject
+from shared.domain.execution import ExecutionStatus, MissReason, scheduled_id
 from shared.domain.ids import WorkflowId
 from shared.domain.workflow import Workflow
 from shared.domain.workflow_file import WorkflowDraft, read_workflow
 from shared.errors import Conflict, NotFound
+from shared.services.scheduling import fire
 from shared.services.workflows import (
     create_workflow,
     delete_workflow,
@@ -164,13 +166,56 @@ def test_an_edit_that_changes_nothing_makes_no_version(store: Store, now: dateti
     assert len(events_of(store, old)) == 1
 
 
-def test_an_edit_of_the_steps_alone_loses_no_due_time(store: Store, now: datetime) -> None:
+def test_an_edit_of_the_steps_alone_moves_no_due_time(store: Store, now: datetime) -> None:
     old = create(store, now)
-    when_due = NEXT + timedelta(seconds=1)
-    edited = edit_workflow(
-        store, old.workflow_id, draft(steps=[{"module": "weather"}]), ACTOR, when_due
-    )
+    shortly_before = NEXT - timedelta(seconds=1)
+    steps = [{"module": "weather"}]
+    edited = edit_workflow(store, old.workflow_id, draft(steps=steps), ACTOR, shortly_before)
     assert edited.workflow.next_due_at == NEXT
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 60])
+def test_what_was_due_before_an_edit_is_fired_or_recorded_as_missed(
+    store: Store, now: datetime, minutes: int
+) -> None:
+    old = create(store, now)
+    later = NEXT + timedelta(minutes=minutes)
+    changed = draft(execute_cron_list=["0 8 * * *"])
+    edited = edit_workflow(store, old.workflow_id, changed, ACTOR, later).workflow
+    assert edited.next_due_at == NEXT + timedelta(days=1, minutes=-90)
+    execution = store.executions.get(scheduled_id(old.workflow_id, NEXT))
+    assert execution is not None
+    assert execution.workflow.crons == old.crons
+    is_missed = execution.status is ExecutionStatus.MISSED
+    assert is_missed == (minutes > 10)
+
+
+@pytest.mark.parametrize("verb", ["pause", "disable"])
+def test_what_was_due_before_a_pause_is_recorded_as_left_out(
+    store: Store, now: datetime, verb: str
+) -> None:
+    old = create(store, now)
+    later = NEXT + timedelta(days=2)
+    if verb == "pause":
+        pause_workflow(store, old.workflow_id, "", ACTOR, later)
+    else:
+        edit_workflow(store, old.workflow_id, draft(enable=False), ACTOR, later)
+    execution = store.executions.get(scheduled_id(old.workflow_id, NEXT))
+    assert execution is not None
+    assert (execution.status, execution.reason) == (ExecutionStatus.MISSED, MissReason.PAUSED)
+    assert execution.detail == {"count": 3, "last_due_at": later}
+    assert stored(store, old).next_due_at is None
+
+
+def test_what_a_worker_fired_just_before_a_pause_is_left_as_it_is(
+    store: Store, now: datetime
+) -> None:
+    old = create(store, now)
+    fire(store, [old], NEXT)
+    pause_workflow(store, old.workflow_id, "", ACTOR, NEXT)
+    execution = store.executions.get(scheduled_id(old.workflow_id, NEXT))
+    assert execution is not None
+    assert execution.status is ExecutionStatus.RUNNING
 
 
 def test_an_edit_leaves_a_pause_as_it_is(store: Store, now: datetime) -> None:
