@@ -73,7 +73,8 @@ class RunningPlatform:
         self.background = BackgroundLoop("programs")
         self.network = BackgroundLoop("network")
         self.database = DatabaseServer(directory)
-        env = make_environment(directory, self.database.port)
+        self.directory = directory
+        self.env = env = make_environment(directory, self.database.port)
         proxies = [Proxy(self.network, self.database.port) for _ in range(NODES)]
         self.nodes = [WsdNode(i, proxy, env, directory) for i, proxy in enumerate(proxies)]
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
