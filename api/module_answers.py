@@ -64,3 +64,14 @@ class ModuleAnswer(Schema):
     last_alive_time = fields.DateTime(allow_none=True)
     last_login_time = fields.DateTime(allow_none=True)
     last_execution_time = fields.DateTime(allow_none=True)
+
+
+class ShownModule(ModuleAnswer):
+    """A module, and how it did lately."""
+
+    figures = fields.Raw(
+        metadata={
+            "description": "Of the last 24 hours (`24h`) and 7 days (`7d`): how many messages "
+            "finished and succeeded, and how long they took from the push to the result."
+        }
+    )

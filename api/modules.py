@@ -10,7 +10,7 @@ from api.http.blueprint import Blueprint
 from api.http.client_address import client_address
 from api.http.envelope import ok
 from api.listing_response import answer_listing
-from api.module_answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer
+from api.module_answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer, ShownModule
 from api.module_reference import ModuleReference, ModuleReferenceBody
 from api.module_requests import (
     ListingQuery,
@@ -24,6 +24,7 @@ from shared.domain.module import Registration
 from shared.services.module_admin import close_module
 from shared.services.module_listing import get_module, to_item
 from shared.services.module_lookup import find_hash
+from shared.services.punctuality import record_of_module
 from shared.services.registration import Registered
 
 log = logging.getLogger(__name__)
@@ -69,14 +70,16 @@ def list_all_modules(wanted: ListingRequest) -> Response:
 
 
 @modules.route("/module/<module:module>")
-@modules.response(200, ModuleAnswer())
+@modules.response(200, ShownModule())
 def show_module(module: str) -> Response:
     """Show one module: by its hash, its name, its module_id, or the beginning of its hash."""
     state = app_state()
     with state.breaker.use() as store:
         module_hash = find_hash(store, module, state.directory)
-        listed = get_module(store, module_hash, state.rules, utc_now(), state.breaker.grace)
-    return ok(to_item(listed))
+        now = utc_now()
+        listed = get_module(store, module_hash, state.rules, now, state.breaker.grace)
+        figures = record_of_module(store, module_hash, now)
+    return ok(to_item(listed) | {"figures": figures.to_item()})
 
 
 @modules.route("/module/close_websocket", methods=["POST"])

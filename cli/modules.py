@@ -58,16 +58,19 @@ def show(platform: Platform, module: str, as_json: bool) -> None:
     """
     from shared.services.module_listing import get_module, presence_rules, to_item
     from shared.services.module_lookup import find_hash
+    from shared.services.punctuality import record_of_module
 
+    now = utc_now()
     with platform.open_store() as store:
         rules = presence_rules(platform.settings)
-        item = to_item(
-            get_module(store, find_hash(store, module), rules, utc_now(), platform.grace)
-        )
+        module_hash = find_hash(store, module)
+        item = to_item(get_module(store, module_hash, rules, now, platform.grace))
+        record = record_of_module(store, module_hash, now)
     if as_json:
-        render.print_json(item)
-    else:
-        render.print_table(("field", "value"), [(name, _text(v)) for name, v in item.items()])
+        render.print_json(item | {"figures": record.to_item()})
+        return
+    told = item | {"last 24 h": record.day.tell(), "last 7 d": record.week.tell()}
+    render.print_table(("field", "value"), [(name, _text(v)) for name, v in told.items()])
 
 
 def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:

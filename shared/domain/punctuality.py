@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from shared.domain.execution import Execution, ExecutionStatus, MissReason
 from shared.domain.ids import WorkflowId
 from shared.domain.message import EndReason
+from shared.domain.phrases import tell_duration
 from shared.domain.result import ResultStatus
 
 DAY = timedelta(days=1)
@@ -47,13 +48,10 @@ class ResultGlance:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """How often work succeeded in some time, how punctual it was, and how long it took."""
+    """How often work succeeded in some time, and how long it took."""
 
     finished: int
     succeeded: int
-    on_time: int
-    late: int
-    missing: int
     p50_seconds: float | None
     p95_seconds: float | None
 
@@ -62,6 +60,16 @@ class Figures:
         """Return the part that succeeded; None when nothing finished."""
         return self.succeeded / self.finished if self.finished else None
 
+    def tell(self) -> str:
+        """Return the figures as people read them."""
+        if not self.finished:
+            return "nothing finished"
+        told = f"{self.succeeded} of {self.finished} succeeded"
+        if self.p50_seconds is not None and self.p95_seconds is not None:
+            p50, p95 = (timedelta(seconds=s) for s in (self.p50_seconds, self.p95_seconds))
+            told += f", p50 {tell_duration(p50)}, p95 {tell_duration(p95)}"
+        return told
+
     def to_item(self) -> dict[str, Any]:
         """Return the public form."""
         rate = self.success_rate
@@ -69,20 +77,34 @@ class Figures:
             "finished": self.finished,
             "succeeded": self.succeeded,
             "success_rate": None if rate is None else round(rate, 4),
-            "on_time": self.on_time,
-            "late": self.late,
-            "missing": self.missing,
             "p50_seconds": self.p50_seconds,
             "p95_seconds": self.p95_seconds,
         }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class WorkflowFigures(Figures):
+    """The same of a workflow, and how punctual it was."""
+
+    on_time: int
+    late: int
+    missing: int
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the public form."""
+        punctual = {"on_time": self.on_time, "late": self.late, "missing": self.missing}
+        return super().to_item() | punctual
+
+
+F = TypeVar("F", bound=Figures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Generic[F]):
     """The figures of the last 24 hours and of the last 7 days."""
 
-    day: Figures
-    week: Figures
+    day: F
+    week: F
 
     def to_item(self) -> dict[str, Any]:
         """Return the public form."""
@@ -113,24 +135,26 @@ def is_left_out(execution: Execution | ExecutionGlance) -> bool:
     return execution.status in left_out or execution.reason is MissReason.PAUSED
 
 
-def record_of_executions(executions: Sequence[ExecutionGlance], now: datetime) -> Record:
+def record_of_executions(
+    executions: Sequence[ExecutionGlance], now: datetime
+) -> Record[WorkflowFigures]:
     """Return the record of one workflow from what was due in the last 7 days."""
     day = [execution for execution in executions if execution.due_at > now - DAY]
     return Record(day=_execution_figures(day, now), week=_execution_figures(executions, now))
 
 
-def record_of_results(results: Sequence[ResultGlance], now: datetime) -> Record:
+def record_of_results(results: Sequence[ResultGlance], now: datetime) -> Record[Figures]:
     """Return the record of one module from the results of the last 7 days."""
     day = [result for result in results if result.at > now - DAY]
     return Record(day=_result_figures(day), week=_result_figures(results))
 
 
-def _execution_figures(executions: Iterable[ExecutionGlance], now: datetime) -> Figures:
+def _execution_figures(executions: Iterable[ExecutionGlance], now: datetime) -> WorkflowFigures:
     counted = [execution for execution in executions if not is_left_out(execution)]
     succeeded = [e for e in counted if e.status is ExecutionStatus.SUCCEEDED]
     judged = [judge(execution, now) for execution in counted]
     seconds = [_seconds(e.started_at, e.ended_at) for e in succeeded]
-    return Figures(
+    return WorkflowFigures(
         finished=sum(execution.status.is_final for execution in counted),
         succeeded=len(succeeded),
         on_time=judged.count(Punctuality.ON_TIME),
@@ -148,9 +172,6 @@ def _result_figures(results: Iterable[ResultGlance]) -> Figures:
     return Figures(
         finished=len(counted),
         succeeded=len(succeeded),
-        on_time=0,
-        late=0,
-        missing=0,
         p50_seconds=percentile(seconds, 50),
         p95_seconds=percentile(seconds, 95),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.module_answers import ModuleAnswer
+from api.module_answers import ModuleAnswer, ShownModule
 from shared.clock import utc_now
 from shared.domain.actor import ANONYMOUS
 from shared.domain.closing import CLOSED
@@ -15,7 +15,7 @@ from shared.services.module_admin import close_module
 from shared.services.registration import register_module
 from shared.store import Store
 from tests.api.conftest import OnlineMaker
-from tests.support.builders import make_registration
+from tests.support.builders import make_registration, make_result
 from tests.support.tampering import remove_module
 
 CONTRACT_KEYS = {
@@ -172,6 +172,7 @@ def test_an_unchanged_list_is_not_sent_again(
 def test_one_module(client: FlaskClient, connect_module: OnlineMaker) -> None:
     module = connect_module()
     item = client.get(f"/module/{module.module_hash}").json["result"]
+    del item["figures"]
     assert item == client.get("/module/online").json["result"][0]
 
 
@@ -264,3 +265,17 @@ def test_closing_a_module_that_is_not_online(
     close_module(store, module, utc_now(), ANONYMOUS)
     answer = client.post("/module/close_websocket", data={"module_id": module.module_id})
     assert (answer.status_code, answer.json["code"]) == (404, "3003")
+
+
+def test_a_module_is_shown_with_how_it_did_lately(
+    client: FlaskClient, connect_module: OnlineMaker, store: Store
+) -> None:
+    module = connect_module()
+    at = utc_now()
+    store.results.insert(
+        [make_result(module_hash=module.module_hash, at=at, sent_at=at - timedelta(seconds=3))]
+    )
+    item = client.get(f"/module/{module.module_hash}").json["result"]
+    day = item["figures"]["24h"]
+    assert (day["finished"], day["success_rate"], day["p50_seconds"]) == (1, 1.0, 3.0)
+    assert item.keys() == {f.data_key or name for name, f in ShownModule().fields.items()}

@@ -17,6 +17,7 @@ from shared.domain.session import SessionEnd
 from shared.settings import Settings
 from shared.store import Store
 from tests.cli.conftest import Run
+from tests.support.builders import make_result
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -154,6 +155,21 @@ def test_show_prints_every_field(registry: Registry, run: Run) -> None:
     assert module.module_hash in output
     assert '[{"table_kind":"power"}]' in output
     assert module.session.id in output
+
+
+def test_show_tells_how_the_module_did_lately(
+    registry: Registry, run: Run, run_json: Callable[..., Any]
+) -> None:
+    module = registry.register()
+    result = make_result(
+        module_hash=module.module_hash,
+        at=registry.now,
+        sent_at=registry.now - timedelta(seconds=3),
+    )
+    registry.store.results.insert([result])
+    lines = run("show", module.module_hash).stdout.splitlines()
+    assert "last 24 h            1 of 1 succeeded, p50 3 s, p95 3 s" in lines
+    assert run_json("show", module.module_hash)["figures"]["7d"]["succeeded"] == 1
 
 
 def test_show_tells_how_the_last_session_ended(registry: Registry, run: Run) -> None:

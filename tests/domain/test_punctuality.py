@@ -115,6 +115,8 @@ def test_a_modules_record_leaves_out_what_was_cancelled() -> None:
     )
     assert (record.day.finished, record.day.succeeded) == (3, 2)
     assert (record.day.p50_seconds, record.day.p95_seconds) == (0.0, 3.0)
+    assert record.day.tell() == "2 of 3 succeeded, p50 0 s, p95 3 s"
+    assert record_of_results([], NOON).day.tell() == "nothing finished"
 
 
 @pytest.mark.parametrize(
