@@ -18,7 +18,8 @@ LIMIT = 20
 LIMIT_MAX = 1000
 
 
-@click.group()
+# Said here too: click keeps the help option of whichever context asked first.
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def execution() -> None:
     """Look at the executions of workflows, cancel them, try them again."""
 

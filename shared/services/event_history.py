@@ -1,12 +1,14 @@
-"""The history: what happened to modules and nodes, and why."""
+"""The history: what happened to modules, nodes, workers and work, and why."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.event import Event, SubjectKind, module_subject
+from shared.domain.event import Event, Subject, SubjectKind, module_subject, workflow_subject
 from shared.domain.ids import ModuleHash
 from shared.errors import Conflict, NotFound
 from shared.services.module_lookup import as_prefix, find_hash
+from shared.services.workflow_lookup import find_workflow
 from shared.store import Store, batch_timeout
 
 READ_SECONDS = 30.0
@@ -14,10 +16,10 @@ READ_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryEntry:
-    """One event beside the name of its module, which may be deleted by now, if it is about one."""
+    """One event beside the name of its module or workflow, which may be deleted by now."""
 
     event: Event
-    module_name: str | None
+    name: str | None
 
 
 def read_history(
@@ -25,23 +27,48 @@ def read_history(
     *,
     since: datetime | None = None,
     module: str | None = None,
+    workflow: str | None = None,
     reason: str | None = None,
 ) -> list[HistoryEntry]:
-    """Return what happened, oldest first; module is whatever a caller calls it by.
+    """Return what happened, oldest first; of one module, or of one workflow and its executions.
 
-    Raises NotFound when neither a module nor an event knows it, Conflict when it is ambiguous.
+    A module is whatever a caller calls it by. Raises NotFound when neither a module nor an event
+    knows it, Conflict when it is ambiguous.
     """
     with batch_timeout(READ_SECONDS):
-        module_hash = None if module is None else _find_hash(store, module)
-        subject = None if module_hash is None else module_subject(module_hash)
-        events = store.events.find(since=since, subject=subject, reason=reason)
-        # A deleted module's name stands in the events of its registration and its end.
-        told = {
-            event.subject.id: event.detail["name"] for event in events if "name" in event.detail
-        }
-        modules = {ModuleHash(e.subject.id) for e in events if e.subject.kind is SubjectKind.MODULE}
-        names = told | store.modules.names(modules)
-    return [HistoryEntry(event=event, module_name=names.get(event.subject.id)) for event in events]
+        if workflow is not None:
+            number = find_workflow(store, workflow).workflow_id
+            events = [
+                event
+                for event in store.events.of_workflow(number, since)
+                if reason in (None, event.reason)
+            ]
+        else:
+            module_hash = None if module is None else _find_hash(store, module)
+            subject = None if module_hash is None else module_subject(module_hash)
+            events = store.events.find(since=since, subject=subject, reason=reason)
+        names = _read_names(store, events)
+    return [HistoryEntry(event=event, name=names.get(event.subject)) for event in events]
+
+
+def _read_names(store: Store, events: Iterable[Event]) -> dict[Subject, str]:
+    """Return the names of modules and workflows as they are now, else as their events tell them."""
+    names: dict[Subject, str] = {}
+    hashes: set[ModuleHash] = set()
+    numbers: set[str] = set()
+    for event in events:
+        # A deleted one's name stands in the events of its begin and its end.
+        told = event.detail.get("name") or event.detail.get("workflow")
+        if isinstance(told, str):
+            names[event.subject] = told
+        if event.subject.kind is SubjectKind.MODULE:
+            hashes.add(ModuleHash(event.subject.id))
+        elif event.subject.kind is SubjectKind.WORKFLOW:
+            numbers.add(event.subject.id)
+    names |= {module_subject(key): name for key, name in store.modules.names(hashes).items()}
+    if numbers:
+        names |= {workflow_subject(w.workflow_id): w.name for w in store.workflows.all()}
+    return names
 
 
 def _find_hash(store: Store, reference: str) -> ModuleHash:

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from shared.domain.actor import PLATFORM
 from shared.domain.event import Event, Subject, SubjectKind
-from shared.domain.ids import ModuleHash
+from shared.domain.ids import ModuleHash, WorkflowId
 from shared.domain.presence import State
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
@@ -65,6 +65,19 @@ class Events:
             )
         ]
         return in_order(found)
+
+    def of_workflow(self, workflow_id: WorkflowId, since: datetime | None) -> list[Event]:
+        """Return what happened to a workflow and to its executions, oldest first."""
+        # Executions are named for their workflow; "." comes after "-": a range of the index.
+        executions = {"$gte": f"{workflow_id}-", "$lt": f"{workflow_id}."}
+        span = {} if since is None else {"at": {"$gte": since}}
+        kinds = (SubjectKind.WORKFLOW, SubjectKind.EXECUTION)
+        return in_order(
+            event
+            for ids in (str(workflow_id), executions)
+            for event in _FORM.read_all(self._collection.find({"subject.id": ids, **span}))
+            if event.subject.kind in kinds
+        )
 
     def last_before(self, subject_id: str, at: datetime, what: Iterable[str]) -> Event | None:
         """Return the last of these things that happened to a subject before a moment."""

@@ -8,10 +8,13 @@ import pytest
 
 from cli.parameters import SINCE
 from shared.clock import utc_now
+from shared.domain.event import execution_ended, workers_were_away, workflow_paused
+from shared.domain.execution import ExecutionStatus, MissReason
 from shared.services.module_admin import delete_module, expire_modules
 from shared.services.nodes import declare_node_dead
+from shared.store import Store
 from tests.cli.conftest import Run
-from tests.support.builders import ACTOR
+from tests.support.builders import ACTOR, make_execution, make_workflow
 from tests.support.registry import Registry
 
 Json = Callable[..., Any]
@@ -158,3 +161,40 @@ def test_an_unknown_reason_is_a_usage_error_that_names_the_known_ones(run: Run) 
     result = run("events", "--reason", "tired")
     assert result.exit_code == 2
     assert "heartbeat_timeout" in result.stderr
+
+
+def test_events_tell_of_workflows_and_their_executions(
+    store: Store, registry: Registry, run: Run, run_json: Json
+) -> None:
+    workflow = make_workflow(workflow_id=12, name="load-72h")
+    store.workflows.insert(workflow)
+    missed = make_execution(
+        workflow=workflow, status=ExecutionStatus.MISSED, reason=MissReason.NO_WORKER
+    )
+    other = make_execution(workflow=make_workflow(workflow_id=120), status=ExecutionStatus.FAILED)
+    ended = [execution_ended(execution, registry.now) for execution in (missed, other)]
+    paused = workflow_paused(12, missed.id, registry.now + timedelta(seconds=1), "3 failures")
+    store.events.record([*filter(None, ended), paused])
+    registry.register("12")
+    told = run_json("events", "--workflow", "load-72h")
+    assert [(e["name"], e["subject"]["kind"], e["what"], e["reason"]) for e in told] == [
+        ("load-72h", "execution", "missed", "no_worker"),
+        ("load-72h", "workflow", "paused", "failures"),
+    ]
+    assert len(run_json("events")) == 4
+    assert len(run_json("events", "--workflow", "12", "--reason", "no_worker")) == 1
+    lines = [line.split()[2:] for line in run("events", "--workflow", "12").stdout.splitlines()]
+    assert lines[1] == ["load-72h", missed.id, "missed", "no_worker", "platform"]
+    assert lines[2][:5] == ["load-72h", "workflow", "12", "paused", "failures"]
+
+
+def test_events_tell_when_no_worker_was_running(store: Store, run: Run) -> None:
+    now = utc_now()
+    store.events.record([workers_were_away(now - timedelta(minutes=2), now, MissReason.NO_WORKER)])
+    line = run("events", "--reason", "no_worker").stdout.splitlines()[1]
+    assert line.split()[2:6] == ["worker", "all", "away", "no_worker"]
+    assert "since=" in line
+
+
+def test_a_module_and_a_workflow_together_are_a_usage_error(run: Run) -> None:
+    assert run("events", "--module", "a", "--workflow", "b").exit_code == 2
