@@ -1,8 +1,8 @@
 """Which execution a caller means, and the executions of workflows, newest first."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.ids import ExecutionId, WorkflowId
@@ -12,9 +12,6 @@ from shared.store import Store, batch_timeout
 READ_SECONDS = 15.0
 CANDIDATES_SHOWN = 10
 TEXT_SHOWN = 80
-# Back in time in steps that grow: the embedded database reads all of a span, whatever the limit.
-FIRST_SPAN = timedelta(hours=1)
-LAST_SPAN = timedelta(days=400)
 DATE_FORM = "%Y%m%d"
 
 _match_prefix = re.compile(r"([0-9]{1,10})-([0-9]{8}[0-9A-Za-z-]*)").fullmatch
@@ -63,28 +60,13 @@ def list_executions(
     Raises InvalidData when that one does not exist (any more).
     """
     last = _read_last(store, after)
-    end = last.due_at + timedelta(milliseconds=1) if last else None
-    page: list[Execution] = []
     with batch_timeout(READ_SECONDS):
-        for execution in newest_first(store, workflow_id, since, now, end):
-            is_next = last is None or _key(execution) < _key(last)
-            if is_next and status in (None, execution.status):
-                page.append(execution)
-                if len(page) == limit:
-                    break
-    return page
-
-
-def newest_first(
-    store: Store,
-    workflow_id: WorkflowId | None,
-    since: datetime | None,
-    now: datetime,
-    before: datetime | None = None,
-) -> Iterator[Execution]:
-    """Yield executions, newest first: those due before a moment, or all."""
-    for begin, end in _spans(since, now, before):
-        yield from store.executions.due_between(workflow_id, begin, end)
+        found = store.executions.newest(
+            workflow_id, now, since=since, until=last.due_at if last else None
+        )
+        if last is not None:
+            found = (e for e in found if (e.due_at, e.id) < (last.due_at, last.id))
+        return list(islice((e for e in found if status in (None, e.status)), limit))
 
 
 def _starting_with(store: Store, text: str) -> list[Execution]:
@@ -108,23 +90,3 @@ def _read_last(store: Store, after: ExecutionId | None) -> Execution | None:
     if last is None:
         raise InvalidData(f"after names the execution {after[:TEXT_SHOWN]!r}, which is not stored.")
     return last
-
-
-def _key(execution: Execution) -> tuple[datetime, str]:
-    return execution.due_at, execution.id
-
-
-def _spans(
-    since: datetime | None, now: datetime, end: datetime | None
-) -> Iterator[tuple[datetime | None, datetime | None]]:
-    """Yield spans back in time, each four times as long as the one before, the last one open."""
-    span = FIRST_SPAN
-    begin: datetime | None = (end or now) - span
-    while begin is not None:
-        if since is not None and begin <= since:
-            yield since, end
-            return
-        yield begin, end
-        end, span = begin, span * 4
-        begin = end - span if span < LAST_SPAN else None
-    yield since, end

@@ -59,7 +59,11 @@ def list_messages(
         if after is not None and (begin := store.messages.get(after)) is None:
             raise no_message(after)
         found = store.messages.newest(
-            module.module_hash, begin.created_at if begin else now, statuses=statuses, since=since
+            module.module_hash,
+            now,
+            statuses=statuses,
+            since=since,
+            until=begin.created_at if begin else None,
         )
         if begin is not None:
             last = (begin.created_at, begin.id)

@@ -1,7 +1,6 @@
 """What a question "why" is about: an execution, a message, a due time, or a workflow's last trouble."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from itertools import islice
@@ -18,7 +17,7 @@ from shared.domain.punctuality import Punctuality, judge
 from shared.domain.why import Explanation, explain_unrecorded
 from shared.domain.workflow import Workflow
 from shared.errors import InvalidData, NotFound
-from shared.services.execution_listing import find_execution, looks_like_id, newest_first
+from shared.services.execution_listing import find_execution, looks_like_id
 from shared.services.explaining import explain_execution, explain_message, gather_surroundings
 from shared.services.worker_presence import SHORTEST_GAP, last_worker_sign
 from shared.services.workflow_lookup import find_workflow
@@ -82,7 +81,7 @@ def _of_execution(store: Store, execution: Execution, now: datetime) -> Why:
 
 def _explain_due_time(store: Store, workflow: Workflow, due: str, now: datetime) -> Why:
     due_at = parse_due(due, workflow.timezone, now)
-    execution = _find_firing(store, workflow, due_at)
+    execution = _find_firing(store, workflow, due_at, now)
     if execution is not None:
         return _of_execution(store, execution, now)
     _require_due(workflow, due_at, now)
@@ -116,7 +115,9 @@ def _last_such_time(wanted: time, zone: ZoneInfo, now: datetime) -> datetime:
     return first_moment(datetime.combine(today - timedelta(days=1), wanted), zone)
 
 
-def _find_firing(store: Store, workflow: Workflow, due_at: datetime) -> Execution | None:
+def _find_firing(
+    store: Store, workflow: Workflow, due_at: datetime, now: datetime
+) -> Execution | None:
     """Return the execution of a due time, or the missed one that stands for it among others."""
     number = workflow.workflow_id
     found = store.executions.get(scheduled_id(number, due_at))
@@ -125,14 +126,10 @@ def _find_firing(store: Store, workflow: Workflow, due_at: datetime) -> Executio
     same = store.executions.due_between(number, due_at, due_at + timedelta(seconds=1))
     if same:
         return same[0]
-    earlier = (e for e in newest_first(store, number, None, due_at, due_at) if _is_scheduled(e))
-    cover = next(earlier, None)
+    earlier = store.executions.newest(number, now, until=due_at)
+    cover = next((e for e in earlier if e.trigger is Trigger.SCHEDULE), None)
     last = cover.detail.get("last_due_at") if cover else None
     return cover if isinstance(last, datetime) and due_at <= last else None
-
-
-def _is_scheduled(execution: Execution) -> bool:
-    return execution.trigger is Trigger.SCHEDULE
 
 
 def _require_due(workflow: Workflow, due_at: datetime, now: datetime) -> None:
@@ -153,7 +150,8 @@ def _explain_latest_trouble(store: Store, workflow: Workflow, now: datetime) -> 
     overdue = workflow.next_due_at
     if overdue is not None and overdue < now - SHORTEST_GAP and _no_worker_since(store, overdue):
         return _unrecorded(store, workflow, overdue, now)
-    looked_at = list(islice(_newest(store, workflow, now), LOOKED_THROUGH))
+    newest = store.executions.newest(workflow.workflow_id, now)
+    looked_at = list(islice(newest, LOOKED_THROUGH))
     for execution in looked_at:
         if is_trouble(execution, now):
             return _of_execution(store, execution, now)
@@ -164,10 +162,6 @@ def _explain_latest_trouble(store: Store, workflow: Workflow, now: datetime) -> 
             sentence=_tell_no_trouble(workflow, looked_at, now), timezone=workflow.timezone
         ),
     )
-
-
-def _newest(store: Store, workflow: Workflow, now: datetime) -> Iterator[Execution]:
-    return newest_first(store, workflow.workflow_id, None, now)
 
 
 def is_trouble(execution: Execution, now: datetime) -> bool:

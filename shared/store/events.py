@@ -57,14 +57,14 @@ class Events:
     def of_subjects(self, ids: Iterable[str], since: datetime, until: datetime) -> list[Event]:
         """Return what happened to these subjects between two moments, oldest first."""
         span = {"$gte": since, "$lte": until}
-        found = [
+        # One by one: with $in the embedded server reads all that ever happened to them.
+        return in_order(
             event
-            for part in chunks(ids)
+            for subject_id in ids
             for event in _FORM.read_all(
-                self._collection.find({"subject.id": {"$in": part}, "at": span})
+                self._collection.find({"subject.id": subject_id, "at": span})
             )
-        ]
-        return in_order(found)
+        )
 
     def of_workflow(self, workflow_id: WorkflowId, since: datetime | None) -> list[Event]:
         """Return what happened to a workflow and to its executions, oldest first."""

@@ -24,6 +24,7 @@ from shared.domain.punctuality import ExecutionGlance
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
+from shared.store.windows import newest_first
 from shared.store.workflows import FALLBACKS, to_document, to_workflow
 
 GLANCED_AT = dict.fromkeys(
@@ -62,15 +63,27 @@ class Executions:
         document = self._collection.find_one({"_id": execution_id})
         return _FORM.read(document) if document else None
 
+    def newest(
+        self,
+        workflow_id: WorkflowId | None,
+        now: datetime,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Execution]:
+        """Yield the executions of a workflow, or of all, newest due time first."""
+        query = {} if workflow_id is None else {"workflow_id": workflow_id}
+
+        def read(span: dict[str, Any]) -> Iterator[Execution]:
+            return _FORM.read_all(self._collection.find({**query, "due_at": span}))
+
+        return newest_first(read, lambda e: (e.due_at, e.id), now, since, until)
+
     def due_between(
-        self, workflow_id: WorkflowId | None, begin: datetime | None, end: datetime | None
+        self, workflow_id: WorkflowId, begin: datetime, end: datetime
     ) -> list[Execution]:
-        """Return what was due of a workflow, or of all, from begin to before end; newest first."""
-        query: dict[str, Any] = {} if workflow_id is None else {"workflow_id": workflow_id}
-        span = {"$gte": begin, "$lt": end}
-        query["due_at"] = {word: at for word, at in span.items() if at is not None}
-        if not query["due_at"]:
-            del query["due_at"]
+        """Return what was due of a workflow from begin to before end; newest first."""
+        query = {"workflow_id": workflow_id, "due_at": {"$gte": begin, "$lt": end}}
         found = _FORM.read_all(self._collection.find(query))
         return sorted(found, key=lambda e: (e.due_at, e.id), reverse=True)
 
@@ -78,8 +91,9 @@ class Executions:
         self, workflow_ids: Iterable[WorkflowId], since: datetime
     ) -> Iterator[ExecutionGlance]:
         """Yield a few fields of what was due of these workflows since then."""
-        for part in chunks(workflow_ids):
-            query = {"workflow_id": {"$in": part}, "due_at": {"$gt": since}}
+        # One by one: with $in the embedded server reads all executions of the workflows.
+        for workflow_id in workflow_ids:
+            query = {"workflow_id": workflow_id, "due_at": {"$gt": since}}
             yield from _GLANCE.read_all(self._collection.find(query, GLANCED_AT))
 
     def read(self, ids: Iterable[ExecutionId]) -> dict[ExecutionId, Execution]:

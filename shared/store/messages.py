@@ -74,6 +74,7 @@ class Messages:
         *,
         statuses: Iterable[MessageStatus] = MessageStatus,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Iterator[Message]:
         """Yield a module's messages, newest first."""
         wanted = [status.value for status in statuses]
@@ -90,7 +91,9 @@ class Messages:
                 )
             ]
 
-        return newest_first(read, lambda message: (message.created_at, message.id), now, since)
+        return newest_first(
+            read, lambda message: (message.created_at, message.id), now, since, until
+        )
 
     def everywhere(
         self, statuses: Iterable[MessageStatus], since: datetime | None = None

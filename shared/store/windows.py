@@ -20,16 +20,18 @@ def newest_first(
     key: Callable[[T], tuple[datetime, str]],
     now: datetime,
     since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Iterator[T]:
     """Yield what is found, newest first; `read` is asked for a range of time at a time."""
-    for span in _windows(now, since or LONG_AGO):
+    for span in _windows(now, since or LONG_AGO, until):
         yield from sorted(read(span), key=key, reverse=True)
 
 
-def _windows(now: datetime, since: datetime) -> Iterator[dict[str, Any]]:
-    span: dict[str, Any] = {}  # the first has no end: clocks differ
+def _windows(now: datetime, since: datetime, until: datetime | None) -> Iterator[dict[str, Any]]:
+    # Without a moment to stop at, the first has no end: clocks differ.
+    span: dict[str, Any] = {} if until is None else {"$lte": until}
     for width in WIDTHS:
-        start = now - width
+        start = (until or now) - width
         if start <= since:
             break
         yield {"$gte": start, **span}
