@@ -1,5 +1,6 @@
 """Punctuality: on time, late or missing, and how often and how fast work succeeds."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ class Punctuality(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionGlance:
-    """As much of an execution as its punctuality needs."""
+    """As much of an execution as its punctuality needs; a missed one may stand for several."""
 
     workflow_id: WorkflowId
     status: ExecutionStatus
@@ -35,6 +36,7 @@ class ExecutionGlance:
     expected_by: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,14 +154,16 @@ def record_of_results(results: Sequence[ResultGlance], now: datetime) -> Record[
 def _execution_figures(executions: Iterable[ExecutionGlance], now: datetime) -> WorkflowFigures:
     counted = [execution for execution in executions if not is_left_out(execution)]
     succeeded = [e for e in counted if e.status is ExecutionStatus.SUCCEEDED]
-    judged = [judge(execution, now) for execution in counted]
+    judged: Counter[Punctuality | None] = Counter()
+    for execution in counted:
+        judged[judge(execution, now)] += execution.count
     seconds = [_seconds(e.started_at, e.ended_at) for e in succeeded]
     return WorkflowFigures(
-        finished=sum(execution.status.is_final for execution in counted),
+        finished=sum(e.count for e in counted if e.status.is_final),
         succeeded=len(succeeded),
-        on_time=judged.count(Punctuality.ON_TIME),
-        late=judged.count(Punctuality.LATE),
-        missing=judged.count(Punctuality.MISSING),
+        on_time=judged[Punctuality.ON_TIME],
+        late=judged[Punctuality.LATE],
+        missing=judged[Punctuality.MISSING],
         p50_seconds=percentile(seconds, 50),
         p95_seconds=percentile(seconds, 95),
     )

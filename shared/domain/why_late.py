@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from shared.domain.causes import piece_of_try, tell_briefly, tell_presence
-from shared.domain.execution import Execution, MissReason, StepRun
+from shared.domain.execution import Execution, MissReason, StepRun, Trigger
 from shared.domain.facts import Facts
-from shared.domain.phrases import WallClock, join, tell_duration, times
+from shared.domain.phrases import WallClock, join, name_actor, tell_duration, times
 
 
 def tell_delay(execution: Execution, ended_at: datetime, facts: Facts, clock: WallClock) -> str:
@@ -50,6 +50,8 @@ def _step_time(run: StepRun) -> timedelta:
 def _tell_late_start(
     execution: Execution, started_at: datetime, facts: Facts, clock: WallClock
 ) -> str:
+    if execution.trigger is Trigger.RETRY:
+        return f"{name_actor(execution.actor)} had it run again at {clock.tell(started_at)}"
     begun = f"it began at {clock.tell(started_at)}"
     gap = facts.worker_gap(execution.due_at)
     if gap is not None and gap.since is not None:

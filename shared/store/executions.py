@@ -28,7 +28,11 @@ from shared.store.windows import newest_first
 from shared.store.workflows import FALLBACKS, to_document, to_workflow
 
 GLANCED_AT = dict.fromkeys(
-    ("workflow_id", "status", "reason", "due_at", "expected_by", "started_at", "ended_at"), 1
+    (
+        *("workflow_id", "status", "reason", "due_at", "expected_by", "started_at", "ended_at"),
+        "detail.count",
+    ),
+    1,
 )
 # What an execution begins with and keeps.
 FIXED = frozenset(
@@ -254,6 +258,7 @@ def _to_glance(document: Mapping[str, Any]) -> ExecutionGlance:
         expected_by=document["expected_by"],
         started_at=document["started_at"],
         ended_at=document["ended_at"],
+        count=document.get("detail", {}).get("count", 1),
     )
 
 

@@ -199,6 +199,13 @@ def test_late_because_no_worker_began_it() -> None:
     )
 
 
+def test_late_because_it_was_run_again() -> None:
+    execution = late(trigger=Trigger.RETRY, actor=ACTOR)
+    assert explain(execution, facts()).sentence == (
+        "late by 4 min: alice had it run again at 20:08"
+    )
+
+
 def test_late_behind_the_one_before_it() -> None:
     blocker = make_execution(due_at=at(-15), ended_at=at(7.9))
     assert explain(late(), facts(blocker=blocker)).sentence == (

@@ -38,6 +38,20 @@ def test_each_workflow_has_a_record_of_its_own(store: Store, now: datetime) -> N
     assert records[3].day.success_rate is None
 
 
+def test_a_miss_counts_for_all_the_due_times_that_it_stands_for(
+    store: Store, now: datetime
+) -> None:
+    missed = make_execution(
+        due_at=now - timedelta(hours=2),
+        expected_by=now - timedelta(hours=1),
+        status=ExecutionStatus.MISSED,
+        detail={"count": 40},
+    )
+    store.executions.insert([missed])
+    record = punctuality_of(store, [1], now)[1]
+    assert (record.day.finished, record.day.missing) == (40, 40)
+
+
 def test_a_modules_record_is_made_of_its_results(store: Store, now: datetime) -> None:
     module = make_result().module_hash
     store.results.insert(
