@@ -10,6 +10,7 @@ from api.listing_cache import CachedListing
 from api.registrar import Registrar
 from api.sender import Sender
 from shared.domain.presence import PresenceRules
+from shared.services.latest_results import LatestResults
 from shared.services.module_directory import ModuleDirectory
 from shared.services.module_listing import presence_rules, stream_all, stream_online
 from shared.services.queue_room import QueueRoom
@@ -33,6 +34,7 @@ class AppState:
     directory: ModuleDirectory
     registrar: Registrar
     sender: Sender
+    latest: LatestResults
 
 
 def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
@@ -48,6 +50,7 @@ def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
         all_modules=CachedListing(breaker, rules, stream_all),
         directory=directory,
         registrar=Registrar(breaker, store, RegistrationQuota.of(settings)),
+        latest=LatestResults(directory),
         sender=Sender(breaker, store, MessageSender(router, QueueRoom(), breaker.grace)),
     )
 

@@ -105,3 +105,9 @@ class ResultAnswer(Schema):
     execution_id = fields.String(allow_none=True)
     step = fields.String(allow_none=True)
     late = fields.List(fields.Nested(LateAnswer))
+
+
+class LatestAnswer(ResultAnswer):
+    """A module's newest success."""
+
+    age_seconds = fields.Integer()

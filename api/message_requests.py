@@ -14,7 +14,7 @@ from shared.domain.draft import (
     find_content_problem,
     find_id_problem,
 )
-from shared.domain.ids import MessageId
+from shared.domain.ids import MessageId, WorkflowId
 from shared.domain.message import (
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
@@ -152,3 +152,37 @@ class MessagesQuery(ResultsQuery):
         ID_MAX_LENGTH,
         metadata={"description": "The message_id of the last item of the page before."},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatestRequest:
+    """Whose newest successes a consumer wants."""
+
+    mission_kind: str | None = None
+    workflow_id: WorkflowId | None = None
+    module: str | None = None
+
+
+class LatestQuery(RequestSchema):
+    """Whose newest successes: a kind's, a workflow's, or one module's."""
+
+    mission_kind = Text(
+        KIND_MAX_LENGTH, is_normalised=True, may_be_empty=False, data_key="missionKind"
+    )
+    workflow_id = WholeNumber(1, 2**53, metadata={"description": "Only what this workflow asked."})
+    module = Text(
+        NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, metadata={"description": CALLED}
+    )
+
+    @validates_schema
+    def require_one(self, words: dict[str, Any], **_: Any) -> None:
+        """Refuse a question about everything, or about two things."""
+        if not words:
+            raise ValidationError("is required, or workflow_id, or module", "missionKind")
+        if "mission_kind" in words and "module" in words:
+            raise ValidationError("must not be given beside missionKind", "module")
+
+    @post_load
+    def make(self, words: dict[str, Any], **_: Any) -> LatestRequest:
+        """Make a value of the words."""
+        return LatestRequest(**words)

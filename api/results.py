@@ -1,16 +1,22 @@
 """Consumers fetch results."""
 
-from flask import Response
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from flask import Response, request
 
 from api.app_state import app_state
 from api.http.blueprint import Blueprint
-from api.http.envelope import ok
-from api.message_answers import ResultAnswer
-from api.message_requests import PageRequest, ResultsQuery
+from api.http.envelope import encode, ok, ok_encoded
+from api.message_answers import LatestAnswer, ResultAnswer
+from api.message_requests import LatestQuery, LatestRequest, PageRequest, ResultsQuery
 from shared.clock import utc_now
 from shared.domain.ids import MessageId
-from shared.services.module_lookup import find_by_reference
-from shared.services.results import get_result, list_results, to_result_item
+from shared.services.latest_results import Question, read_results
+from shared.services.module_lookup import find_by_reference, find_hash
+from shared.services.results import ResultSeen, get_result, list_results, to_result_item
 
 results = Blueprint("results", __name__, description="Fetch results.")
 
@@ -39,3 +45,36 @@ def list_results_of_module(wanted: PageRequest, module: str) -> Response:
             limit=wanted.limit,
         )
     return ok([to_result_item(seen) for seen in found])
+
+
+@results.route("/results/latest")
+@results.arguments(LatestQuery(), location="query")
+@results.response(200, LatestAnswer(many=True))
+@results.response(304)
+def list_latest(wanted: LatestRequest) -> Response:
+    """List the newest success of each module of a kind, or of a workflow."""
+    state = app_state()
+    now = utc_now()
+    with state.breaker.use() as store:
+        question = Question(
+            mission_kind=wanted.mission_kind,
+            workflow_id=wanted.workflow_id,
+            module_hash=find_hash(store, wanted.module, state.directory) if wanted.module else None,
+        )
+        ids = state.latest.find(store, question, now)
+        etag = _make_etag(ids)
+        # The age of what they say is the caller's to count: it is not part of the tag.
+        headers = {"ETag": f'W/"{etag}"', "Cache-Control": "no-cache"}
+        if request.if_none_match.contains_weak(etag):
+            return Response(status=304, headers=headers)
+        seen = read_results(store, ids)
+    items = [to_result_item(one) | _age(one, now) for one in seen]
+    return ok_encoded(encode(items), headers=headers)
+
+
+def _make_etag(ids: Iterable[MessageId]) -> str:
+    return hashlib.blake2b("\n".join(sorted(ids)).encode(), digest_size=16).hexdigest()
+
+
+def _age(seen: ResultSeen, now: datetime) -> dict[str, Any]:
+    return {"age_seconds": max(0, int((now - seen.result.at).total_seconds()))}

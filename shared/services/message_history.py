@@ -68,9 +68,14 @@ def list_messages(
         if begin is not None:
             last = (begin.created_at, begin.id)
             found = dropwhile(lambda message: (message.created_at, message.id) >= last, found)
-        messages = list(islice(found, limit))
-        results = store.results.read(m.id for m in messages if m.status.is_final)
-    return [MessageSeen(message=m, result=results.get(m.id), module=module) for m in messages]
+        page = list(islice(found, limit))
+        whole = store.messages.read(m.id for m in page)
+        results = store.results.read_ends(m.id for m in page if m.status.is_final)
+    return [
+        MessageSeen(message=whole[m.id], result=results.get(m.id), module=module)
+        for m in page
+        if m.id in whole
+    ]
 
 
 def list_everywhere(
@@ -79,8 +84,10 @@ def list_everywhere(
     """Return messages of all modules, newest first."""
     with batch_timeout(READ_SECONDS):
         found = store.messages.everywhere(statuses, since)
-        messages = sorted(found, key=lambda m: (m.created_at, m.id), reverse=True)[:limit]
-        results = store.results.read(m.id for m in messages if m.status.is_final)
+        page = sorted(found, key=lambda m: (m.created_at, m.id), reverse=True)[:limit]
+        whole = store.messages.read(m.id for m in page)
+        messages = [whole[m.id] for m in page if m.id in whole]
+        results = store.results.read_ends(m.id for m in messages if m.status.is_final)
         modules = {m.module_hash: m for m in store.modules.brief({m.module_hash for m in messages})}
     return [
         MessageSeen(message=m, result=results.get(m.id), module=modules.get(m.module_hash))

@@ -37,8 +37,11 @@ def list_results(
 ) -> list[ResultSeen]:
     """Return a module's results, newest first."""
     with batch_timeout(READ_SECONDS):
-        found = list(islice(store.results.newest(module.module_hash, now, since), limit))
-    return [ResultSeen(result=result, module=module) for result in found]
+        page = list(islice(store.results.newest(module.module_hash, now, since), limit))
+        whole = store.results.read(result.message_id for result in page)
+    return [
+        ResultSeen(result=whole[r.message_id], module=module) for r in page if r.message_id in whole
+    ]
 
 
 def find_newest_success(
@@ -48,7 +51,8 @@ def find_newest_success(
     with batch_timeout(READ_SECONDS):
         found = store.results.newest(module.module_hash, now, since)
         success = next((r for r in found if r.status is ResultStatus.SUCCESS), None)
-    return ResultSeen(result=success, module=module) if success else None
+        whole = store.results.get(success.message_id) if success else None
+    return ResultSeen(result=whole, module=module) if whole else None
 
 
 def _no_result(store: Store, message_id: MessageId) -> NotFound:

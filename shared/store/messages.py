@@ -76,7 +76,7 @@ class Messages:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Iterator[Message]:
-        """Yield a module's messages, newest first."""
+        """Yield a module's messages, newest first, without their contents."""
         wanted = [status.value for status in statuses]
 
         def read(span: dict[str, Any]) -> list[Message]:
@@ -84,9 +84,10 @@ class Messages:
             return [
                 message
                 for status in wanted
-                for message in _FORM.read_all(
+                for message in read_without_content(
                     self._collection.find(
-                        {"module_hash": module_hash, "status": status, "created_at": span}
+                        {"module_hash": module_hash, "status": status, "created_at": span},
+                        {"content": 0},
                     )
                 )
             ]
@@ -98,7 +99,7 @@ class Messages:
     def everywhere(
         self, statuses: Iterable[MessageStatus], since: datetime | None = None
     ) -> list[Message]:
-        """Return the messages of all modules with these statuses, made since then."""
+        """Return the messages with these statuses, made since then, without their contents."""
         # What was made since then is given up later than then, or never.
         spans: list[Any] = [{}] if since is None else [{"deadline_at": {"$gte": since}}]
         if since is not None:
@@ -107,7 +108,9 @@ class Messages:
             message
             for status in statuses
             for span in spans
-            for message in _FORM.read_all(self._collection.find({"status": status.value, **span}))
+            for message in read_without_content(
+                self._collection.find({"status": status.value, **span}, {"content": 0})
+            )
         ]
         return [m for m in found if since is None or m.created_at >= since]
 

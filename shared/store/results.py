@@ -60,10 +60,10 @@ class Results:
     def newest(
         self, module_hash: ModuleHash, now: datetime, since: datetime | None = None
     ) -> Iterator[Result]:
-        """Yield a module's results, newest first."""
+        """Yield a module's results, newest first, without what they say."""
 
-        def read(span: dict[str, Any]) -> Iterator[Result]:
-            return _FORM.read_all(self._collection.find({"module_hash": module_hash, "at": span}))
+        def read(span: dict[str, Any]) -> list[Result]:
+            return self._read_brief({"module_hash": module_hash, "at": span})
 
         return newest_first(read, lambda result: (result.at, result.message_id), now, since)
 
@@ -77,18 +77,14 @@ class Results:
 
     def _read_brief(self, guard: dict[str, Any]) -> list[Result]:
         found = self._collection.find(guard, {"content": 0, "late": 0})
-        return list(_FORM.read_all({**document, "content": None} for document in found))
+        return list(_FORM.read_all({"content": None, **document} for document in found))
 
     def read_ends(self, ids: Iterable[MessageId]) -> dict[MessageId, Result]:
         """Return the results of those of these messages that have one, without what they say."""
-        short = {"content": 0, "late": 0}
         return {
             result.message_id: result
             for part in chunks(ids)
-            for result in _FORM.read_all(
-                {"content": None, **document}
-                for document in self._collection.find({"_id": {"$in": part}}, short)
-            )
+            for result in self._read_brief({"_id": {"$in": part}})
         }
 
     def add_late(self, message_id: MessageId, late: LateResult) -> None:

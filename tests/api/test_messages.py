@@ -87,8 +87,9 @@ def test_json_is_kept_as_it_was_written(
     answer = client.post(SEND, data=body, content_type="application/json")
     assert answer.status_code == 200, answer.json
     message_id = answer.json["result"]["message_id"] if "ud800" not in content else None
-    found = list(store.messages.newest(module.module_hash, utc_now()))
-    assert [message.content for message in found] == [content.strip()]
+    found = store.messages.newest(module.module_hash, utc_now())
+    whole = store.messages.read(message.id for message in found)
+    assert [message.content for message in whole.values()] == [content.strip()]
     assert f'"message":{content.strip()},'.encode() in answer.data
     if message_id:
         shown = client.get(f"/message/{message_id}")

@@ -1,5 +1,6 @@
 """Results over HTTP: as the module wrote them, or a sentence that says how far the work got."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -115,3 +116,70 @@ def test_a_modules_results_newest_first(client: FlaskClient, store: Store, modul
 
 def test_results_of_an_unknown_module(client: FlaskClient) -> None:
     assert client.get("/module/nobody/results").status_code == 404
+
+
+def insert_success(store: Store, module: Module, message_id: str, seconds_ago: int) -> None:
+    at = utc_now() - timedelta(seconds=seconds_ago)
+    result = make_result(
+        message_id=message_id, module_hash=module.module_hash, at=at, content=WRITTEN
+    )
+    store.results.insert([replace(result, mission_kind=module.mission_kind)])
+
+
+@pytest.fixture
+def of_kind(store: Store) -> Module:
+    registration = make_registration(name="north", mission_kind="load")
+    return register_module(store, registration, utc_now()).module
+
+
+def test_a_consumer_of_a_kind_needs_one_call(
+    client: FlaskClient, store: Store, of_kind: Module
+) -> None:
+    insert_success(store, of_kind, "old", 7200)
+    insert_success(store, of_kind, "new", 3600)
+    answer = client.get("/results/latest?missionKind=load")
+    assert f'"content":{WRITTEN},'.encode() in answer.data
+    (item,) = answer.json["result"]
+    assert (item["message_id"], item["module_name"]) == ("new", "north")
+    assert 3600 <= item["age_seconds"] < 3660
+
+
+def test_nothing_is_sent_again_until_something_newer_came(
+    client: FlaskClient, store: Store, of_kind: Module
+) -> None:
+    insert_success(store, of_kind, "old", 60)
+    etag = client.get("/results/latest?missionKind=load").headers["ETag"]
+    again = client.get("/results/latest?missionKind=load", headers={"If-None-Match": etag})
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
+    insert_success(store, of_kind, "new", 0)
+    newer = client.get("/results/latest?missionKind=load", headers={"If-None-Match": etag})
+    assert newer.status_code == 200
+    assert newer.headers["ETag"] != etag
+
+
+def test_the_latest_of_one_module(client: FlaskClient, store: Store, module: Module) -> None:
+    insert_success(store, module, "m1", 0)
+    (item,) = client.get("/results/latest?module=load").json["result"]
+    assert item["message_id"] == "m1"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("", 400, "3002"),
+        ("missionKind=", 400, "3002"),
+        ("workflow_id=x", 400, "3002"),
+        ("module=load&missionKind=load", 400, "3002"),
+        ("workflow_id=7", 404, "3003"),
+        ("module=nobody", 404, "3003"),
+    ],
+)
+def test_a_question_for_the_latest_that_makes_no_sense(
+    client: FlaskClient, query: str, status: int, code: str
+) -> None:
+    answer = client.get(f"/results/latest?{query}")
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def test_a_kind_without_results_is_an_empty_list(client: FlaskClient) -> None:
+    assert client.get("/results/latest?missionKind=none").json["result"] == []

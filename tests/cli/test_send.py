@@ -19,7 +19,8 @@ from tests.support.registry import Registry
 
 def messages_of(registry: Registry, name: str) -> list[Message]:
     (entry,) = [e for e in registry.store.modules.entries() if e.name == name]
-    return list(registry.store.messages.newest(entry.module_hash, utc_now()))
+    found = registry.store.messages.newest(entry.module_hash, utc_now())
+    return list(registry.store.messages.read(message.id for message in found).values())
 
 
 def test_a_message_is_sent_as_it_was_written(registry: Registry, run: Run) -> None:
