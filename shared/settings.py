@@ -83,6 +83,10 @@ class Settings:
     freeze_grace_seconds: float
     closes_per_second: int
     event_retention_days: int
+    message_retention_days: int
+    result_retention_days: int
+    execution_retention_days: int
+    execution_timeout_seconds: float
 
     notification_email: str
     email_api_url: str
@@ -175,6 +179,10 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
 
 
 def _read_database(env: FileAwareEnv) -> dict[str, Any]:
+    def days(name: str, default: int) -> Any:
+        # Dates begin in the year 1; nothing is kept for longer than a century.
+        return env.int(name, default, validate=validate.Range(min=1, max=36500))
+
     return {
         "mongodb_host": env.str("MONGODB_HOST", ""),
         "mongodb_name": env.str(
@@ -182,7 +190,13 @@ def _read_database(env: FileAwareEnv) -> dict[str, Any]:
         ),
         "mongodb_port": env.int("MONGODB_PORT", 10082, validate=_port),
         "mongod_bin": env.str("MONGOD_BIN", ""),
-        "event_retention_days": env.int("EVENT_RETENTION_DAYS", 30, validate=_at_least_one),
+        "event_retention_days": days("EVENT_RETENTION_DAYS", 30),
+        "message_retention_days": days("MESSAGE_RETENTION_DAYS", 7),
+        "result_retention_days": days("RESULT_RETENTION_DAYS", 30),
+        "execution_retention_days": days("EXECUTION_RETENTION_DAYS", 90),
+        "execution_timeout_seconds": env.float(
+            "EXECUTION_TIMEOUT_SECONDS", 120.0, validate=_positive
+        ),
     }
 
 

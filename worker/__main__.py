@@ -17,9 +17,8 @@ from shared.store import Store, connect
 from worker.execution_monitor import LOOK_SECONDS as MONITOR_SECONDS
 from worker.execution_monitor import ExecutionMonitor
 from worker.health import HealthPage
-from worker.housekeeping import Housekeeping
+from worker.housekeeping import Housekeeping, retention_of
 from worker.message_monitor import (
-    ORPHANS_SECONDS,
     OVERDUE_SECONDS,
     PUSHED_SECONDS,
     QUEUED_SECONDS,
@@ -73,7 +72,7 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
     scheduler = Scheduler(store, clock, signs, router)
     monitor = ExecutionMonitor(store, clock, signs, router)
     messages = MessageMonitor(store, clock)
-    keeping = Housekeeping(store, clock, event_retention_days=settings.event_retention_days)
+    keeping = Housekeeping(store, clock, retention_of(settings))
     return [
         Loop("signs of life", NOTE_SECONDS, signs.note),
         Loop("scheduler", SCHEDULER_SECONDS, scheduler.tick),
@@ -81,12 +80,12 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
         Loop("overdue messages", OVERDUE_SECONDS, messages.end_overdue),
         Loop("pushed messages", PUSHED_SECONDS, messages.check_pushed),
         Loop("queued messages", QUEUED_SECONDS, messages.check_queued),
-        Loop("orphaned messages", ORPHANS_SECONDS, messages.release_orphans),
         Loop("clock", CLOCK_SECONDS, keeping.check_clock),
         Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
         Loop("orphaned messages", MESSAGES_SECONDS, keeping.release_orphans),
         Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),
         Loop("purge", PURGE_SECONDS, keeping.purge),
+        Loop("work purge", PURGE_SECONDS, keeping.purge_work),
         Loop("heartbeat purge", HEARTBEATS_SECONDS, keeping.remove_orphaned_heartbeats),
     ]
 

@@ -1,6 +1,5 @@
 """The message monitor: messages whose time is over are given up, and interrupted ends are mended."""
 
-from shared.services.delivery import release_orphans
 from shared.services.message_deadlines import check_pushed, check_queued, end_overdue
 from shared.store import Store
 from shared.store.lenient import LONG_AGO
@@ -9,7 +8,6 @@ from worker.trusted_clock import TrustedClock
 OVERDUE_SECONDS = 1.0
 PUSHED_SECONDS = 2.0
 QUEUED_SECONDS = 10.0
-ORPHANS_SECONDS = 10.0
 
 
 class MessageMonitor:
@@ -35,7 +33,3 @@ class MessageMonitor:
         now = self._clock.judge().likely
         self._queued_after = check_queued(self._store, now, self._queued_after)
         return False
-
-    def release_orphans(self) -> bool:
-        """Take back what nodes had that are gone; True while work is left."""
-        return release_orphans(self._store, self._clock.judge().likely)

@@ -31,8 +31,9 @@ def _count(store: Store, execution: Execution, now: datetime) -> None:
     workflow = store.due_workflows.count_failure(execution.workflow_id, execution.id)
     if workflow is None or workflow.pause or not workflow.pause_after_failures:
         return
-    failures = workflow.failures_in_a_row
-    if failures < workflow.pause_after_failures:
+    failures, due_at = workflow.failures_in_a_row, workflow.next_due_at
+    is_due = due_at is not None and due_at <= now  # it fires once more before it is paused
+    if failures < workflow.pause_after_failures or is_due:
         return
     note = f"{failures} failures in a row, the last one {execution.id}"
     pause = Pause(at=now, actor=PLATFORM, reason=FAILURES, note=note)

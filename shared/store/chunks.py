@@ -1,10 +1,11 @@
 """Long lists, cut into what one call should carry, and long answers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
 import pymongo
+from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 
 T = TypeVar("T")
@@ -20,6 +21,16 @@ def chunks(items: Iterable[T], size: int = IDS_PER_CALL) -> Iterator[list[T]]:
     iterator = iter(items)
     while part := list(islice(iterator, size)):
         yield part
+
+
+def delete_some(
+    collection: Collection[dict[str, Any]], query: Mapping[str, Any], limit: int
+) -> int:
+    """Delete so many of the documents that are found; return how many those were."""
+    ids = [document["_id"] for document in collection.find(query, {"_id": 1}).limit(limit)]
+    for part in chunks(ids):
+        collection.delete_many({"_id": {"$in": part}})
+    return len(ids)
 
 
 def each(cursor: Cursor[dict[str, Any]]) -> Iterator[dict[str, Any]]:

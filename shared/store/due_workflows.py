@@ -77,7 +77,15 @@ class DueWorkflows:
             self._collection.update_many(guard, {"$set": {"failures_in_a_row": 0}})
 
     def pause(self, workflow_id: WorkflowId, failures: int, pause: Pause) -> bool:
-        """Pause a workflow that failed so often; False when it is paused, or succeeded since."""
-        guard = {"_id": workflow_id, "pause": None, "failures_in_a_row": {"$gte": failures}}
+        """Pause a workflow that failed so often; False when it is paused, or succeeded since.
+
+        One that is due now fires first: that due time would be lost.
+        """
+        guard = {
+            "_id": workflow_id,
+            "pause": None,
+            "failures_in_a_row": {"$gte": failures},
+            "next_due_at": {"$not": {"$lte": pause.at}},
+        }
         update = {"$set": {"pause": pause_document(pause), "next_due_at": None}}
         return self._collection.update_one(guard, update).matched_count == 1

@@ -21,7 +21,7 @@ from shared.domain.execution import (
 from shared.domain.ids import ExecutionId, WorkflowId
 from shared.domain.message import EndReason
 from shared.domain.punctuality import ExecutionGlance
-from shared.store.chunks import chunks
+from shared.store.chunks import chunks, delete_some
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.windows import newest_first
@@ -124,6 +124,11 @@ class Executions:
             if workflow in ids:
                 found.setdefault(workflow, []).append((document["due_at"], document["_id"]))
         return {workflow: [e for _, e in sorted(pairs)] for workflow, pairs in found.items()}
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete a slice of the ended executions that were due before this; count them."""
+        old = {"due_at": {"$lt": before}, "status": {"$nin": [s.value for s in UNFINISHED]}}
+        return delete_some(self._collection, old, limit)
 
     def replace(self, execution: Execution) -> bool:
         """Write an execution over the revision before its own; False when another writer did."""

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from shared.domain.actor import Actor
 from shared.domain.ids import MessageId
 from shared.domain.message import OPEN, Message, MessageStatus
-from shared.store.chunks import chunks
+from shared.store.chunks import chunks, delete_some
 from shared.store.lenient import LONG_AGO
 from shared.store.messages import read_without_content
 
@@ -73,7 +73,11 @@ class MessageDeadlines:
     def purge(self, before: datetime, limit: int) -> int:
         """Delete a slice of the ended messages whose deadline was before this; count them."""
         return sum(
-            self._delete({"status": status, "deadline_at": {"$gt": LONG_AGO, "$lt": before}}, limit)
+            delete_some(
+                self._collection,
+                {"status": status, "deadline_at": {"$gt": LONG_AGO, "$lt": before}},
+                limit,
+            )
             for status in _FINAL
         )
 
@@ -81,14 +85,10 @@ class MessageDeadlines:
         """Delete a slice of the messages to clients that acknowledge nothing; count them."""
         statuses = [MessageStatus.SENT.value, *_FINAL]
         return sum(
-            self._delete({"status": s, "deadline_at": None, "created_at": {"$lt": before}}, limit)
+            delete_some(
+                self._collection,
+                {"status": s, "deadline_at": None, "created_at": {"$lt": before}},
+                limit,
+            )
             for s in statuses
         )
-
-    def _delete(self, query: dict[str, Any], limit: int) -> int:
-        ids = [
-            document["_id"] for document in self._collection.find(query, {"_id": 1}).limit(limit)
-        ]
-        for part in chunks(ids):
-            self._collection.delete_many({"_id": {"$in": part}})
-        return len(ids)

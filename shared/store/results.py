@@ -11,7 +11,7 @@ from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason
 from shared.domain.punctuality import ResultGlance
 from shared.domain.result import LATE_KEPT, LateResult, Result, ResultStatus
-from shared.store.chunks import chunks
+from shared.store.chunks import chunks, delete_some
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.windows import newest_first
@@ -86,6 +86,10 @@ class Results:
             for part in chunks(ids)
             for result in self._read_brief({"_id": {"$in": part}})
         }
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete a slice of the results older than this; return how many went."""
+        return delete_some(self._collection, {"at": {"$lt": before}}, limit)
 
     def add_late(self, message_id: MessageId, late: LateResult) -> None:
         """Keep a result that came after the first one; only the newest few are kept."""

@@ -6,13 +6,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.event import Event, node_changed, worker_subject
+from shared.domain.execution import ExecutionStatus
 from shared.domain.ids import NodeId, SessionId
+from shared.domain.message import MessageStatus
 from shared.domain.node_command import CommandKind, NodeCommand
+from shared.settings import Settings
 from shared.store import Store
-from tests.support.builders import NODE, make_module
+from tests.support.builders import NODE, make_execution, make_message, make_module, make_result
 from tests.support.registry import Registry
 from tests.support.tampering import remove_module
-from worker.housekeeping import Housekeeping
+from worker.housekeeping import Housekeeping, retention_of
 from worker.trusted_clock import Reading, TrustedClock
 
 WORKER = worker_subject("host-a", 10083)
@@ -41,8 +44,8 @@ def clock(now: datetime) -> Clock:
 
 
 @pytest.fixture
-def keeping(store: Store, clock: Clock) -> Housekeeping:
-    return Housekeeping(store, TrustedClock(store, WORKER, clock), event_retention_days=30)
+def keeping(store: Store, clock: Clock, settings: Settings) -> Housekeeping:
+    return Housekeeping(store, TrustedClock(store, WORKER, clock), retention_of(settings))
 
 
 @pytest.fixture
@@ -159,3 +162,29 @@ def test_sessions_without_a_node_end_whatever_the_clock_shows(
         pass
     assert registry.read(module).session is None
     assert registry.read(module).state_since == now
+
+
+def test_work_goes_when_it_is_too_old(store: Store, keeping: Housekeeping, now: datetime) -> None:
+    kept, old = now - timedelta(days=6), now - timedelta(days=100)
+    for name, at in (("old", old), ("kept", kept)):
+        ended = {"status": MessageStatus.SUCCEEDED, "deadline_at": at, "created_at": at}
+        store.messages.insert([make_message(id=name, **ended)])
+        store.results.insert([make_result(message_id=name, at=at)])
+        succeeded = ExecutionStatus.SUCCEEDED
+        store.executions.insert([make_execution(id=name, due_at=at, status=succeeded)])
+    store.executions.insert([make_execution(id="running", due_at=old)])
+    assert keeping.purge_work() is True
+    assert keeping.purge_work() is False
+    assert store.messages.read(["old", "kept"]).keys() == {"kept"}
+    assert store.results.read(["old", "kept"]).keys() == {"kept"}
+    assert store.executions.read(["old", "kept", "running"]).keys() == {"kept", "running"}
+
+
+def test_a_clock_that_jumps_a_year_ahead_purges_no_work(
+    store: Store, keeping: Housekeeping, clock: Clock, now: datetime
+) -> None:
+    store.results.insert([make_result(at=now)])
+    keeping.check_clock()
+    clock.ahead = timedelta(days=365)
+    assert keeping.purge_work() is False
+    assert store.results.get(make_result().message_id) is not None
