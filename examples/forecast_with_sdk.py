@@ -2,6 +2,7 @@
 
 Needs the package in client/: pip install ./client
 python examples/forecast_with_sdk.py [name] [http://host:port]
+The kind is the name's first word: load-72h forecasts load.
 """
 
 import logging
@@ -20,8 +21,11 @@ REQUIREMENT = [
         "time_unit": "h",
     }
 ]
-name, platform = (*sys.argv[1:], *["sdk-load", "http://localhost:10080"][len(sys.argv) - 1 :])
-module = Module(platform, name=name, mission_kind="load", data_requirement=REQUIREMENT)
+DEFAULTS = ["load-72h", "http://localhost:10080"]
+
+name, platform = [*sys.argv[1:], *DEFAULTS[len(sys.argv) - 1 :]]
+kind = name.partition("-")[0]
+module = Module(platform, name=name, mission_kind=kind, data_requirement=REQUIREMENT)
 
 
 @module.on_execute
