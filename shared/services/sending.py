@@ -6,8 +6,9 @@ which then addresses them anew. A module that is gone by then ends its messages.
 """
 
 import secrets
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,6 +27,8 @@ from shared.services.routing import Router
 from shared.store import Store
 
 FULL_RETRY_SECONDS = 10
+# How long the nodes that were alive are believed to be: it only tells what an answer says.
+LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,19 @@ class Sent:
 class MessageSender:
     """Accepts messages, for all threads of a process, a batch at a time."""
 
-    def __init__(self, router: Router, room: QueueRoom, grace: LeaseGrace = NO_GRACE) -> None:
+    def __init__(
+        self,
+        router: Router,
+        room: QueueRoom,
+        grace: LeaseGrace = NO_GRACE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._router = router
         self._room = room
         self._grace = grace
+        self._clock = clock
+        self._alive: frozenset[NodeId] = frozenset()
+        self._looked_at = float("-inf")
 
     def send(
         self, store: Store, drafts: Sequence[Draft], now: datetime
@@ -62,7 +74,13 @@ class MessageSender:
         batch.make_messages()
         self._refuse_beyond_room(batch)
         batch.store_new()
-        return batch.answer(self._grace.judge(store.nodes.all(), now).alive)
+        return batch.answer(self._look_at_nodes(store, now))
+
+    def _look_at_nodes(self, store: Store, now: datetime) -> frozenset[NodeId]:
+        if self._clock() >= self._looked_at + LOOK_SECONDS:
+            self._alive = self._grace.judge(store.nodes.all(), now).alive
+            self._looked_at = self._clock()
+        return self._alive
 
     def _choose(self, batch: "_Batch") -> None:
         for message_id, draft in batch.wanted.items():
