@@ -12,12 +12,15 @@ from operator import itemgetter
 from typing import Any
 
 from shared.domain.closing import OfflineReason
+from shared.domain.cron import expand_cron
 from shared.domain.event import went_offline
+from shared.domain.local_time import find_zone
 from shared.domain.module import compute_module_hash
 from shared.errors import Conflict, InvalidData
 from shared.store import Store, batch_timeout
-from shared.store.counters import MODULE_ID, REGISTRY_CHANGES
+from shared.store.counters import MODULE_ID, REGISTRY_CHANGES, WORKFLOW_ID
 from shared.store.dump import COLLECTIONS, Document, decode, encode, find_json_problem
+from shared.store.workflows import to_workflow
 
 FORMAT = "forecast-platform-export"
 VERSION = 1
@@ -91,9 +94,11 @@ def _add(store: Store, collection: str, documents: Sequence[Document], now: date
     """Add those of a collection's documents that do not exist yet; counters are only raised."""
     if collection == "modules":
         return _add_modules(store, documents, now)
+    if collection == "workflows":
+        return _add_workflows(store, documents, now)
     if collection == "counters":
         for document in documents:
-            if document["_id"] in (MODULE_ID, REGISTRY_CHANGES):
+            if document["_id"] in (MODULE_ID, WORKFLOW_ID, REGISTRY_CHANGES):
                 store.counters.raise_to(document["_id"], document["value"])
         return Added()
     added = store.dump.insert_missing(collection, documents)
@@ -126,6 +131,14 @@ def _add_modules(store: Store, documents: Sequence[Document], now: datetime) -> 
     added = store.dump.insert_missing("modules", [_disconnect(document, now) for document in new])
     renumbered = sum(document["module_id"] not in numbers for document in new)
     return Added(added=added, existing=len(documents) - added, renumbered=renumbered)
+
+
+def _add_workflows(store: Store, documents: Sequence[Document], now: datetime) -> Added:
+    """Add workflows, due from now on: what was due since the export was the other platform's."""
+    store.counters.raise_to(WORKFLOW_ID, max(document["_id"] for document in documents))
+    due = [d | {"next_due_at": to_workflow(d).due_after(now)} for d in documents]
+    added = store.dump.insert_missing("workflows", due)
+    return Added(added=added, existing=len(documents) - added)
 
 
 def _disconnect(document: Document, now: datetime) -> Document:
@@ -188,9 +201,14 @@ def _decode(number: int, line: bytes) -> dict[str, Any]:
 def _check_document(number: int, collection: Any, document: Any) -> tuple[str, Document]:
     if collection not in COLLECTIONS:
         raise DamagedLine(number, f"the collection {collection!r} is unknown")
-    if not isinstance(document, dict) or not isinstance(document.get("_id"), str):
+    id_type = int if collection == "workflows" else str
+    if not isinstance(document, dict) or not isinstance(document.get("_id"), id_type):
         raise DamagedLine(number, "this is no document with an _id")
-    problem = find_json_problem(collection, document) or _identity_problem(collection, document)
+    problem = (
+        find_json_problem(collection, document)
+        or _identity_problem(collection, document)
+        or _schedule_problem(collection, document)
+    )
     if problem:
         raise DamagedLine(number, f"the document in {collection} is damaged: {problem}")
     return collection, document
@@ -203,3 +221,15 @@ def _identity_problem(collection: str, document: Document) -> str | None:
     if not all(isinstance(name, str) for name in names):
         return "its names are no texts"
     return None if compute_module_hash(*names) == document["_id"] else "its hash is another one's"
+
+
+def _schedule_problem(collection: str, document: Document) -> str | None:
+    if collection != "workflows":
+        return None
+    try:
+        find_zone(document["timezone"])
+        for line in document["crons"]:
+            expand_cron(line)
+    except ValueError as error:
+        return str(error)
+    return None if document["crons"] else "it has no cron lines"

@@ -13,12 +13,13 @@ from shared.store.errors import insert_new
 from shared.store.events import Events
 from shared.store.indexes import MARKER
 from shared.store.modules import Modules
+from shared.store.workflows import Workflows
 
 Document = dict[str, Any]
 
 # What is worth carrying to another database; not which processes there are and what they were told.
 # The counters come last, so that they cover every number in what was read before.
-COLLECTIONS = ("modules", "deleted_modules", "heartbeats", "events", "counters")
+COLLECTIONS = ("modules", "deleted_modules", "heartbeats", "workflows", "events", "counters")
 READ_AT_ONCE = 500
 _CANONICAL = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True)
 
@@ -69,6 +70,8 @@ def find_json_problem(collection: str, document: Document) -> str | None:
                 return "its numbers are no whole numbers"
         elif collection == "events":
             Events.parse(document)
+        elif collection == "workflows":
+            Workflows.parse(document)
         elif collection == "heartbeats" and not isinstance(document["at"], datetime):
             return "its field 'at' is no time"
         elif collection == "deleted_modules" and not isinstance(document["epoch"], int):

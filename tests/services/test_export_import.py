@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -14,7 +15,7 @@ from shared.errors import Conflict, InvalidData
 from shared.services.export_import import export_registry, import_registry
 from shared.settings import Settings
 from shared.store import Store, connect
-from tests.support.builders import NODE
+from tests.support.builders import NODE, make_workflow
 from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
 
@@ -57,6 +58,36 @@ def test_modules_heartbeats_history_and_counters_are_carried(
     assert target.heartbeats.get(module.module_hash) == registry.now
     assert target.events.find() == registry.store.events.find()
     assert target.counters.next_module_id() == 2
+
+
+def test_workflows_are_carried_and_are_due_from_now_on(registry: Registry, target: Store) -> None:
+    workflow = make_workflow(workflow_id=7, next_due_at=registry.now)
+    disabled = make_workflow(workflow_id=3, enabled=False)
+    for one in (workflow, disabled):
+        registry.store.workflows.insert(one)
+    later = registry.now + timedelta(days=3)
+    import_registry(target, export(registry), later)
+    assert target.workflows.get(7) == replace(workflow, next_due_at=workflow.due_after(later))
+    assert target.workflows.get(3) == disabled
+    assert target.counters.next_workflow_id() == 8
+    again = import_registry(target, export(registry), later, merge=True)
+    assert (again.added, again.existing) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ({"crons": ("0 0 30 2 *",)}, "is never due"),
+        ({"crons": ()}, "it has no cron lines"),
+        ({"timezone": "Mars/Olympus"}, "is no time zone known here"),
+    ],
+)
+def test_a_workflow_that_would_never_fire_is_not_imported(
+    registry: Registry, target: Store, overrides: dict[str, Any], problem: str
+) -> None:
+    registry.store.workflows.insert(make_workflow(**overrides))
+    with pytest.raises(InvalidData, match=f"Line 2: .*workflows is damaged: .*{problem}"):
+        import_registry(target, export(registry), registry.now)
 
 
 def test_every_type_survives(registry: Registry, target: Store) -> None:
