@@ -35,6 +35,7 @@ class AppState:
     registrar: Registrar
     sender: Sender
     latest: LatestResults
+    execution_timeout_seconds: float
 
 
 def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
@@ -51,6 +52,7 @@ def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
         directory=directory,
         registrar=Registrar(breaker, store, RegistrationQuota.of(settings)),
         latest=LatestResults(directory),
+        execution_timeout_seconds=settings.execution_timeout_seconds,
         sender=Sender(breaker, store, MessageSender(router, QueueRoom(), breaker.grace)),
     )
 

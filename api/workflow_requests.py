@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, post_load
 
+from api.app_state import app_state
 from api.http.fields import RequestSchema, WholeNumber
 from shared.domain.ids import WorkflowId
 from shared.domain.workflow import Misfire, Overlap, ShiftUnit
@@ -37,7 +38,9 @@ class WorkflowBody(RequestSchema):
     execute_shift_unit = _word("string", enum=list(ShiftUnit))
     overlap = _word("string", "While the firing before still runs.", enum=list(Overlap))
     misfire = _word("string", "After a time without a worker.", enum=list(Misfire))
-    timeout_seconds = _word("number", "For a step's result; 120 if it is not given.")
+    timeout_seconds = _word(
+        "number", "For a step's result; EXECUTION_TIMEOUT_SECONDS if it is not given."
+    )
     start_timeout_seconds = _word("number", "For a step's acknowledgement.")
     retries = _word("integer", "Of what was lost or timed out; 3 if it is not given.")
     expected_within_seconds = _word("number", "Later than this is late.")
@@ -56,7 +59,7 @@ class WorkflowBody(RequestSchema):
     def make(self, words: dict[str, Any], **_: Any) -> WorkflowDraft:
         """Read the words as a workflow; every problem becomes a part of one sentence."""
         try:
-            return read_workflow(words)
+            return read_workflow(words, app_state().execution_timeout_seconds)
         except BadWorkflow as error:
             raise InvalidData(str(error)) from None
 

@@ -33,7 +33,7 @@ def create(platform: Platform, file: str, yes: bool) -> None:
     from shared.services.module_directory import ModuleDirectory
     from shared.services.workflows import create_workflow
 
-    draft = _read(file)
+    draft = _read(platform, file)
     with platform.open_store() as store:
         directory = ModuleDirectory()
         existing = _find_existing(store, draft)
@@ -62,7 +62,7 @@ def edit(platform: Platform, file: str, workflow_reference: str | None, yes: boo
     from shared.services.module_directory import ModuleDirectory
     from shared.services.workflow_lookup import find_workflow
 
-    draft = _read(file)
+    draft = _read(platform, file)
     with platform.open_store() as store:
         if workflow_reference is not None:
             existing = find_workflow(store, workflow_reference)
@@ -71,10 +71,10 @@ def edit(platform: Platform, file: str, workflow_reference: str | None, yes: boo
         _edit(platform, store, existing, draft, ModuleDirectory(), yes=yes)
 
 
-def _read(file: str) -> "WorkflowDraft":
+def _read(platform: Platform, file: str) -> "WorkflowDraft":
     from cli.workflow_file import open_workflow_file
 
-    return open_workflow_file(file).read()
+    return open_workflow_file(file).read(platform.settings.execution_timeout_seconds)
 
 
 def _find_existing(store: "Store", draft: "WorkflowDraft") -> "Workflow | None":

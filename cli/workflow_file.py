@@ -12,6 +12,7 @@ import yaml
 
 from shared.domain.document_reader import Path as FieldPath
 from shared.domain.json_document import Lost, NotJson, read_json
+from shared.domain.workflow import DEFAULT_TIMEOUT_SECONDS
 from shared.domain.workflow_file import BadWorkflow, WorkflowDraft, read_workflow
 
 MAX_BYTES = 2 * 2**20
@@ -47,10 +48,10 @@ class WorkflowFile:
     value: Any
     lines: dict[FieldPath, int] = field(default_factory=dict)
 
-    def read(self) -> WorkflowDraft:
+    def read(self, default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> WorkflowDraft:
         """Return the workflow; raises ClickException with a line for each problem."""
         try:
-            return read_workflow(self.value)
+            return read_workflow(self.value, default_timeout_seconds)
         except BadWorkflow as error:
             problems = [f"{self._place(p.path)}: {p}." for p in error.problems]
             raise click.ClickException("\n".join(problems)) from None

@@ -119,7 +119,9 @@ class WorkflowDraft:
     steps: tuple[StepDraft, ...]
 
 
-def read_workflow(document: Any) -> WorkflowDraft:
+def read_workflow(
+    document: Any, default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+) -> WorkflowDraft:
     """Return what a document says; raises BadWorkflow with every problem."""
     if not isinstance(document, dict):
         raise BadWorkflow([Problem((), "A workflow must be an object with a name")])
@@ -138,7 +140,7 @@ def read_workflow(document: Any) -> WorkflowDraft:
         shift_unit=unit,
         overlap=words.choice("overlap", Overlap.SKIP),
         misfire=words.choice("misfire", Misfire.LATEST_ONLY),
-        timeout_seconds=_seconds(words, "timeout_seconds") or DEFAULT_TIMEOUT_SECONDS,
+        timeout_seconds=_seconds(words, "timeout_seconds") or default_timeout_seconds,
         start_timeout_seconds=_seconds(words, "start_timeout_seconds"),
         retries=words.whole("retries", 0, RETRIES_MAX, DEFAULT_RETRIES),
         expected_within_seconds=_seconds(words, "expected_within_seconds"),

@@ -1,15 +1,18 @@
 """Workflows over HTTP: created, listed, shown, refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from api import create_app
 from shared.clock import utc_now
 from shared.domain.actor import ANONYMOUS
 from shared.domain.event import workflow_subject
 from shared.services.registration import register_module
 from shared.services.workflows import pause_workflow
+from shared.settings import Settings
 from shared.store import Store
 from tests.support.builders import ACTOR, make_registration
 
@@ -48,6 +51,14 @@ def test_a_workflow_is_created_and_shown_with_everything_about_it(
     assert shown["punctuality"]["24h"]["finished"] == 0
     (event,) = store.events.find(subject=workflow_subject(1))
     assert (event.what, event.actor) == ("created", ANONYMOUS)
+
+
+def test_a_step_may_take_as_long_as_the_setting_says(settings: Settings, store: Store) -> None:
+    client = create_app(replace(settings, execution_timeout_seconds=33.0), store).test_client()
+    create(client)
+    create(client, timeout_seconds=5)
+    found = [workflow.timeout_seconds for workflow in store.workflows.all()]
+    assert found == [33.0, 5.0]
 
 
 def test_the_list_has_every_workflow_by_number(client: FlaskClient) -> None:
