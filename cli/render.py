@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import click
@@ -95,9 +95,9 @@ def format_age(age: timedelta) -> str:
     return f"{seconds}s"
 
 
-def format_time(moment: datetime) -> str:
-    """Return a moment in the local time of this machine."""
-    return moment.astimezone().isoformat(sep=" ", timespec="seconds")
+def format_time(moment: datetime, zone: tzinfo | None = None) -> str:
+    """Return a moment in the local time of this machine, or of a zone."""
+    return moment.astimezone(zone).isoformat(sep=" ", timespec="seconds")
 
 
 def _printable(text: str) -> str:

@@ -5,6 +5,7 @@ import rich_click as click
 from cli import render
 from cli.context import Platform, pass_platform
 from shared.clock import utc_now
+from shared.domain.phrases import WallClock
 
 HEADER = ("at", "subject", "what", "reason")
 
@@ -30,13 +31,12 @@ def why(platform: Platform, reference: str, due: str | None, as_json: bool) -> N
         return
     click.echo(told.explanation.sentence)
     evidence = told.explanation.evidence
+    zone = WallClock.of(told.explanation.timezone, utc_now()).zone
     if evidence:
         rows = [
-            (render.format_time(fact.at), fact.subject, fact.what, fact.reason or "-")
+            (render.format_time(fact.at, zone), fact.subject, fact.what, fact.reason or "-")
             for fact in evidence
         ]
         click.echo()
         render.print_table(HEADER, rows, shorten=True)
-    render.say(
-        f"About {told.kind} {told.id}; the sentence tells times of {told.explanation.timezone}."
-    )
+    render.say(f"About {told.kind} {told.id}; times are those of {told.explanation.timezone}.")

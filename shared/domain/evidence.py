@@ -33,10 +33,10 @@ def evidence_of_execution(execution: Execution, facts: Facts) -> tuple[Evidence,
     """Return what is recorded about an execution, its tries, its modules and its time."""
     end = execution.ended_at or facts.now
     found = [
-        Evidence(at=execution.due_at, subject=f"execution {execution.id}", what="due"),
-        *_own_changes(execution),
+        *_begin_of(execution),
         *(fact for run in execution.steps for fact in _of_step(run, facts)),
         *_surroundings(execution.due_at, max(end, execution.created_at), facts),
+        *_end_of(execution),
     ]
     for other in (facts.blocker, facts.successor):
         if other is not None:
@@ -64,11 +64,16 @@ def evidence_of_message(message: Message, facts: Facts) -> tuple[Evidence, ...]:
     return _in_order(found)
 
 
-def _own_changes(execution: Execution) -> Iterator[Evidence]:
+def _begin_of(execution: Execution) -> Iterator[Evidence]:
     subject = f"execution {execution.id}"
+    yield Evidence(at=execution.due_at, subject=subject, what="due")
     if execution.started_at is not None:
         yield Evidence(at=execution.started_at, subject=subject, what="started")
+
+
+def _end_of(execution: Execution) -> Iterator[Evidence]:
     if execution.status.is_final:
+        subject = f"execution {execution.id}"
         at = execution.ended_at or execution.created_at
         reason = execution.reason.value if execution.reason else ""
         yield Evidence(at=at, subject=subject, what=execution.status.value, reason=reason)

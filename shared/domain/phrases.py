@@ -40,16 +40,18 @@ class WallClock:
 
 
 def tell_duration(duration: timedelta) -> str:
-    """Return a duration as 0.4 s, 12 s, 4 min, 1 h 30 min or 3 d."""
+    """Return a duration as 40 ms, 4.5 s, 12 s, 4 min, 1 h 30 min or 3 d."""
     seconds = max(0.0, duration.total_seconds())
-    if seconds < 10 and seconds != round(seconds):  # tenths help to tell short ones apart
-        return f"{seconds:.1f} s"
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms" if seconds else "0 s"
+    if seconds < 10:  # tenths help to tell short ones apart
+        return f"{seconds:.1f} s".replace(".0 s", " s")
     left, parts = round(seconds), []
     for size, unit in _UNITS:
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    return " ".join(parts[:2])
 
 
 def quote(text: str) -> str:

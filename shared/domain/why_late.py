@@ -78,5 +78,6 @@ def _tell_step(run: StepRun, facts: Facts, clock: WallClock) -> str:
     if waited * 2 > _step_time(run):
         spans = facts.offline(piece.module_hash, piece.begin, piece.began_work_at)
         presence = tell_presence(spans, piece.begin, piece.began_work_at, clock)
-        return f"waited {tell_duration(waited)} for {name}, which {presence}"
+        which = presence if spans else "had earlier work"
+        return f"waited {tell_duration(waited)} for {name}, which {which}"
     return f"took {tell_duration(_step_time(run))} at {name}"

@@ -40,7 +40,8 @@ def _tell_success(message: Message, piece: Piece, facts: Facts, clock: WallClock
         return sentence
     spans = facts.offline(message.module_hash, piece.begin, piece.began_work_at)
     presence = tell_presence(spans, piece.begin, piece.began_work_at, clock)
-    return f"{sentence}; it waited {tell_duration(waited)} before: {name} {presence}"
+    which = presence if spans else "had earlier work"
+    return f"{sentence}; it waited {tell_duration(waited)} before: {name} {which}"
 
 
 def _tell_open(message: Message, piece: Piece, facts: Facts, clock: WallClock) -> str:
