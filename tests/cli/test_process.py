@@ -137,7 +137,7 @@ def test_completion_is_printed_for_the_shell(start: Start, shell: str) -> None:
 
 def test_the_shell_completes_commands_and_states(start: Start) -> None:
     completing = {"_PLATFORMCTL_COMPLETE": "bash_complete"}
-    commands = start(COMP_WORDS="platformctl ex", COMP_CWORD="1", **completing).stdout
+    commands = start(COMP_WORDS="platformctl exp", COMP_CWORD="1", **completing).stdout
     assert commands.split() == ["plain,expire", "plain,export"]
     states = start(COMP_WORDS="platformctl list --state ", COMP_CWORD="3", **completing).stdout
     assert "plain,suspect" in states.split()
