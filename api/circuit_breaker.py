@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 # For each call, and for the question after a call that was late whether the server answers at all:
 # the driver may take half a second longer, and a 503 comes within two seconds.
 CALL_TIMEOUT_MS = 1200
+# For all the calls of a request together that need several, or may take longer elsewhere.
+REQUEST_SECONDS = CALL_TIMEOUT_MS / 1000
 ANSWER_SECONDS = 0.25
 REFUSAL_SECONDS = 1.0
 PROBE_SECONDS = 2.0

@@ -8,6 +8,7 @@ import orjson
 from flask import Response, request
 
 from api.app_state import app_state
+from api.circuit_breaker import REQUEST_SECONDS
 from api.http.blueprint import Blueprint
 from api.http.envelope import encode, ok, ok_encoded
 from api.message_answers import MessageAnswer, SentAnswer
@@ -40,7 +41,7 @@ def send_message(wanted: SendRequest) -> Response:
 @messages.response(200, MessageAnswer())
 def show_message(message_id: MessageId) -> Response:
     """Show a message and its whole life."""
-    with app_state().breaker.use() as store:
+    with app_state().breaker.use(REQUEST_SECONDS) as store:
         seen = get_message(store, message_id)
     return ok(to_message_item(seen))
 
@@ -51,7 +52,7 @@ def show_message(message_id: MessageId) -> Response:
 def list_messages_of_module(wanted: PageRequest, module: str) -> Response:
     """List a module's messages, newest first."""
     state = app_state()
-    with state.breaker.use() as store:
+    with state.breaker.use(REQUEST_SECONDS) as store:
         found = list_messages(
             store,
             find_by_reference(store, module, state.directory),
@@ -81,7 +82,7 @@ def _read_id(wanted: SendRequest) -> MessageId | None:
 
 
 def _make_draft(wanted: SendRequest, message_id: MessageId | None) -> Draft:
-    with app_state().breaker.use() as store:
+    with app_state().breaker.use(REQUEST_SECONDS) as store:
         return Draft(
             content=wanted.content,
             sender=ANONYMOUS,

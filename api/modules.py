@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from api.app_state import app_state
+from api.circuit_breaker import REQUEST_SECONDS
 from api.http.blueprint import Blueprint
 from api.http.client_address import client_address
 from api.http.envelope import ok
@@ -74,7 +75,7 @@ def list_all_modules(wanted: ListingRequest) -> Response:
 def show_module(module: str) -> Response:
     """Show one module: by its hash, its name, its module_id, or the beginning of its hash."""
     state = app_state()
-    with state.breaker.use() as store:
+    with state.breaker.use(REQUEST_SECONDS) as store:
         module_hash = find_hash(store, module, state.directory)
         now = utc_now()
         listed = get_module(store, module_hash, state.rules, now, state.breaker.grace)
@@ -88,7 +89,7 @@ def show_module(module: str) -> Response:
 def close_websocket(reference: ModuleReference) -> Response:
     """Close an online module's socket; it may come back."""
     breaker = app_state().breaker
-    with breaker.use() as store:
+    with breaker.use(REQUEST_SECONDS) as store:
         module = reference.find(store)
         close_module(store, module, utc_now(), ANONYMOUS, breaker.grace)
     log.info("closed module %s: %s", module.module_id, module.module_hash)

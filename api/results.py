@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from api.app_state import app_state
+from api.circuit_breaker import REQUEST_SECONDS
 from api.http.blueprint import Blueprint
 from api.http.envelope import encode, ok, ok_encoded
 from api.message_answers import LatestAnswer, ResultAnswer
@@ -25,7 +26,7 @@ results = Blueprint("results", __name__, description="Fetch results.")
 @results.response(200, ResultAnswer())
 def show_result(message_id: MessageId) -> Response:
     """Show the result of one message."""
-    with app_state().breaker.use() as store:
+    with app_state().breaker.use(REQUEST_SECONDS) as store:
         seen = get_result(store, message_id)
     return ok(to_result_item(seen))
 
@@ -36,7 +37,7 @@ def show_result(message_id: MessageId) -> Response:
 def list_results_of_module(wanted: PageRequest, module: str) -> Response:
     """List a module's results, newest first."""
     state = app_state()
-    with state.breaker.use() as store:
+    with state.breaker.use(REQUEST_SECONDS) as store:
         found = list_results(
             store,
             find_by_reference(store, module, state.directory),
@@ -55,7 +56,7 @@ def list_latest(wanted: LatestRequest) -> Response:
     """List the newest success of each module of a kind, or of a workflow."""
     state = app_state()
     now = utc_now()
-    with state.breaker.use() as store:
+    with state.breaker.use(REQUEST_SECONDS) as store:
         question = Question(
             mission_kind=wanted.mission_kind,
             workflow_id=wanted.workflow_id,

@@ -45,6 +45,18 @@ def test_an_earlier_client_sends_by_number(
     assert (stored.sender, stored.timeout_seconds) == (ANONYMOUS, 7200)
 
 
+def test_an_earlier_client_byte_for_byte(client: FlaskClient, module: Module) -> None:
+    body = (
+        b"module_id=1&message=%7B%22type%22%3A+%22multiple_test%22%2C+%22x%22%3A+%22%E8%B4%9F%22%7D"
+    )
+    answer = client.post(SEND, data=body, content_type="application/x-www-form-urlencoded")
+    assert answer.data.startswith(
+        '{"code":"2000","message":"成功!","result":{'
+        '"message":"{\\"type\\": \\"multiple_test\\", \\"x\\": \\"负\\"}",'
+        '"module_id":1,"module_name":"load",'.encode()
+    )
+
+
 @pytest.mark.parametrize("word", ["module_hash", "module_id", "module"])
 @pytest.mark.parametrize("how", ["data", "json", "query_string"])
 def test_a_module_is_named_in_every_way(

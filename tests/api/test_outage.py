@@ -23,7 +23,14 @@ CALLS = [
     ("GET", "/module/list?limit=1"),
     ("POST", "/module/register?name=load"),
     ("POST", "/module/close_websocket?module_id=1"),
+    ("POST", "/module/send_message?module_id=1&message=hello"),
+    ("POST", "/module/send_message?missionKind=load&message=hello"),
     ("GET", f"/module/{'0' * 64}"),
+    ("GET", "/module/load/messages"),
+    ("GET", "/module/load/results"),
+    ("GET", "/message/m1"),
+    ("GET", "/result/m1"),
+    ("GET", "/results/latest?missionKind=load"),
 ]
 
 

@@ -17,6 +17,7 @@ from shared.domain.json_document import (
     MAX_DEPTH,
     Lost,
     NotJson,
+    cut_object,
     find_json_problem,
     read_json,
 )
@@ -179,3 +180,33 @@ def test_large_json_is_read_in_time() -> None:
     keys = ",".join(f'"{number}":1' for number in [*range(100_000), 99_999])
     assert read_json(f"{{{keys}}}") == Lost("has the key '99999' more than once")
     assert time.process_time() - started < 1
+
+
+_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_space = st.text(" \t\r\n", max_size=2)
+
+
+@given(
+    st.dictionaries(st.text(), st.tuples(_values, _space, _space), max_size=4),
+    _space,
+    st.booleans(),
+)
+def test_an_object_is_cut_into_the_texts_of_its_values(
+    parts: dict[str, tuple[Any, str, str]], space: str, is_ascii: bool
+) -> None:
+    texts = {key: json.dumps(value, ensure_ascii=is_ascii) for key, (value, _, _) in parts.items()}
+    pairs = [
+        f"{before}{json.dumps(key, ensure_ascii=is_ascii)}{after}:{after}{texts[key]}{before}"
+        for key, (_, before, after) in parts.items()
+    ]
+    body = f"{space}{{{space}{','.join(pairs)}{space}}}{space}"
+    assert isinstance(read_json(body), dict)
+    assert cut_object(body) == texts
