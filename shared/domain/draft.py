@@ -19,6 +19,7 @@ from shared.domain.routing import Choice
 
 LONGEST_LIFE = timedelta(days=30)
 LONGEST_TIMEOUT_SECONDS = 7 * 86400
+ID_KEPT = 120
 
 _is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}").fullmatch
 _is_of_execution = re.compile(r"[0-9]+-[0-9]{8}T").match
@@ -70,6 +71,14 @@ class Draft:
             chosen_because=choice.because or None,
             fallback=choice.fallback,
         )
+
+
+def next_id(message_id: MessageId) -> MessageId:
+    """Return the id of the one message that repeats another: x~2 for x, x~3 for x~2."""
+    root, mark, number = message_id.rpartition("~")
+    if mark and number.isdecimal():
+        return MessageId(f"{root[:ID_KEPT]}~{int(number) + 1}")
+    return MessageId(f"{message_id[:ID_KEPT]}~2")
 
 
 def find_id_problem(text: str) -> str | None:

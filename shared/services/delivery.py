@@ -8,7 +8,7 @@ from shared.domain.delivery import Push, Sent, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import Message, MessageStatus
 from shared.services.ending import follow_results
-from shared.services.sending import read_nodes
+from shared.services.queueing import read_nodes
 from shared.store import Store, batch_timeout
 
 RELEASED_AT_ONCE = 500

@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.domain.ids import MessageId
 from shared.domain.message import MessageStatus
 from shared.domain.result import Result
+from shared.services.passing_on import pass_on
 from shared.store import Store
 
 
@@ -24,7 +25,9 @@ def end_messages(store: Store, results: Sequence[Result], now: datetime) -> dict
 
 
 def follow_results(store: Store, results: Iterable[Result], now: datetime) -> None:
-    """Give messages the statuses that their stored results mean."""
+    """Give messages the statuses that their stored results mean; pass on what has a fallback."""
+    results = list(results)
+    pass_on(store, results, now)
     by_status: dict[MessageStatus, list[MessageId]] = defaultdict(list)
     for result in results:
         by_status[result.status.message_status].append(result.message_id)

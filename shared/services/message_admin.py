@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.actor import Actor
-from shared.domain.draft import Draft
+from shared.domain.draft import Draft, next_id
 from shared.domain.event import message_decided
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason, Message, MessageStatus
@@ -14,8 +14,6 @@ from shared.services.ending import end_messages, follow_results
 from shared.services.message_history import no_message
 from shared.services.sending import MessageSender, Sent
 from shared.store import Store, batch_timeout
-
-ID_KEPT = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +69,7 @@ def retry_message(
         content=message.content,
         sender=actor,
         module_hash=message.module_hash,
-        message_id=_next_id(message_id),
+        message_id=next_id(message_id),
         timeout_seconds=message.timeout_seconds,
         priority=message.priority,
         retry_of=message_id,
@@ -108,14 +106,6 @@ def _refuse_retry(message: Message) -> None:
             f"The message {message.id!r} is a step of the execution {message.execution_id!r}: "
             "retry that."
         )
-
-
-def _next_id(message_id: MessageId) -> MessageId:
-    """Return the id of a message's one retry: x~2 for x, x~3 for x~2."""
-    root, mark, number = message_id.rpartition("~")
-    if mark and number.isdecimal():
-        return MessageId(f"{root[:ID_KEPT]}~{int(number) + 1}")
-    return MessageId(f"{message_id[:ID_KEPT]}~2")
 
 
 def _explain_refusal(store: Store, message_id: MessageId) -> Cancelled:

@@ -17,6 +17,8 @@ from shared.store import Store, batch_timeout
 SEEN_SECONDS = 0.5
 # Each costs three small reads: of more modules that are equally good, so many are looked at.
 COUNTED_AT_MOST = 20
+# What one module fails at, others of its kind may fail at as well: not all of them shall try.
+NEXT_OF_KIND = 3
 
 
 @dataclass
@@ -66,7 +68,8 @@ class Router:
         if choice is not None:
             chosen = candidates[choice.module_hash]
             candidates[chosen.module_hash] = replace(chosen, open_work=chosen.open_work + 1)
-            return replace(choice, fallback=(*choice.fallback, *fallback))
+            following = (*choice.fallback[:NEXT_OF_KIND], *fallback)
+            return replace(choice, fallback=following)
         online = [c for c in self._look_at(store, fallback, now) if c.is_available]
         choice = choose_in_order(online, failed)
         because = f"fallback: no other module of the kind {kind!r} is online"

@@ -1,18 +1,16 @@
-"""Work is accepted: messages are stored, and addressed to the nodes that hold their modules.
+"""Work is accepted: for modules that may get it, into queues that have room, each message once.
 
-The sender reads the sessions before it stores messages, and again afterwards. A session that began
-in between either finds the messages when it asks for its queue, or is found by that second look,
-which then addresses them anew. A module that is gone by then ends its messages.
+Modules are read before messages are stored, and again afterwards: `shared/services/queueing.py`
+says why. The messages of a module that is gone by then end.
 """
 
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from shared.clock import utc_now
 from shared.domain.draft import Draft, find_life_problem
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import QUEUE_MAX, EndReason, Message
@@ -23,6 +21,7 @@ from shared.domain.routing import Choice
 from shared.errors import Conflict, InvalidData, NotFound, PlatformError, QueueFull
 from shared.services.ending import end_messages
 from shared.services.queue_room import QueueRoom
+from shared.services.queueing import address_moved
 from shared.services.routing import Router
 from shared.store import Store
 
@@ -154,7 +153,7 @@ class _Batch:
         nodes = {
             m.module_hash: m.session.node if m.session else None for m in self.modules.values()
         }
-        _address_moved(self.store, self.messages.values(), nodes, self.now)
+        address_moved(self.store, self.messages.values(), nodes, self.now)
         gone = [m for m in self.messages.values() if m.module_hash not in self.modules]
         reason = EndReason.UNKNOWN_MODULE
         ends = [end_of_message(m, ResultStatus.DEAD, self.now, reason) for m in gone]
@@ -184,40 +183,8 @@ class _Batch:
         return answers
 
 
-def queue_messages(store: Store, messages: Sequence[Message]) -> int:
-    """Store messages that do not exist yet, addressed; return how many those were."""
-    hashes = {message.module_hash for message in messages}
-    nodes = read_nodes(store, hashes)
-    addressed = [replace(message, node=nodes.get(message.module_hash)) for message in messages]
-    inserted = store.messages.insert(addressed)
-    _address_moved(store, addressed, read_nodes(store, hashes), utc_now())
-    return inserted
-
-
-def read_nodes(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, NodeId | None]:
-    """Return the nodes that hold the sessions of these modules; None for one without a session."""
-    records = store.sessions.read(hashes)
-    return {h: record.session.node if record.session else None for h, record in records.items()}
-
-
 def _read_modules(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, Module]:
     return {module.module_hash: module for module in store.modules.brief(set(hashes))}
-
-
-def _address_moved(
-    store: Store,
-    messages: Iterable[Message],
-    nodes: Mapping[ModuleHash, NodeId | None],
-    now: datetime,
-) -> None:
-    """Address the messages anew whose modules' sessions have moved since they were read."""
-    moved: dict[NodeId | None, list[MessageId]] = {}
-    for message in messages:
-        node = nodes.get(message.module_hash)
-        if node != message.node:
-            moved.setdefault(node, []).append(message.id)
-    for node, ids in moved.items():
-        store.deliveries.address(ids, node, now)
 
 
 def _make_id(now: datetime, place: int) -> MessageId:

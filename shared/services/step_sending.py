@@ -23,8 +23,8 @@ from shared.domain.routing import Candidate, Choice, choose_in_order
 from shared.domain.step_message import step_message
 from shared.domain.workflow import Step
 from shared.services.module_directory import ModuleDirectory
+from shared.services.queueing import queue_messages
 from shared.services.routing import Router
-from shared.services.sending import queue_messages
 from shared.store import Store
 
 

@@ -13,7 +13,7 @@ import pytest
 from shared.clock import utc_now
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import DEFAULT_LIFE, Message, MessageStatus
-from shared.services.sending import queue_messages
+from shared.services.queueing import queue_messages
 from tests.support.builders import make_message
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.running_platform import RunningPlatform, WsdNode

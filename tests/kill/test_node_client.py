@@ -12,7 +12,7 @@ from shared.domain.ids import MessageId
 from shared.domain.message import DEFAULT_LIFE
 from shared.domain.module import compute_module_hash
 from shared.domain.result import Result
-from shared.services.sending import queue_messages
+from shared.services.queueing import queue_messages
 from tests.support.builders import make_message
 from tests.support.eventually import eventually
 from tests.support.running_platform import RunningPlatform

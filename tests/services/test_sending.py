@@ -15,8 +15,9 @@ from shared.domain.result import ResultStatus
 from shared.errors import Conflict, NotFound, QueueFull
 from shared.services.module_directory import ModuleDirectory
 from shared.services.queue_room import QueueRoom
+from shared.services.queueing import queue_messages
 from shared.services.routing import Router
-from shared.services.sending import MessageSender, Sent, queue_messages
+from shared.services.sending import MessageSender, Sent
 from tests.support.builders import ACTOR, NODE, RULES, make_message
 from tests.support.registry import Registry
 from tests.support.tampering import remove_module

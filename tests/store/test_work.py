@@ -10,7 +10,7 @@ from shared.domain.execution import ExecutionStatus
 from shared.domain.message import EndReason, MessageStatus, Progress
 from shared.domain.result import LateResult, ResultStatus
 from shared.domain.workflow import Pause
-from shared.services.sending import queue_messages
+from shared.services.queueing import queue_messages
 from shared.settings import Settings
 from shared.store import Store
 from tests.support.builders import (

@@ -13,7 +13,7 @@ from shared.clock import utc_now
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import DEFAULT_LIFE
 from shared.domain.result import Result
-from shared.services.sending import queue_messages
+from shared.services.queueing import queue_messages
 from tests.support.builders import make_message
 from tests.support.eventually import eventually
 from tests.support.running_platform import RunningPlatform

@@ -10,7 +10,7 @@ from shared.domain.ids import MessageId
 from shared.domain.message import DEFAULT_LIFE, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.result import ResultStatus
-from shared.services.sending import queue_messages
+from shared.services.queueing import queue_messages
 from shared.store import Store
 from tests.support.builders import make_message
 from tests.support.eventually import eventually_async
