@@ -23,7 +23,7 @@ def example(
     """An example's program, connected."""
     python = [sys.executable, str(EXAMPLES / "forecast_with_sdk.py")]
     program = node_command(tmp_path) if request.param == "client.mjs" else python
-    command = [*program, "example", platform.url]
+    command = [*program, "load-example", platform.url]
     ours = {"PYTHONPATH": str(CLIENT_DIR), "FORECAST_STATE_DIR": str(tmp_path)}
     running = subprocess.Popen(command, env={**os.environ, **ours})
     eventually(lambda: platform.hellos, 30)
@@ -35,7 +35,7 @@ def example(
 def test_an_example_registers_says_hello_and_heartbeats(
     example: subprocess.Popen[bytes], platform: ScriptedPlatform
 ) -> None:
-    assert platform.registrations[0]["name"] == "example"
+    assert platform.registrations[0]["name"] == "load-example"
     assert platform.registrations[0]["missionKind"] == "load"
     assert (platform.hellos[0]["acks"], platform.hellos[0]["in_flight"]) == (True, 1)
     eventually(lambda: platform.heartbeats_at)
