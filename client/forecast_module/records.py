@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ class Record:
     @classmethod
     def decode(cls, data: bytes) -> Record:
         """Read a file's content; raises ValueError, KeyError or TypeError."""
-        record = cls(**json.loads(data))
+        found = json.loads(data)
+        known = {field.name for field in fields(cls)}  # a later version may say more
+        record = cls(**{key: value for key, value in found.items() if key in known})
         if record.state not in (WORKING, PENDING, CONFIRMED) or not isinstance(record.id, str):
             raise ValueError("no such state")
         if record.state != WORKING and not isinstance(record.frame, str):

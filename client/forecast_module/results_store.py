@@ -148,7 +148,7 @@ class ResultsStore:
 
     def _load(self) -> None:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             paths = sorted(self._directory.glob(f"*{SUFFIX}"))
         except OSError as error:
             log.error("Results of earlier runs cannot be read: %s", error)
@@ -160,6 +160,8 @@ class ResultsStore:
                 self._pending[record.id] = None
         self._make_room()
         self._tidy()
+        if self._pending:
+            log.info("%d results of earlier runs are sent now", len(self._pending))
 
     def _read(self, path: Path) -> Record | None:
         try:
@@ -168,7 +170,7 @@ class ResultsStore:
         except OSError as error:
             log.error("The file %s cannot be read: %s", path, error)
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             aside = path.with_suffix(CORRUPTED)
             log.error("The file %s is damaged; it is set aside as %s", path, aside.name)
             path.replace(aside)

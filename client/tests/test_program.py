@@ -66,6 +66,19 @@ def test_sigterm_lets_the_running_job_end_and_says_goodbye(
     assert platform.closings == [1000]
 
 
+def test_sigterm_ends_a_program_that_finds_no_platform(
+    start_program: StartProgram, platform: ScriptedPlatform
+) -> None:
+    platform.shut_door()
+    program = start_program(0.0)
+    assert program.stderr is not None
+    for line in program.stderr:
+        if "next attempt in" in line:
+            break
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+
+
 def test_new_work_is_not_acknowledged_while_a_program_ends(
     start_program: StartProgram, platform: ScriptedPlatform, notes: Path
 ) -> None:

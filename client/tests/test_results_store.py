@@ -69,6 +69,13 @@ def test_a_damaged_file_is_set_aside_with_a_log_line(
     assert [path.suffix for path in tmp_path.iterdir()] == [".corrupted"]
 
 
+def test_a_file_of_a_later_version_is_read(tmp_path: Path) -> None:
+    finish(open_store(tmp_path), "m1")
+    [path] = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes().replace(b'{"id"', b'{"news": 1, "id"'))
+    assert open_store(tmp_path).next_pending() is not None
+
+
 def test_what_a_killed_program_left_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".abc.tmp").write_bytes(b'{"half')
     open_store(tmp_path)

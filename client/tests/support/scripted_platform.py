@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 R = TypeVar("R")
@@ -225,6 +226,8 @@ class ScriptedPlatform:
         try:
             async for text in socket:
                 await self._hear(socket, str(text))
+        except ConnectionClosed:
+            pass  # noted below, with its code
         finally:
             self.closings.append(socket.close_code or 1006)
             if self._socket is socket:
