@@ -107,12 +107,13 @@ class Job:
 
     @property
     def execution_time(self) -> datetime | None:
-        """Return the time that the forecast is for, in the workflow's zone; None of a message."""
-        said = _text(self.meta.get("execution_time"))
-        try:
-            return datetime.fromisoformat(said.replace("Z", "+00:00")) if said else None
-        except ValueError:
-            return None
+        """Return the time that the forecast is for, on the clocks of the workflow's zone."""
+        return _time(self.meta.get("execution_time"))
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Return the same moment with its zone (UTC); None of a message."""
+        return _time(self.meta.get("due_at"))
 
     def progress(self, percent: float, note: str = "") -> None:
         """Tell how far the job is; cheap, and lost while there is no connection."""
@@ -133,6 +134,13 @@ def _read_content(message: Any) -> dict[str, Any]:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
 
 
 def _text(value: Any) -> str | None:

@@ -19,4 +19,4 @@ class Timing:
     disabled_pause: float = 600.0  # before the next attempt of a disabled module
     busy: float = 300.0  # after which a running job is logged
     stale: float = 7200.0  # after which an interrupted job is not run again
-    progress: float = 0.2  # between two progress frames of a job
+    progress: float = 1.0  # between two progress frames of a job

@@ -49,6 +49,7 @@ def test_a_handler_sees_what_the_platform_says(start: Start, platform: ScriptedP
     meta = {
         "execution_id": "7:2026",
         "execution_time": "2026-03-01T08:00:00",
+        "due_at": "2026-03-01T00:00:00Z",
         "workflow_name": "daily",
         "windows": {"load": {"begin": "a", "end": "b"}},
         "inputs": {"weather": [1]},
@@ -62,6 +63,8 @@ def test_a_handler_sees_what_the_platform_says(start: Start, platform: ScriptedP
     assert (job.workflow_name, job.execution_id) == ("daily", "7:2026")
     assert job.execution_time is not None
     assert job.execution_time.isoformat() == "2026-03-01T08:00:00"
+    assert job.due_at is not None
+    assert job.due_at.isoformat() == "2026-03-01T00:00:00+00:00"
 
 
 @pytest.mark.parametrize(
