@@ -1,5 +1,6 @@
 """platformctl workflow create, edit: a file becomes a workflow."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -104,7 +105,7 @@ def _edit(
         return
     render.say(f"{call(existing)} would change:\n{_format_difference(difference)}")
     if not yes:
-        click.confirm(f"Change {existing.name}?", abort=True, err=True)
+        _confirm(existing)
     edited = edit_workflow(
         store, existing.workflow_id, draft, platform.actor, utc_now(), directory
     ).workflow
@@ -121,3 +122,13 @@ def _format_difference(difference: dict[str, Any]) -> str:
             if ends[end] is not None
         ]
     return "\n".join(lines)
+
+
+def _confirm(existing: "Workflow") -> None:
+    """Ask before a workflow is changed; a file on standard input leaves nothing to answer with."""
+    try:
+        click.confirm(f"Change {existing.name}?", abort=True, err=True)
+    except click.Abort:
+        if not sys.stdin.isatty():
+            render.say("Nothing was changed: without a terminal, --yes is the answer.")
+        raise

@@ -26,6 +26,10 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes what is text to this reader, or to others, only between quotes."""
+
+
 for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:bool", "true|false", "tf"),
     ("tag:yaml.org,2002:null", "null|~|", "n~\0"),
@@ -37,7 +41,8 @@ for _tag, _pattern, _first in (
     ),
 ):
     _first_letters = [letter if letter != "\0" else "" for letter in _first]
-    _Loader.add_implicit_resolver(_tag, re.compile(f"^({_pattern})$"), _first_letters)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_tag, re.compile(f"^({_pattern})$"), _first_letters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,13 @@ def open_workflow_file(name: str) -> WorkflowFile:
         raise click.ClickException(f"{shown} is larger than {MAX_BYTES // 2**20} MiB.")
     is_json = name.endswith(".json") or text.lstrip().startswith("{")
     return _read_json(shown, text) if is_json else _read_yaml(shown, text)
+
+
+def format_workflow_file(value: dict[str, Any]) -> str:
+    """Return a file in YAML, without what says nothing."""
+    steps = [{k: v for k, v in step.items() if v not in ([], {}, None)} for step in value["steps"]]
+    said = {name: word for name, word in value.items() if word is not None} | {"steps": steps}
+    return yaml.dump(said, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _read(path: Path) -> bytes:

@@ -152,15 +152,13 @@ def delete(platform: Platform, workflow_reference: str, yes: bool) -> None:
 
 
 def _to_yaml(store: "Store", workflow: "Workflow") -> str:
-    import yaml
-
+    from cli.workflow_file import format_workflow_file
     from shared.domain.workflow_document import modules_of, to_file
     from shared.services.module_directory import ModuleDirectory
     from shared.services.workflow_lookup import names_of_their_own
 
     names = names_of_their_own(store, modules_of(workflow), ModuleDirectory())
-    said = {name: value for name, value in to_file(workflow, names).items() if value is not None}
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    return format_workflow_file(to_file(workflow, names))
 
 
 def call(workflow: "Workflow") -> str:

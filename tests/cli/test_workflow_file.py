@@ -7,9 +7,13 @@ from typing import Any
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cli.workflow_file import open_workflow_file
+from cli.workflow_file import _Reader, format_workflow_file, open_workflow_file
+from shared.domain.workflow_document import to_file
 from shared.settings import PROJECT_DIR
+from tests.support.builders import make_step, make_workflow
 
 YAML = """\
 name: load-72h
@@ -61,6 +65,25 @@ def test_json_is_read_whatever_the_file_is_called(tmp_path: Path, name: str) -> 
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(YAML.encode())))
     assert open_workflow_file("-").read().name == "load-72h"
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+WORDS = st.sampled_from(
+    ["1e3", "yes", "on", "null", "~", "", "007", "9:30", "2026-01-01", "1_000", "*"]
+)
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS | WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(TEXTS | WORDS, VALUES, min_size=1, max_size=4))
+def test_what_is_printed_as_a_file_is_read_as_it_was(args: dict[str, Any]) -> None:
+    file = to_file(make_workflow(steps=(make_step(args=args),)))
+    text = format_workflow_file(file)
+    assert _Reader("a file").read(text).value["steps"][0]["args"] == args
 
 
 def test_the_example_is_a_workflow() -> None:

@@ -61,6 +61,14 @@ def test_create_reads_standard_input(run: Run, store: Store) -> None:
     assert only(store).name == "load-72h"
 
 
+def test_a_question_that_standard_input_cannot_answer_says_how(run: Run, store: Store) -> None:
+    run("workflow", "create", "-", answer=YAML)
+    result = run("workflow", "create", "-", answer=YAML + "retries: 0")
+    assert result.exit_code == 1
+    assert "Nothing was changed: without a terminal, --yes is the answer." in result.stderr
+    assert only(store).retries == 3
+
+
 def test_create_tells_file_line_and_field_of_each_problem(run: Run, write: Write) -> None:
     result = run("workflow", "create", write(YAML.replace("30 9", "61 9") + "retries: -1\n"))
     assert result.exit_code == 1
