@@ -1,7 +1,8 @@
-"""What operators may type for a module and for a time."""
+"""What operators may type for a module, a workflow and a time."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -10,6 +11,11 @@ from cli.context import Platform
 from shared.clock import utc_now
 from shared.domain.module import normalise
 from shared.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.store import Store
 
 COMPLETIONS_MAX = 100
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -31,18 +37,44 @@ class ModuleReference(click.ParamType[str]):
     def shell_complete(
         self, context: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Offer the names that begin so, in any case; nothing while the database does not answer."""
+        """Offer the names of modules that begin so."""
         from shared.services.module_directory import ModuleDirectory
 
-        platform = context.find_object(Platform) or Platform()
-        try:
-            with platform.open_store() as store:
-                entries = ModuleDirectory().all(store)
-        except (click.ClickException, SettingsError):
-            return []
-        begun = normalise(incomplete).casefold()
-        names = sorted({e.name for e in entries if e.name.casefold().startswith(begun)})
-        return [CompletionItem(name) for name in names[:COMPLETIONS_MAX]]
+        def read(store: "Store") -> list[str]:
+            return [entry.name for entry in ModuleDirectory().all(store)]
+
+        return _offer_names(context, incomplete, read)
+
+
+class WorkflowReference(click.ParamType[str]):
+    """A workflow's name or its workflow_id."""
+
+    name = "workflow"
+
+    def shell_complete(
+        self, context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names of workflows that begin so."""
+
+        def read(store: "Store") -> list[str]:
+            return [workflow.name for workflow in store.workflows.all()]
+
+        return _offer_names(context, incomplete, read)
+
+
+def _offer_names(
+    context: click.Context, begun: str, read: "Callable[[Store], list[str]]"
+) -> list[CompletionItem]:
+    """Offer names that begin so, in any case; nothing while the database does not answer."""
+    platform = context.find_object(Platform) or Platform()
+    try:
+        with platform.open_store() as store:
+            names = read(store)
+    except (click.ClickException, SettingsError):
+        return []
+    begun = normalise(begun).casefold()
+    offered = sorted({name for name in names if name.casefold().startswith(begun)})
+    return [CompletionItem(name) for name in offered[:COMPLETIONS_MAX]]
 
 
 class Since(click.ParamType[datetime]):
@@ -111,6 +143,7 @@ def _read_seconds(text: str) -> int:
 
 
 MODULE = ModuleReference()
+WORKFLOW = WorkflowReference()
 SINCE = Since()
 MOMENT = Moment()
 DURATION = Duration()

@@ -7,7 +7,7 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
-from cli.parameters import MOMENT
+from cli.parameters import MOMENT, WORKFLOW
 from shared.clock import utc_now
 from shared.domain.local_time import find_zone
 
@@ -20,7 +20,12 @@ OVERDUE = timedelta(minutes=1)
 @click.option("--from", "begin", type=MOMENT, help="From 2026-11-21T10:00, or 2h from now.")
 @click.option("--to", "end", type=MOMENT, help="Everything until then, instead of the next 20.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many at most.")
-@click.option("--workflow", metavar="WORKFLOW", help="Only this one: its workflow_id or its name.")
+@click.option(
+    "--workflow",
+    metavar="WORKFLOW",
+    type=WORKFLOW,
+    help="Only this one: its workflow_id or its name.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @pass_platform
 def schedule(

@@ -7,6 +7,7 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
+from cli.parameters import WORKFLOW
 from cli.workflows import call, format_value, tell_next, yes_option
 from shared.clock import utc_now
 from shared.domain.ids import WorkflowId
@@ -51,6 +52,7 @@ def create(platform: Platform, file: str, yes: bool) -> None:
     "--workflow",
     "workflow_reference",
     metavar="WORKFLOW",
+    type=WORKFLOW,
     help="Edit this one, whatever name the file has.",
 )
 @yes_option

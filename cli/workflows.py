@@ -9,6 +9,7 @@ import rich_click as click
 from cli import render
 from cli.context import Platform, pass_platform
 from cli.lazy_group import LazyGroup
+from cli.parameters import WORKFLOW
 from shared.clock import utc_now
 from shared.domain.local_time import find_zone
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 HEADER = ("id", "name", "state", "cron", "time zone", "next", "modules", "24h", "late", "p50")
 
-workflow_argument = click.argument("workflow_reference", metavar="WORKFLOW")
+workflow_argument = click.argument("workflow_reference", metavar="WORKFLOW", type=WORKFLOW)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 

@@ -4,10 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from cli.context import Platform
+from cli.parameters import WORKFLOW
+from cli.workflows import show
 from shared.domain.event import workflow_subject
 from shared.domain.workflow import Workflow
+from shared.settings import Settings
 from shared.store import Store
 from tests.cli.conftest import Run
 from tests.support.registry import Registry
@@ -195,3 +200,12 @@ def test_run_starts_an_execution_and_prints_its_id(run: Run, write: Write, store
     execution = store.executions.get(result.stdout.strip())
     assert execution is not None
     assert (execution.workflow_id, execution.actor.startswith("user:")) == (1, True)
+
+
+def test_the_shell_completes_names_of_workflows(
+    settings: Settings, store: Store, run: Run, write: Write
+) -> None:
+    run("workflow", "create", write())
+    context = click.Context(show, obj=Platform(settings, store))
+    offered = [item.value for item in WORKFLOW.shell_complete(context, show.params[0], "LO")]
+    assert offered == ["load-72h"]
