@@ -20,7 +20,8 @@ def queue_messages(store: Store, messages: Sequence[Message]) -> int:
     hashes = {message.module_hash for message in messages}
     nodes = read_nodes(store, hashes)
     addressed = [replace(message, node=nodes.get(message.module_hash)) for message in messages]
-    inserted = store.messages.insert(addressed)
+    # A worker may make good for another one that was killed: its messages were created long ago.
+    inserted = store.messages.insert(addressed, queued_at=utc_now())
     address_moved(store, addressed, read_nodes(store, hashes), utc_now())
     return inserted
 

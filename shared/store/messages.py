@@ -45,9 +45,15 @@ class Messages:
         """Return the message that a document is; raises KeyError, TypeError or ValueError."""
         return _to_message(document)
 
-    def insert(self, messages: Sequence[Message]) -> int:
-        """Insert the messages whose ids do not exist yet; return how many those were."""
-        return insert_new(self._collection, [_to_document(message) for message in messages])
+    def insert(self, messages: Sequence[Message], queued_at: datetime | None = None) -> int:
+        """Insert the messages whose ids do not exist yet; return how many those were.
+
+        Nodes look for what was queued lately: `queued_at`, if it is not when they were created.
+        """
+        documents = [_to_document(message) for message in messages]
+        if queued_at is not None:
+            documents = [{**document, "queued_at": queued_at} for document in documents]
+        return insert_new(self._collection, documents)
 
     def add(self, messages: Sequence[Message]) -> frozenset[MessageId]:
         """Insert the messages whose ids do not exist yet; return the ids that did."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.clock import utc_now
 from shared.domain.execution import ExecutionStatus, MissReason, StepStatus, scheduled_id
 from shared.domain.firing import BlindTime
 from shared.domain.ids import WorkflowId
@@ -14,7 +15,7 @@ from shared.domain.workflow import Overlap
 from shared.services.scheduling import Fired, fire_due
 from shared.store import Store
 from shared.store.due_workflows import DueMove
-from tests.support.builders import make_step
+from tests.support.builders import NODE, make_step
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 from tests.support.schedules import Schedules, fail
@@ -254,6 +255,19 @@ def test_a_missed_time_tells_when_no_worker_was_running(
     (missed,) = schedules.all()
     assert (missed.status, missed.reason) == (MISSED, MissReason.NO_WORKER)
     assert missed.detail == {"from": gap.begin, "until": gap.end}
+
+
+def test_a_message_that_is_sent_late_is_seen_by_its_node_all_the_same(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add()
+    with pytest.raises(KeyboardInterrupt):
+        schedules.work(now, KilledStore(store, 4))  # type: ignore[arg-type]
+    assert len(schedules.all()) == 1
+    assert schedules.messages() == []
+    before = utc_now()
+    schedules.work(now)
+    assert len(store.deliveries.queued_lately(NODE, before)) == 1
 
 
 def test_what_is_due_while_the_one_before_runs_is_skipped(
