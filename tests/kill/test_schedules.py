@@ -1,7 +1,6 @@
 """Workers and the database are killed while a thousand workflows are due: each fires once (I5)."""
 
 import os
-import sys
 import time
 import uuid
 from collections import Counter
@@ -18,12 +17,10 @@ from shared.domain.workflow import Workflow
 from shared.services.ending import end_messages
 from shared.store.errors import DatabaseError
 from shared.store.workflows import to_document
-from tests.support.asking import answers
 from tests.support.builders import make_result, make_step, make_workflow
 from tests.support.eventually import eventually
-from tests.support.ports import free_ports_in_a_row
-from tests.support.processes import RealProcess
 from tests.support.running_platform import RunningPlatform
+from tests.support.worker_processes import WorkerProcess, make_workers
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
@@ -85,24 +82,10 @@ class Timetable:
 
 
 @pytest.fixture
-def workers(platform: RunningPlatform) -> Iterator[list[RealProcess]]:
-    ports = {
-        "WORKER_PORT": str(free_ports_in_a_row(WORKERS)),
-        "WORKER_PROCESSES": str(WORKERS),
-    }
-    processes = [
-        RealProcess(
-            f"worker_{index}-{uuid.uuid4().hex[:4]}",
-            [sys.executable, "-m", "worker", "--index", str(index)],
-            platform.env | ports,
-            platform.directory,
-        )
-        for index in range(WORKERS)
-    ]
-    for index, process in enumerate(processes):
-        process.start()
-        port = int(ports["WORKER_PORT"]) + index
-        eventually(lambda port=port: answers(port, "/healthz"))
+def workers(platform: RunningPlatform) -> Iterator[list[WorkerProcess]]:
+    processes = make_workers(platform, WORKERS)
+    for process in processes:
+        process.come_up()
     yield processes
     for process in processes:
         process.kill()
@@ -145,7 +128,7 @@ def lay_out(platform: RunningPlatform, firings: int) -> Timetable:
 
 
 def test_a_worker_is_killed_every_second(
-    platform: RunningPlatform, workers: list[RealProcess]
+    platform: RunningPlatform, workers: list[WorkerProcess]
 ) -> None:
     timetable = lay_out(platform, FIRINGS)
     last_due = max(timetable.due.values())
@@ -162,7 +145,7 @@ def test_a_worker_is_killed_every_second(
     timetable.assert_each_fired_once()
 
 
-def test_the_database_is_killed(platform: RunningPlatform, workers: list[RealProcess]) -> None:
+def test_the_database_is_killed(platform: RunningPlatform, workers: list[WorkerProcess]) -> None:
     timetable = lay_out(platform, FIRINGS // 4)
     middle = min(timetable.due.values()) + timedelta(seconds=DUE_WITHIN_SECONDS / 2)
     while utc_now() < middle:
