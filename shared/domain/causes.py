@@ -246,6 +246,10 @@ def _no_module(piece: Piece, facts: Facts, clock: WallClock) -> str:
     return f"no module of {kind} was online"
 
 
+def _inputs_too_large(piece: Piece, facts: Facts, clock: WallClock) -> str:
+    return "the results of the steps that it comes after are too large to be sent"
+
+
 def _upstream_failed(piece: Piece, facts: Facts, clock: WallClock) -> str:
     return "a step that it comes after did not succeed"
 
@@ -262,6 +266,7 @@ _CAUSES: dict[EndReason, Callable[[Piece, Facts, WallClock], str]] = {
     EndReason.UNKNOWN_MODULE: _unknown_module,
     EndReason.MODULE_DISABLED: _module_disabled,
     EndReason.NO_MODULE: _no_module,
+    EndReason.INPUTS_TOO_LARGE: _inputs_too_large,
     EndReason.UPSTREAM_FAILED: _upstream_failed,
 }
 BRIEFLY = {
@@ -276,5 +281,6 @@ BRIEFLY = {
     EndReason.UNKNOWN_MODULE: "was not registered",
     EndReason.MODULE_DISABLED: "was disabled",
     EndReason.NO_MODULE: "was not online",
+    EndReason.INPUTS_TOO_LARGE: "could not be sent its inputs",
     EndReason.UPSTREAM_FAILED: "was never asked",
 }

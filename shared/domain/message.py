@@ -52,6 +52,7 @@ class EndReason(StrEnum):
     UNKNOWN_MODULE = "unknown_module"  # the module was deleted
     MODULE_DISABLED = "module_disabled"
     NO_MODULE = "no_module"  # none of the kind that was asked for is online
+    INPUTS_TOO_LARGE = "inputs_too_large"  # the results that a step gets do not fit into a message
     UPSTREAM_FAILED = "upstream_failed"  # a step that it comes after did not succeed
 
 

@@ -13,6 +13,9 @@ from shared.domain.execution_progress import life_seconds
 from shared.domain.message import Message
 from shared.domain.result import Result
 
+# Half of what a document may take.
+LARGEST_CONTENT_BYTES = 8 * 2**20
+
 
 def step_message(
     execution: Execution,

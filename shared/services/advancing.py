@@ -36,7 +36,7 @@ def advance_executions(
     # An execution that did not change may have been left by a worker that was killed.
     current = {e.id: e for e in executions if open_messages(e)} | {e.id: e for e in changed}
     with batch_timeout():
-        send_messages(store, current.values(), {*known, *results})
+        send_messages(store, current.values(), now, {*known, *results})
     return changed
 
 
@@ -57,7 +57,7 @@ def begin_waiting(
     begun = [replace(e, status=ExecutionStatus.RUNNING, started_at=now) for e in free]
     started = start_ready_steps(store, begun, now, router)
     changed = _write(store, free, started, now)
-    send_messages(store, changed)
+    send_messages(store, changed, now)
     return changed
 
 

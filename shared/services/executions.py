@@ -102,7 +102,7 @@ def _begin(store: Store, execution: Execution, now: datetime) -> Execution:
         (started,) = start_ready_steps(store, [execution], now)
         note_ends(store, [started], now)
         store.executions.insert([started])
-        send_messages(store, [started])
+        send_messages(store, [started], now)
     return started
 
 

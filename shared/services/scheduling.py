@@ -74,7 +74,7 @@ def fire(
         stored = _insert(store, started, now)
         moved = store.due_workflows.move([_make_move(firing, stored) for firing in firings])
     with batch_timeout():
-        send_messages(store, stored.values())
+        send_messages(store, stored.values(), now)
     _tell(stored)
     return Fired(found=len(workflows), moved=moved)
 

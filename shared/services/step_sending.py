@@ -15,13 +15,14 @@ from shared.domain.execution_progress import (
     start_step,
 )
 from shared.domain.ids import MessageId, ModuleHash, NodeId
-from shared.domain.message import EndReason, Message
+from shared.domain.message import EndReason, Message, content_size
 from shared.domain.module import Module
 from shared.domain.presence import PresenceRules, State
-from shared.domain.result import Result
+from shared.domain.result import Result, ResultStatus, end_of_message
 from shared.domain.routing import Candidate, Choice, choose_in_order
-from shared.domain.step_message import step_message
+from shared.domain.step_message import LARGEST_CONTENT_BYTES, step_message
 from shared.domain.workflow import Step
+from shared.services.ending import end_messages
 from shared.services.module_directory import ModuleDirectory
 from shared.services.queueing import queue_messages
 from shared.services.routing import Router
@@ -50,7 +51,7 @@ def make_router() -> Router:
 
 
 def send_messages(
-    store: Store, executions: Iterable[Execution], known: Iterable[MessageId] = ()
+    store: Store, executions: Iterable[Execution], now: datetime, known: Iterable[MessageId] = ()
 ) -> list[MessageId]:
     """Queue the messages of all steps under way, but for those known to exist; return their ids.
 
@@ -71,7 +72,8 @@ def send_messages(
     by_hash = {module.module_hash: module for module in modules}
     results = store.results.read({i for e, p in waiting for i in _inputs_of(e, p).values()})
     messages = [_make_message(e, p, by_hash, results) for e, p in waiting]
-    queue_messages(store, messages)
+    queue_messages(store, [m for m in messages if _fits(m)])
+    end_messages(store, [_refuse(m) for m in messages if not _fits(m)], now)
     return [message.id for message in messages]
 
 
@@ -156,6 +158,18 @@ def _make_message(
         windows=_windows(module, execution) if module else {},
         inputs={name: results[i] for name, i in inputs.items() if i in results},
     )
+
+
+def _fits(message: Message) -> bool:
+    return content_size(message.content) <= LARGEST_CONTENT_BYTES
+
+
+def _refuse(message: Message) -> Result:
+    """Return the end of a message that cannot be stored: its step fails, and says why."""
+    mebibytes = content_size(message.content) / 2**20
+    error = f"The results that this step gets take {mebibytes:.0f} MiB: no more than 8 are sent."
+    reason = EndReason.INPUTS_TOO_LARGE
+    return end_of_message(message, ResultStatus.DEAD, message.created_at, reason, error)
 
 
 def _windows(module: Module, execution: Execution) -> dict[str, Any]:

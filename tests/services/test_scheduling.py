@@ -18,7 +18,7 @@ from shared.store.due_workflows import DueMove
 from tests.support.builders import NODE, make_step
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
-from tests.support.schedules import Schedules, fail
+from tests.support.schedules import Schedules, fail, succeed
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 EVERY_MINUTE = "* * * * *"
@@ -84,6 +84,17 @@ def test_a_step_gets_the_results_of_those_that_it_comes_after(
     assert json.loads(first.content)["meta"]["inputs"] == {}
     assert json.loads(second.content)["meta"]["inputs"] == {"load": {"values": [1, 2, 3]}}
     assert [execution.status for execution in schedules.all()] == [SUCCEEDED]
+
+
+def test_inputs_that_are_too_large_end_the_step_with_the_reason(
+    schedules: Schedules, now: datetime
+) -> None:
+    schedules.add("load", "price")
+    large = '"' + "x" * (9 * 2**20) + '"'
+    schedules.run(now, lambda message: replace(succeed(message), content=large))
+    (execution,) = schedules.all()
+    assert [run.reason for run in execution.steps] == [None, EndReason.INPUTS_TOO_LARGE]
+    assert "9 MiB" in (execution.steps[1].error or "")
 
 
 def test_a_message_waits_no_longer_than_its_execution_wants_it(
