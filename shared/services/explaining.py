@@ -19,7 +19,6 @@ LOOK_BACK = timedelta(days=1)
 # A worker tells of a gap when it is over.
 LONGEST_GAP = timedelta(days=1)
 NEIGHBOURS = timedelta(days=1)
-_BLOCKED = (ExecutionStatus.WAITING, ExecutionStatus.SKIPPED, ExecutionStatus.SUCCEEDED)
 
 
 def explain_execution(store: Store, execution: Execution, now: datetime) -> Explanation:
@@ -97,13 +96,19 @@ def _find_blocker(store: Store, execution: Execution) -> Execution | None:
     behind = execution.detail.get("behind")
     if isinstance(behind, str):
         return store.executions.get(ExecutionId(behind))
-    if execution.status not in _BLOCKED:
+    if not _may_be_blocked(execution):
         return None
     earlier = store.executions.due_between(
         execution.workflow_id, execution.due_at - NEIGHBOURS, execution.due_at
     )
     begun = execution.started_at or execution.created_at
     return next((e for e in earlier if _ran_at(e, execution.due_at, begun)), None)
+
+
+def _may_be_blocked(execution: Execution) -> bool:
+    if execution.status is ExecutionStatus.SUCCEEDED:
+        return execution.is_late(execution.ended_at or execution.due_at)
+    return execution.status in (ExecutionStatus.WAITING, ExecutionStatus.SKIPPED)
 
 
 def _ran_at(other: Execution, due_at: datetime, begun: datetime) -> bool:
