@@ -87,15 +87,19 @@ def list_messages(
 @json_option
 @pass_platform
 def show(platform: Platform, message_id: str, as_json: bool) -> None:
-    """Show everything about one message."""
+    """Show everything about one message, and why it went as it did."""
+    from shared.services.explaining import explain_message
     from shared.services.message_history import get_message, to_message_item
 
     with platform.open_store() as store:
-        item = to_message_item(get_message(store, MessageId(message_id)))
+        seen = get_message(store, MessageId(message_id))
+        why = explain_message(store, seen.message, utc_now())
+    item = to_message_item(seen)
     if as_json:
-        render.print_json(item)
-    else:
-        render.print_table(("field", "value"), [(name, _text(v)) for name, v in item.items()])
+        render.print_json(item | {"why": why.to_item()})
+        return
+    render.print_table(("field", "value"), [(name, _text(v)) for name, v in item.items()])
+    click.echo(f"\n{why.sentence}")
 
 
 @click.command()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from shared.domain.message import EndReason, Message, MessageStatus
@@ -95,6 +96,9 @@ def test_show_prints_the_whole_life(registry: Registry, module: Module, run: Run
     assert '{"a" : 1.0}' in output
     assert "named" in output
     assert module.module_hash in output
+    assert output.splitlines()[-1].startswith("queued: ")
+    told = orjson.loads(run("message", "show", "m1", "--json").stdout)["why"]
+    assert told["sentence"] == output.splitlines()[-1]
 
 
 def test_an_unknown_message_is_one_sentence(run: Run) -> None:
