@@ -275,6 +275,7 @@ class Dispatcher:
         connection, work = leaving.connection, leaving.work
         if sent is None:
             work.note_not_sent(leaving.push.message.id)
+            self.look_at(connection)
             return
         tried = Tried(id=sent.id, attempt=sent.attempt)
         if connection.work is not work or not connection.is_open():

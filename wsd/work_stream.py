@@ -9,7 +9,7 @@ from shared.store import Store
 from shared.store.errors import DatabaseError
 from shared.store.work_changes import WorkChange
 
-FIRST_PAUSE_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.5  # doubled after each failure
 LONGEST_PAUSE_SECONDS = 60.0
 
 log = logging.getLogger(__name__)

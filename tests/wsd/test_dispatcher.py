@@ -1,191 +1,348 @@
-"""Messages reach sockets, and results come back: a daemon with a real database."""
+"""What waits is found, recorded, pushed, and pushed again, over a real database."""
 
-import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
+import pytest
+import pytest_asyncio
+from pymongo.errors import AutoReconnect
 
-from shared.domain.ids import MessageId
-from shared.domain.message import DEFAULT_LIFE, Message, MessageStatus
-from shared.domain.module import Module
-from shared.domain.result import ResultStatus
-from shared.services.queueing import queue_messages
-from shared.store import Store
-from tests.support.builders import make_message
-from tests.support.eventually import eventually_async
-from tests.wsd.conftest import RunningDaemon
+from shared.clock import utc_now
+from shared.domain.actor import PLATFORM
+from shared.domain.ids import ExecutionId, MessageId, NodeId
+from shared.domain.message import ACK_SECONDS, EndReason, MessageStatus
+from shared.domain.result import Result, ResultStatus
+from shared.services.ending import end_messages
+from shared.settings import Settings
+from shared.store import Store, connect
+from shared.store.work_changes import WorkChange
+from tests.support.builders import ACTOR, NODE
+from tests.support.command_log import CommandLog
+from tests.support.work_desk import WorkDesk, hear, hear_work, result_of, say
+from wsd.cancels import CANCEL_SECONDS
+from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
 
-HELLO = '{"type":"hello","sdk":"test","acks":true,"in_flight":%d}'
-
-
-def send(store: Store, module: Module, *ids: str, **overrides: Any) -> list[Message]:
-    """Queue messages for a module, as a sender does."""
-    now = datetime.now(UTC)
-    messages = [
-        make_message(
-            id=MessageId(message_id),
-            module_hash=module.module_hash,
-            created_at=now + timedelta(milliseconds=n),
-            useful_until=now + DEFAULT_LIFE,
-            node=None,
-            **overrides,
-        )
-        for n, message_id in enumerate(ids)
-    ]
-    queue_messages(store, messages)
-    return messages
+OTHER = NodeId("host-b:10090:1")
 
 
-def stored(store: Store, message_id: str) -> Message:
-    message = store.messages.get(MessageId(message_id))
-    assert message is not None
-    return message
+@pytest_asyncio.fixture
+async def desk(store: Store) -> AsyncIterator[WorkDesk]:
+    made = WorkDesk(store)
+    yield made
+    made.database.close()
 
 
-async def hear_work(socket: ClientConnection) -> dict[str, Any]:
-    """Return the next frame, which must be work, or the question to a silent module."""
-    frame = json.loads(await socket.recv())
-    assert isinstance(frame, dict), frame
-    if frame.get("type") == "ping":
-        return await hear_work(socket)
-    assert "message" in frame, frame
-    return frame
+def result(desk: WorkDesk, message_id: str) -> Result:
+    found = desk.store.results.get(MessageId(message_id))
+    assert found is not None
+    return found
 
 
-def result_of(message_id: str, **overrides: Any) -> str:
-    said = {"type": "result", "id": message_id, "status": "success", "result": {"v": 1}}
-    return json.dumps(said | overrides)
-
-
-async def test_a_message_is_pushed_acknowledged_and_answered(running: RunningDaemon) -> None:
-    module = running.register()
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(HELLO % 1)
-        send(running.store, module, "a", content='"as it was given"')
-        assert await hear_work(socket) == {"id": "a", "attempt": 1, "message": "as it was given"}
-        await socket.send('{"type":"ack","id":"a"}')
-        await eventually_async(lambda: stored(running.store, "a").status is MessageStatus.ACKED)
-        await socket.send(result_of("a"))
-        assert await socket.recv() == "receive result"
-    result = running.store.results.get(MessageId("a"))
-    assert result is not None
-    assert (result.status, result.content, result.attempt) == (
-        ResultStatus.SUCCESS,
-        '{"v":1}',
-        1,
+async def test_an_attempt_is_recorded_before_the_frame_goes_out(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.send("a", timeout_seconds=60)
+    connection = desk.connect()
+    send_work, seen = type(connection).send_work, []
+    monkeypatch.setattr(
+        type(connection),
+        "send_work",
+        lambda self, data: seen.append(desk.read("a")) or send_work(self, data),
     )
-    assert stored(running.store, "a").status is MessageStatus.SUCCEEDED
+    await desk.dispatch()
+    (at_push,) = seen
+    assert (at_push.status, at_push.attempt, at_push.node) == (MessageStatus.SENT, 1, NODE)
+    assert at_push.sent_at is not None
+    assert at_push.deadline_at == at_push.sent_at + timedelta(seconds=60)
+    assert hear_work(connection) == [("a", 1)]
 
 
-async def test_what_waits_is_pushed_in_order_when_the_module_connects(
-    running: RunningDaemon,
+async def test_a_message_that_ended_meanwhile_is_not_pushed(desk: WorkDesk) -> None:
+    desk.send("a", "b")
+    connection = desk.connect()
+    desk.dispatcher._unread.clear()
+    desk.dispatcher._enqueue(desk.store.deliveries.queued_for(["a" * 64]))
+    desk.store.deliveries.finish([MessageId("a")], MessageStatus.CANCELLED, utc_now())
+    await desk.dispatch()
+    assert hear_work(connection) == [("b", 1)]
+
+
+async def test_a_module_that_connects_finds_its_queue_wherever_it_is_addressed(
+    desk: WorkDesk,
 ) -> None:
-    module = running.register()
-    send(running.store, module, "a", "b")
-    send(running.store, module, "urgent", priority=200)
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(HELLO % 50)
-        assert [(await hear_work(socket))["id"] for _ in range(3)] == ["urgent", "a", "b"]
+    desk.send("a", node=None)
+    desk.send("b", node=OTHER)
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    assert hear_work(connection) == [("a", 1), ("b", 1)]
 
 
-async def test_the_next_message_waits_for_the_result_of_the_one_before(
-    running: RunningDaemon,
+async def test_the_poll_finds_what_was_queued_lately(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    desk.send("a")
+    await desk.dispatch()
+    assert hear_work(connection) == [("a", 1)]
+
+
+async def test_a_sender_whose_clock_is_late_is_found_by_the_wide_poll(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    desk.send("a", created_at=utc_now() - timedelta(seconds=30))
+    await desk.dispatch()
+    assert hear_work(connection) == []
+    await desk.dispatch(seconds=10.0)
+    assert hear_work(connection) == [("a", 1)]
+
+
+async def test_a_full_round_finds_what_was_addressed_elsewhere(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    desk.send("a", node=OTHER, created_at=utc_now() - timedelta(hours=1))
+    await desk.dispatch(seconds=20.0)
+    assert hear_work(connection) == [("a", 1)]
+
+
+async def test_the_change_stream_names_what_is_read_at_once(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    desk.send("a")
+    desk.dispatcher.hear_news(WorkChange(id=MessageId("a"), is_cancel=False))
+    await desk.dispatch(seconds=0.0)
+    assert hear_work(connection) == [("a", 1)]
+
+
+async def test_a_modules_long_queue_holds_up_no_other(desk: WorkDesk) -> None:
+    desk.send(*(f"a-{n:03}" for n in range(300)))
+    busy, idle = desk.connect(), desk.connect(module_hash="b" * 64)
+    await desk.dispatch()
+    assert hear_work(busy) == [("a-000", 1)]
+    desk.send("b", module_hash="b" * 64)
+    await desk.dispatch()
+    assert hear_work(idle) == [("b", 1)]
+
+
+async def test_a_tick_at_rest_is_one_query(settings: Settings, store: Store) -> None:
+    sent = CommandLog()
+    desk = WorkDesk(connect(settings, event_listeners=[sent]))
+    desk.connect()
+    await desk.dispatch()
+    before = len(sent.collections())
+    await desk.dispatch()
+    await desk.dispatch()
+    assert sent.collections()[before:] == ["messages"] * 2
+    desk.database.close()
+    desk.database.store.close()
+
+
+async def test_what_is_not_acknowledged_is_pushed_again_and_then_dead(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.connect()
+    await desk.dispatch()
+    for attempt in (1, 2, 3):
+        assert hear_work(connection) == [("a", attempt)]
+        assert desk.read("a").attempt == attempt
+        await desk.dispatch(seconds=ACK_SECONDS)
+    await desk.write()
+    assert hear_work(connection) == []
+    assert desk.read("a").status is MessageStatus.DEAD
+    stored = result(desk, "a")
+    assert (stored.status, stored.reason) == (ResultStatus.DEAD, EndReason.NO_ACK)
+    assert (stored.attempt, stored.is_by_module) == (3, False)
+
+
+async def test_a_late_acknowledgement_of_an_attempt_ends_the_tries(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.connect()
+    await desk.dispatch()
+    await desk.dispatch(seconds=ACK_SECONDS)
+    say(connection, '{"type":"ack","id":"a"}')
+    await desk.write()
+    hear(connection)
+    await desk.dispatch(seconds=5 * ACK_SECONDS)
+    assert hear_work(connection) == []
+    assert (desk.read("a").status, desk.read("a").attempt) == (MessageStatus.ACKED, 2)
+
+
+async def test_a_socket_that_closes_before_its_push_gets_nothing_recorded_in_vain(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = running.register()
-    send(running.store, module, "a", "b")
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(HELLO % 1)
-        assert (await hear_work(socket))["id"] == "a"
-        await socket.send('{"type":"ack","id":"a"}')
-        await eventually_async(lambda: stored(running.store, "a").status is MessageStatus.ACKED)
-        assert stored(running.store, "b").status is MessageStatus.QUEUED
-        await socket.send(result_of("a"))
-        frames = [json.loads(text) if text[0] == "{" else text for text in await hear(socket, 2)]
-        assert "receive result" in frames
-        assert [frame["id"] for frame in frames if isinstance(frame, dict)] == ["b"]
+    desk.send("a")
+    connection = desk.connect()
+    read_sent = desk.store.deliveries.read_sent
+
+    def close_meanwhile(ids: Sequence[MessageId], push: str) -> Any:
+        desk.sockets.hub.by_session.clear()
+        connection._transport.is_cut = True
+        connection.work = None
+        return read_sent(ids, push)
+
+    monkeypatch.setattr(desk.store.deliveries, "read_sent", close_meanwhile)
+    await desk.dispatch()
+    await desk.write()
+    assert hear_work(connection) == []
+    message = desk.read("a")
+    assert (message.status, message.node, message.attempt) == (MessageStatus.QUEUED, None, 1)
 
 
-async def hear(socket: ClientConnection, count: int) -> list[str]:
-    return [str(await socket.recv()) for _ in range(count)]
-
-
-async def test_what_was_not_acknowledged_is_pushed_again_in_the_next_session(
-    running: RunningDaemon,
+@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize("is_again", [True, False])
+async def test_a_failed_batch_is_undone_and_its_messages_are_pushed(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch, is_written: bool, is_again: bool
 ) -> None:
-    module = running.register()
-    send(running.store, module, "a")
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(HELLO % 1)
-        assert (await hear_work(socket))["attempt"] == 1
-    await eventually_async(lambda: stored(running.store, "a").status is MessageStatus.QUEUED)
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(HELLO % 1)
-        frame = await hear_work(socket)
-        assert (frame["id"], frame["attempt"]) == ("a", 2)
+    desk.send("a", "b")
+    connection = desk.connect(in_flight=2)
+    if is_again:
+        await desk.dispatch()
+        hear(connection)
+        desk.seconds += ACK_SECONDS
+    mark_sent = desk.store.deliveries.mark_sent
+
+    def fail(*args: Any) -> None:
+        if is_written:
+            mark_sent(*args)
+        raise AutoReconnect
+
+    monkeypatch.setattr(desk.store.deliveries, "mark_sent", fail)
+    with pytest.raises(AutoReconnect):
+        await desk.dispatch()
+    monkeypatch.setattr(desk.store.deliveries, "mark_sent", mark_sent)
+    await desk.dispatch()
+    attempt = 1 + is_written + is_again
+    assert hear_work(connection) == [("a", attempt), ("b", attempt)]
+    assert desk.read("a").attempt == attempt
 
 
-async def test_what_was_acknowledged_outlives_its_session(running: RunningDaemon) -> None:
-    module = running.register()
-    send(running.store, module, "a")
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(HELLO % 1)
-        await hear_work(socket)
-        await socket.send('{"type":"ack","id":"a"}')
-        await eventually_async(lambda: stored(running.store, "a").status is MessageStatus.ACKED)
-    await eventually_async(lambda: running.presence(module)[0] == "offline")
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send(result_of("a"))
-        assert await socket.recv() == "receive result"
-    assert stored(running.store, "a").status is MessageStatus.SUCCEEDED
-
-
-async def test_an_earlier_client_gets_everything_once_and_may_never_answer(
-    running: RunningDaemon,
+async def test_a_message_whose_result_is_stored_is_ended_instead_of_pushed_again(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = running.register()
-    send(running.store, module, "a", "b")
-    async with await running.connect(module.module_hash) as socket:
-        await socket.send("heartbeat")
-        assert await socket.recv() == "heartbeat confirm"
-        assert [(await hear_work(socket))["id"] for _ in range(2)] == ["a", "b"]
-        await eventually_async(lambda: stored(running.store, "b").pushed_at)
-    await eventually_async(lambda: running.presence(module)[0] == "offline")
-    message = stored(running.store, "a")
-    assert (message.status, message.deadline_at) == (MessageStatus.SENT, None)
+    """As a node leaves it that is killed between a result and the status that follows it."""
+    (message,) = desk.send("a")
+    desk.connect()
+    await desk.dispatch()
+    with monkeypatch.context() as killed:
+        killed.setattr(desk.store.deliveries, "finish", lambda *_: None)
+        sent = desk.read("a")
+        end_messages(desk.store, [result_like(sent)], utc_now())
+    desk.store._database["messages"].update_one({"_id": "a"}, {"$set": {"status": "queued"}})
+    other = desk.connect(module_hash="b" * 64)
+    desk.sockets.hub.by_module[message.module_hash] = other
+    other.session.module_hash = message.module_hash
+    await desk.dispatch(seconds=20.0)
+    assert hear_work(other) == []
+    assert desk.read("a").status is MessageStatus.SUCCEEDED
 
 
-async def test_an_earlier_client_that_names_nothing_answers_its_only_message(
-    running: RunningDaemon,
-) -> None:
-    module = running.register()
-    send(running.store, module, "a")
-    async with await running.connect(module.module_hash) as socket:
-        await hear_work(socket)
-        await socket.send('{"status":"failed","message":"no data","rows":0}')
-        assert await socket.recv() == "receive result"
-    result = running.store.results.get(MessageId("a"))
-    assert result is not None
-    assert (result.status, result.error, result.content) == (
-        ResultStatus.FAILURE,
-        "no data",
-        '{"rows":0}',
+def result_like(message: Any) -> Result:
+    return Result(
+        message_id=message.id,
+        module_hash=message.module_hash,
+        at=utc_now(),
+        status=ResultStatus.SUCCESS,
+        is_by_module=True,
     )
 
 
-async def test_a_module_answers_only_its_own_work(running: RunningDaemon) -> None:
-    module, charlie = running.register(), running.register("charlie")
-    send(running.store, module, "a")
-    async with await running.connect(charlie.module_hash) as socket:
-        for frame in ('{"type":"ack","id":"a"}', '{"type":"progress","id":"a","percent":1}'):
-            await socket.send(frame)
-        for message_id in ("a", "unknown"):
-            await socket.send(result_of(message_id))
-            error = json.loads(await socket.recv())
-            assert error["code"] == "3002"
-            assert repr(message_id) in error["message"]
-        await socket.send("heartbeat")
-        assert await socket.recv() == "heartbeat confirm"
-    assert stored(running.store, "a").status is MessageStatus.QUEUED
-    assert stored(running.store, "a").progress is None
-    assert running.store.results.get(MessageId("a")) is None
+async def test_a_reader_that_is_slow_gets_no_more_until_it_has_read(desk: WorkDesk) -> None:
+    desk.send("a", "b")
+    connection = desk.connect(in_flight=5)
+    connection._transport.unread_bytes = OUTBOX_ENOUGH_BYTES + 1
+    await desk.dispatch()
+    assert hear_work(connection) == []
+    assert desk.read("a").status is MessageStatus.QUEUED
+    connection._transport.unread_bytes = 0
+    await desk.dispatch()
+    assert hear_work(connection) == [("a", 1), ("b", 1)]
+
+
+async def test_an_earlier_client_is_sent_all_once_and_nothing_looks_at_it_again(
+    desk: WorkDesk,
+) -> None:
+    execution = ExecutionId("7-20260301T120000")
+    desk.send("a")
+    desk.send("b", execution_id=execution)
+    connection = desk.sockets.hold()
+    await desk.dispatch()
+    assert hear_work(connection) == []  # it may still say hello
+    await desk.dispatch(seconds=1.0)
+    assert hear_work(connection) == [("a", 1), ("b", 1)]
+    await desk.write()
+    await desk.dispatch(seconds=5 * ACK_SECONDS)
+    assert hear_work(connection) == []
+    a, b = desk.read("a"), desk.read("b")
+    assert (a.status, a.node, a.deadline_at) == (MessageStatus.SENT, None, None)
+    assert (b.status, b.node, b.deadline_at is None) == (MessageStatus.SENT, None, False)
+    assert a.pushed_at is not None
+
+
+async def cancel(desk: WorkDesk, message_id: str, actor: Any = ACTOR) -> None:
+    """Ask for a message to be given up, as an operator does; the stream tells."""
+    asked = {"cancel_requested_at": utc_now(), "cancel_requested_by": actor}
+    desk.store._database["messages"].update_one({"_id": message_id}, {"$set": asked})
+    desk.dispatcher.hear_news(WorkChange(id=MessageId(message_id), is_cancel=True))
+    await desk.dispatch()
+
+
+async def test_a_cancel_is_told_once_and_the_module_may_say_so(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.connect()
+    await desk.dispatch()
+    hear(connection)
+    await cancel(desk, "a")
+    await desk.dispatch()
+    assert hear(connection) == ['{"type":"cancel","id":"a"}']
+    say(connection, result_of("a", status="cancelled", result=None))
+    await desk.write()
+    stored = result(desk, "a")
+    assert (stored.status, stored.reason) == (
+        ResultStatus.CANCELLED,
+        EndReason.MODULE_CANCELLED,
+    )
+    assert desk.read("a").status is MessageStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason"),
+    [(ACTOR, EndReason.OPERATOR), (PLATFORM, EndReason.EXECUTION_OVER)],
+)
+async def test_a_cancel_that_the_module_does_not_heed_ends_the_message(
+    desk: WorkDesk, actor: Any, reason: EndReason
+) -> None:
+    desk.send("a", "b")
+    connection = desk.connect()
+    await desk.dispatch()
+    say(connection, '{"type":"ack","id":"a"}')
+    await desk.write()
+    await cancel(desk, "a", actor)
+    await desk.dispatch(seconds=CANCEL_SECONDS)
+    await desk.write()
+    assert (result(desk, "a").status, result(desk, "a").reason) == (
+        ResultStatus.CANCELLED,
+        reason,
+    )
+    say(connection, result_of("a"))
+    await desk.write()
+    assert len(result(desk, "a").late) == 1
+    hear(connection)
+    await desk.dispatch()
+    assert desk.read("b").status is MessageStatus.SENT  # its place was free
+
+
+async def test_a_client_that_said_no_hello_hears_of_no_cancel(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.sockets.hold()
+    await desk.dispatch()
+    await desk.dispatch()
+    hear(connection)
+    await cancel(desk, "a")
+    assert hear(connection) == []
+
+
+async def test_nothing_is_pushed_by_a_node_that_stops(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.connect()
+    desk.sockets.hub.is_stopping = True
+    await desk.dispatch()
+    assert hear_work(connection) == []
+    assert desk.read("a").status is MessageStatus.QUEUED
