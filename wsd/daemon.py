@@ -78,6 +78,8 @@ class Daemon:
         self._hub = Hub(settings.takeover_window_seconds)
         self._writer = SessionWriter(self._batches, self._hub.view, self._metrics)
         self._flush = HeartbeatFlush(self._hub, self._database, self._clock, self._metrics)
+        self._inbox = Inbox(self._words, self._metrics)
+        self._inbox.on_stored.append(self._flush.note_execution)
         self._probe = TakeoverProbe(
             self._hub,
             self._database,
@@ -87,7 +89,6 @@ class Daemon:
                 command_poll_seconds=settings.command_poll_seconds,
             ),
         )
-        self._inbox = Inbox(self._words, self._metrics)
         self._dispatcher = Dispatcher(
             self._hub,
             self._deliveries,

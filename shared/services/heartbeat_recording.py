@@ -1,10 +1,10 @@
-"""Record heartbeats, flush by flush."""
+"""Record heartbeats, and when modules gave results, flush by flush."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from shared.domain.ids import ModuleHash
-from shared.store import Store
+from shared.store import Store, batch_timeout
 
 
 def record_heartbeats(store: Store, heartbeats: Mapping[datetime, Sequence[ModuleHash]]) -> None:
@@ -14,3 +14,14 @@ def record_heartbeats(store: Store, heartbeats: Mapping[datetime, Sequence[Modul
     # the two sees what the other did.
     for module_hash in set(made) - store.modules.names(made).keys():
         store.heartbeats.remove(module_hash)
+
+
+def record_executions(
+    store: Store, by_second: Mapping[datetime, Sequence[ModuleHash]], *, is_listed: bool
+) -> None:
+    """Write down when modules' results were stored; the listings are made anew if `is_listed`."""
+    with batch_timeout():
+        for at, hashes in by_second.items():
+            store.modules.note_execution(hashes, at)
+        if is_listed:
+            store.counters.note_registry_change()

@@ -167,6 +167,13 @@ class Modules:
             {"$unset": {"unrecorded_change": 1}},
         )
 
+    def note_execution(self, hashes: Iterable[ModuleHash], at: datetime) -> None:
+        """Note that these modules gave results."""
+        for part in chunks(hashes):
+            self._collection.update_many(
+                {"_id": {"$in": part}}, {"$max": {"last_execution_time": at}}
+            )
+
     def set_enabled(self, module_hash: ModuleHash, now: datetime, *, enabled: bool) -> bool:
         """Enable or disable a module; False when it is so already, or unknown."""
         result = self._collection.update_one(

@@ -75,9 +75,11 @@ async def run_daemon(
     fast = replace(settings, wsd_port=port, **FAST | overrides)
     daemon = Daemon(fast, index=0)
     server = await daemon.startup()
-    await eventually_async(lambda: daemon._lease.age_seconds() is not None and daemon._hub.node)
-    yield RunningDaemon(daemon=daemon, port=port, settings=fast, store=store)
-    await daemon.shutdown(server)
+    try:
+        await eventually_async(lambda: daemon._lease.age_seconds() is not None and daemon._hub.node)
+        yield RunningDaemon(daemon=daemon, port=port, settings=fast, store=store)
+    finally:
+        await daemon.shutdown(server)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -1,4 +1,4 @@
-"""Writes the times of the last heartbeats, grouped by the second."""
+"""Writes the times of the last heartbeats and results, grouped by the second."""
 
 import time
 from collections import defaultdict
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.session import SessionEnd
-from shared.services.heartbeat_recording import record_heartbeats
+from shared.services.heartbeat_recording import record_executions, record_heartbeats
 from shared.store.errors import DatabaseError
 from wsd.connection import Connection
 from wsd.database import Database
@@ -15,9 +15,12 @@ from wsd.hub import Hub
 from wsd.metrics import Metrics
 from wsd.working_clock import WorkingClock
 
+# The listings are made anew for a result's time no more often than this.
+LISTED_AFTER_SECONDS = 60.0
+
 
 class HeartbeatFlush:
-    """Flushes the times of the last heartbeats from memory to the database."""
+    """Flushes the times of the last heartbeats and results from memory to the database."""
 
     def __init__(self, hub: Hub, database: Database, clock: WorkingClock, metrics: Metrics) -> None:
         self._hub = hub
@@ -26,6 +29,12 @@ class HeartbeatFlush:
         self._metrics = metrics
         # The last heartbeats of sessions that ended since the last flush.
         self._departed: dict[ModuleHash, float] = {}
+        self._executed: dict[ModuleHash, datetime] = {}
+        self._listed_at = float("-inf")
+
+    def note_execution(self, module_hash: ModuleHash) -> None:
+        """Remember when a module's result was stored, until the next flush."""
+        self._executed[module_hash] = utc_now()
 
     def keep_last_heartbeat(self, connection: Connection, end: SessionEnd) -> None:
         """Remember the last heartbeat of a session that ended, until the next flush."""
@@ -34,12 +43,34 @@ class HeartbeatFlush:
 
     async def tick(self) -> bool:
         """Flush what came since the last flush; a failed flush is repeated by the next."""
+        await self._flush_heartbeats()
+        await self._flush_executions()
+        return False
+
+    async def _flush_executions(self) -> None:
+        executed, self._executed = self._executed, {}
+        if not executed:
+            return
+        grouped: dict[datetime, list[ModuleHash]] = defaultdict(list)
+        for module_hash, at in executed.items():
+            grouped[at.replace(microsecond=0)].append(module_hash)
+        is_listed = time.monotonic() >= self._listed_at + LISTED_AFTER_SECONDS
+        try:
+            store = self._database.store
+            await self._database.run(record_executions, store, grouped, is_listed=is_listed)
+        except DatabaseError:
+            self._executed = executed | self._executed
+            raise
+        if is_listed:
+            self._listed_at = time.monotonic()
+
+    async def _flush_heartbeats(self) -> None:
         sessions = [c.session for c in self._hub.by_session.values() if c.session is not None]
         flushed = [(s, s.last_heartbeat_at) for s in sessions if s.last_heartbeat_at > s.flushed_at]
         departed, self._departed = self._departed, {}
         times = departed | {session.module_hash: at for session, at in flushed}
         if not times:
-            return False
+            return
         started = time.monotonic()
         try:
             heartbeats = self._by_second(times)
@@ -51,7 +82,6 @@ class HeartbeatFlush:
             session.flushed_at = at
         self._metrics.flush_size = len(times)
         self._metrics.flush_seconds = time.monotonic() - started
-        return False
 
     def _by_second(self, times: dict[ModuleHash, float]) -> dict[datetime, list[ModuleHash]]:
         """Turn working times into wall times, and group those of the same second."""
