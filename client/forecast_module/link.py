@@ -181,9 +181,7 @@ class Link:
                 register, self._address, self._registration, self._timing.open
             )
         except NotRegistered as error:
-            # Only a refusal of the socket means that the module is not registered.
-            status = 0 if error.status == 404 else error.status
-            return Ending(status, str(error), retry_after=error.retry_after)
+            return Ending(error.status, str(error), retry_after=error.retry_after)
         log.info("Registered as %s", module_hash)
         if self._desk is None:
             self._desk = await self._in_thread(self._open_desk, module_hash)

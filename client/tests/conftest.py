@@ -27,8 +27,9 @@ def make_module(platform: ScriptedPlatform, tmp_path: Path) -> Iterator[Callable
     made: list[Module] = []
 
     def make(handler: Any = None, **options: Any) -> Module:
+        url = options.pop("url", platform.url)
         words = {"name": "load-72h", "state_dir": str(tmp_path / "state"), "timing": FAST}
-        module = Module(platform.url, **{**words, **options})
+        module = Module(url, **{**words, **options})
         module.on_execute(handler or (lambda job: {"echo": job.args}))
         made.append(module)
         return module

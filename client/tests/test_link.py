@@ -7,13 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fast_timing import FAST
-from scripted_platform import ScriptedPlatform, eventually
+from scripted_platform import HASH, ScriptedPlatform, eventually
 
 from forecast_module import Job, Module, RegistrationRefused, Timing
+from forecast_module.address import Address
 from forecast_module.backoff import Backoff
+from forecast_module.protocol import Work
+from forecast_module.results_store import ResultsStore
+from forecast_module.state_dir import find_state_dir
 
 Start = Callable[..., Module]
 Make = Callable[..., Module]
@@ -125,6 +130,28 @@ def test_a_registration_that_is_wrong_ends_the_program_with_the_platforms_senten
     platform.registration_refusals = [(400, "name: must not be longer than 100 characters")]
     with pytest.raises(RegistrationRefused, match="must not be longer"):
         make_module().run()
+
+
+def test_an_address_that_is_not_the_platforms_is_said_to_be_none(
+    make_module: Make, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = make_module(url=f"{platform.url}/elsewhere")
+    module.start()
+    eventually(lambda: "There is nothing at /elsewhere/module/register" in caplog.text)
+    assert not module.is_connected
+
+
+def test_an_interrupted_job_of_long_ago_is_a_failure_and_does_not_run(
+    start: Start, platform: ScriptedPlatform, tmp_path: Path
+) -> None:
+    directory = find_state_dir(str(tmp_path / "state"), Address.parse(platform.url), HASH)
+    ResultsStore(directory, max_frame_bytes=1000).begin(Work("m1", 1, {}))
+    time.sleep(0.02)
+    ran: list[str] = []
+    start(lambda job: ran.append(job.id), timing=replace(FAST, stale=0.01))
+    eventually(lambda: platform.results)
+    assert "The program ended while it ran this job" in platform.results[0]["error"]
+    assert ran == []
 
 
 def test_a_connection_without_confirmations_is_given_up(
