@@ -30,6 +30,13 @@ class _Dumper(yaml.SafeDumper):
     """Puts in quotes what is text to this reader, or to others, only between quotes."""
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    # Between single quotes the library would write this line end so that a space is read.
+    style = '"' if "\x85" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:bool", "true|false", "tf"),
     ("tag:yaml.org,2002:null", "null|~|", "n~\0"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cli.workflow_file import _Reader, format_workflow_file, open_workflow_file
@@ -79,6 +79,7 @@ VALUES = st.recursive(
 )
 
 
+@example({"\x85": "a\x85b"})
 @given(st.dictionaries(TEXTS | WORDS, VALUES, min_size=1, max_size=4))
 def test_what_is_printed_as_a_file_is_read_as_it_was(args: dict[str, Any]) -> None:
     file = to_file(make_workflow(steps=(make_step(args=args),)))
