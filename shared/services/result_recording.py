@@ -70,11 +70,17 @@ def _find_message(
     if said.message_id:
         found = [by_id[said.message_id]] if said.message_id in by_id else []
     elif said.execution_id:
-        found = store.deliveries.of_execution(said.execution_id)
+        found = _messages_of(store, said.execution_id)
     own = [message for message in found if message.module_hash == said.module_hash]
     # Of several of one execution, the one that still waits, or the one that was sent last.
     own.sort(key=lambda m: (not m.status.is_final, m.sent_at or m.created_at))
     return own[-1] if own else None
+
+
+def _messages_of(store: Store, execution_id: ExecutionId) -> Iterable[Message]:
+    execution = store.executions.get(execution_id)
+    tries = [one for run in execution.steps for one in run.tries] if execution else []
+    return store.deliveries.read(one.message_id for one in tries).values()
 
 
 def _to_result(said: ModuleResult, message: Message) -> Result:

@@ -27,7 +27,14 @@ def delete_some(
     collection: Collection[dict[str, Any]], query: Mapping[str, Any], limit: int
 ) -> int:
     """Delete so many of the documents that are found; return how many those were."""
-    ids = [document["_id"] for document in collection.find(query, {"_id": 1}).limit(limit)]
+    return delete_found(collection, collection.find(query, {"_id": 1}).limit(limit))
+
+
+def delete_found(
+    collection: Collection[dict[str, Any]], documents: Iterable[Mapping[str, Any]]
+) -> int:
+    """Delete these documents; return how many those were."""
+    ids = [document["_id"] for document in documents]
     for part in chunks(ids):
         collection.delete_many({"_id": {"$in": part}})
     return len(ids)

@@ -1,7 +1,7 @@
 """Messages on their way to modules: what nodes look for and change, in groups."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,10 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 
 from shared.domain.delivery import Push, Sent, Tried
-from shared.domain.ids import ExecutionId, MessageId, ModuleHash, NodeId
+from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import OPEN, Message, MessageStatus, Progress
 from shared.store.chunks import chunks
+from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO
 from shared.store.messages import progress_document, read_without_content
 
@@ -21,6 +22,8 @@ QUEUED, SENT, ACKED = (
     MessageStatus.ACKED.value,
 )
 NO_CONTENT = {"content": 0}
+# More modules are found by reading what is queued for all of them.
+ASKED_ONE_BY_ONE = 20
 FOUND_AT_ONCE = 1000
 
 
@@ -43,13 +46,18 @@ class Deliveries:
         read = self.read(ids).values()
         return [message for message in read if message.status is MessageStatus.QUEUED]
 
-    def queued_for(self, hashes: Iterable[ModuleHash]) -> list[Message]:
+    def queued_for(self, hashes: Collection[ModuleHash]) -> list[Message]:
         """Return everything that waits for these modules, whatever node it is addressed to."""
+        if len(hashes) > ASKED_ONE_BY_ONE:
+            # A list of modules would have the embedded server scan the collection.
+            waiting = self._collection.find({"status": QUEUED}, {"module_hash": 1})
+            wanted = set(hashes)
+            return self.queued_among(d["_id"] for d in waiting if d["module_hash"] in wanted)
         return [
             message
-            for part in chunks(hashes)
+            for module_hash in hashes
             for message in read_without_content(
-                self._collection.find({"module_hash": {"$in": part}, "status": QUEUED}, NO_CONTENT)
+                self._collection.find({"module_hash": module_hash, "status": QUEUED}, NO_CONTENT)
             )
         ]
 
@@ -63,12 +71,6 @@ class Deliveries:
             )
         }
 
-    def of_execution(self, execution_id: ExecutionId) -> list[Message]:
-        """Return the messages of an execution, whose ids begin with its own."""
-        # "/" follows "." in every order of characters: a range of the primary index.
-        span = {"$gte": f"{execution_id}.", "$lt": f"{execution_id}/"}
-        return list(read_without_content(self._collection.find({"_id": span}, NO_CONTENT)))
-
     def to_be_cancelled(self, nodes: Sequence[NodeId]) -> list[Message]:
         """Return what these node ids have sent and an operator wants to be given up."""
         return [
@@ -76,31 +78,38 @@ class Deliveries:
             for node in nodes
             for status in (SENT, ACKED)
             for message in read_without_content(
-                self._collection.find(
-                    {"node": node, "status": status, "cancel_requested_at": {"$gt": LONG_AGO}},
-                    NO_CONTENT,
+                find_by_index(
+                    self._collection,
+                    {"node": node, "status": status},
+                    {"cancel_requested_at": {"$gt": LONG_AGO}},
+                    fields=NO_CONTENT,
                 )
             )
         ]
 
     def sent_by(self, node: NodeId, limit: int) -> list[Message]:
         """Return what a node has sent that no module acknowledged or must acknowledge."""
-        query = {"node": node, "status": SENT, "pushed_at": None}
+        # What need not be acknowledged is no node's any more.
+        query = {"node": node, "status": SENT}
         return list(read_without_content(self._collection.find(query, NO_CONTENT).limit(limit)))
 
     def of_nodes_not_among(self, nodes: Sequence[NodeId], limit: int) -> list[Message]:
         """Return what is queued for, or was sent by, other nodes than these."""
-        found: list[Message] = []
-        for status in (QUEUED, SENT):
-            # With a deadline: what an earlier client was sent waits for nothing.
-            query = {
-                "status": status,
-                "deadline_at": {"$gt": LONG_AGO},
-                "node": {"$nin": [*nodes, None]},
-                "pushed_at": None,
-            }
-            found += read_without_content(self._collection.find(query, NO_CONTENT).limit(limit))
-        return found
+        # With a deadline: what an earlier client was sent waits for nothing.
+        elsewhere = {"node": {"$nin": [*nodes, None]}, "pushed_at": None}
+        return [
+            message
+            for status in (QUEUED, SENT)
+            for message in read_without_content(
+                find_by_index(
+                    self._collection,
+                    {"status": status, "deadline_at": {"$gt": LONG_AGO}},
+                    elsewhere,
+                    fields=NO_CONTENT,
+                    limit=limit,
+                )
+            )
+        ]
 
     # Changing.
 

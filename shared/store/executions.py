@@ -21,8 +21,9 @@ from shared.domain.execution import (
 from shared.domain.ids import ExecutionId, WorkflowId
 from shared.domain.message import EndReason
 from shared.domain.punctuality import ExecutionGlance
-from shared.store.chunks import chunks, delete_some
+from shared.store.chunks import chunks, delete_found
 from shared.store.errors import insert_new
+from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.windows import newest_first
 from shared.store.workflows import FALLBACKS, to_document, to_workflow
@@ -127,8 +128,10 @@ class Executions:
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete a slice of the ended executions that were due before this; count them."""
-        old = {"due_at": {"$lt": before}, "status": {"$nin": [s.value for s in UNFINISHED]}}
-        return delete_some(self._collection, old, limit)
+        old = {"due_at": {"$lt": before}}
+        ended = {"status": {"$nin": [status.value for status in UNFINISHED]}}
+        found = find_by_index(self._collection, old, ended, fields={"_id": 1}, limit=limit)
+        return delete_found(self._collection, found)
 
     def replace(self, execution: Execution) -> bool:
         """Write an execution over the revision before its own; False when another writer did."""

@@ -10,7 +10,8 @@ from pymongo.database import Database
 from shared.domain.actor import Actor
 from shared.domain.ids import MessageId
 from shared.domain.message import OPEN, Message, MessageStatus
-from shared.store.chunks import chunks, delete_some
+from shared.store.chunks import chunks, delete_found, delete_some
+from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO
 from shared.store.messages import read_without_content
 
@@ -85,10 +86,15 @@ class MessageDeadlines:
         """Delete a slice of the messages to clients that acknowledge nothing; count them."""
         statuses = [MessageStatus.SENT.value, *_FINAL]
         return sum(
-            delete_some(
+            delete_found(
                 self._collection,
-                {"status": s, "deadline_at": None, "created_at": {"$lt": before}},
-                limit,
+                find_by_index(
+                    self._collection,
+                    {"status": status, "deadline_at": None},
+                    {"created_at": {"$lt": before}},
+                    fields={"_id": 1},
+                    limit=limit,
+                ),
             )
-            for s in statuses
+            for status in statuses
         )

@@ -1,4 +1,7 @@
-"""Which collections a client asks, in order."""
+"""Which commands a client sends, and which collections it asks, in order."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -17,6 +20,10 @@ class CommandLog(CommandListener):
 
     def failed(self, event: object) -> None:
         pass
+
+    def commands(self) -> list[Mapping[str, Any]]:
+        """Return the commands as they were sent."""
+        return [event.command for event in self._sent]
 
     def collections(self) -> list[str]:
         """Return the collection of every command that names one."""

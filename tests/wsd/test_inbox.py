@@ -8,11 +8,12 @@ import pytest_asyncio
 from pymongo.errors import AutoReconnect
 
 from shared.domain.event import Subject, SubjectKind
+from shared.domain.execution import StepStatus
 from shared.domain.ids import ExecutionId, MessageId
 from shared.domain.message import EndReason, MessageStatus
 from shared.domain.result import Result, ResultStatus, end_of_message
 from shared.store import Store
-from tests.support.builders import NOON
+from tests.support.builders import NOON, make_execution, make_step_run, make_step_try
 from tests.support.work_desk import WorkDesk, hear, result_of, say
 from wsd import batch_writer, inbox
 
@@ -148,7 +149,10 @@ async def test_a_foreign_acknowledgement_changes_nothing(desk: WorkDesk) -> None
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_a_result_may_name_its_execution(desk: WorkDesk, is_known: bool) -> None:
     execution = ExecutionId("7-20260301T120000")
-    desk.send(f"{execution}.0.1", execution_id=execution)
+    sent = make_step_try(message_id=f"{execution}.0.1")
+    run = make_step_run(status=StepStatus.SENT, tries=(sent,))
+    desk.store.executions.insert([make_execution(id=execution, steps=(run,))])
+    desk.send(sent.message_id, execution_id=execution)
     connection = desk.connect()
     await desk.dispatch()
     hear(connection)
