@@ -51,7 +51,8 @@ def record_results(
             if message is not None
         ]
         standing = end_messages(store, results, now)
-        for result in results:
+        # What a batch says twice is one thing to keep.
+        for result in {(one.message_id, _words(one)): one for one in reversed(results)}.values():
             _keep_late(store, result, standing[result.message_id])
     return messages
 
