@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, count
 
 from shared.clock import utc_now
 from shared.domain.delivery import Tried
@@ -35,16 +35,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, kw_only=True)
 class WaitingResult:
-    """A result, and the socket that wants to hear that it is stored."""
+    """A result, and the socket that wants to hear that it is stored.
 
+    An answer names nothing: each waits for its turn, also that to a word which is not stored.
+    """
+
+    number: int
     connection: Connection
-    said: ModuleResult
-    name: str
+    said: ModuleResult | None
+    name: str = ""
+    answer: bytes = RECEIVE_RESULT
 
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return ROUGH_BYTES + len(self.said.content or "") + len(self.said.error or "")
+        said = self.said
+        return ROUGH_BYTES + (len(said.content or "") + len(said.error or "") if said else 0)
 
 
 @dataclass(kw_only=True)
@@ -79,6 +85,7 @@ class Inbox:
     def __init__(self, database: Database, metrics: Metrics) -> None:
         self._store = database.store
         self._waiting = Batch()
+        self._numbers = count()
         self._bytes_of: Counter[Connection] = Counter()
         self._bytes = 0
         self._held: set[Connection] = set()
@@ -94,11 +101,24 @@ class Inbox:
 
     def take_result(self, connection: Connection, said: ModuleResult, name: str) -> None:
         """Take a result; its socket hears of it once it is stored."""
-        waiting = WaitingResult(connection=connection, said=said, name=name)
+        number = next(self._numbers)
+        waiting = WaitingResult(number=number, connection=connection, said=said, name=name)
         if waiting.size > RESULT_MAX_BYTES:
             problem = f"The result of {name!r} is larger than {RESULT_MAX_BYTES // MIB} MiB."
-            connection.send_now(encode_error(problem))
+            self.answer_in_turn(connection, encode_error(problem))
+        else:
+            self._keep(waiting)
+
+    def answer_in_turn(self, connection: Connection, answer: bytes = RECEIVE_RESULT) -> None:
+        """Answer what is not stored, behind the results that came before it."""
+        if connection not in self._bytes_of:
+            connection.send_now(answer)
             return
+        number = next(self._numbers)
+        self._keep(WaitingResult(number=number, connection=connection, said=None, answer=answer))
+
+    def _keep(self, waiting: WaitingResult) -> None:
+        connection = waiting.connection
         self._waiting.results.append(waiting)
         self._bytes += waiting.size
         self._bytes_of[connection] += waiting.size
@@ -160,16 +180,16 @@ class Inbox:
         """Take the oldest results, by number and bytes, and everything that is written in groups."""
         waiting = self._waiting
         sizes = accumulate(one.size for one in waiting.results[:limit])
-        count = 1 + sum(size <= BATCH_BYTES for size in sizes)
-        batch = Batch(results=waiting.results[:count])
+        taken = 1 + sum(size <= BATCH_BYTES for size in sizes)
+        batch = Batch(results=waiting.results[:taken])
         batch.take_rest_of(waiting)
-        self._waiting = Batch(results=waiting.results[count:])
+        self._waiting = Batch(results=waiting.results[taken:])
         return batch if len(batch) else None
 
     def write(self, batch: Batch) -> list[Message | None]:
-        """Write a batch; runs in a thread."""
+        """Write a batch; return the messages of its results; runs in a thread."""
         store, now = self._store, utc_now()
-        messages = record_results(store, [one.said for one in batch.results], now)
+        messages = record_results(store, [one.said for one in batch.results if one.said], now)
         ended = {message.id for message in messages if message is not None}
         if batch.ends:
             ended |= end_messages(store, batch.ends, now).keys()
@@ -188,19 +208,23 @@ class Inbox:
 
     def settle(self, batch: Batch, result: list[Message | None]) -> None:
         """Tell the sockets that their results are stored, or that it was not their work."""
-        for waiting, message in zip(batch.results, result, strict=True):
+        messages = iter(result)
+        for waiting in batch.results:
             self._let_go(waiting)
-            if message is None:
+            if waiting.said is None:
+                waiting.connection.send_now(waiting.answer)
+            elif (message := next(messages)) is None:
                 problem = f"No message {waiting.name!r} was sent to this module: not stored."
                 waiting.connection.send_now(encode_error(problem))
-                continue
-            waiting.connection.send_now(RECEIVE_RESULT)
-            for call in self.on_stored:
-                call(message.module_hash)
+            else:
+                waiting.connection.send_now(RECEIVE_RESULT)
+                for call in self.on_stored:
+                    call(message.module_hash)
 
     def fail(self, batch: Batch) -> None:
-        """Let everything wait again: each of these writes may be repeated."""
-        batch.results += self._waiting.results
+        """Let everything wait again, in its order: each of these writes may be repeated."""
+        results = [*batch.results, *self._waiting.results]
+        batch.results = sorted(results, key=lambda waiting: waiting.number)
         batch.take_rest_of(self._waiting)
         self._waiting = batch
 

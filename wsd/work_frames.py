@@ -11,7 +11,7 @@ from wsd import protocol
 from wsd.connection import Connection
 from wsd.dispatcher import Dispatcher
 from wsd.inbox import Inbox
-from wsd.protocol import RECEIVE_RESULT, WorkFrame, WorkName
+from wsd.protocol import WorkFrame, WorkName
 
 
 class WorkFrames:
@@ -38,7 +38,7 @@ class WorkFrames:
             case protocol.Hello():
                 self._dispatcher.hear_hello(connection, frame)
             case protocol.Report(work, content):
-                connection.send_now(RECEIVE_RESULT)
+                self._inbox.answer_in_turn(connection)
                 if (message := self._acknowledge(connection, work)) is not None:
                     text = orjson.dumps(dict(content)).decode()
                     self._inbox.record(was_said(message.id, utc_now(), text))
@@ -59,7 +59,9 @@ class WorkFrames:
         work, name = connection.work, frame.work
         one = work.find(name) if work else None
         if one is None and not name:
-            connection.send_now(RECEIVE_RESULT)  # it may be about anything: there is no such work
+            self._inbox.answer_in_turn(
+                connection
+            )  # it may be about anything: there is no such work
             return
         if work is not None and one is not None:
             work.end(one.message.id)

@@ -7,7 +7,7 @@ from shared.domain.message import MessageStatus
 from shared.domain.result import ResultStatus
 from shared.services.result_recording import ModuleResult, record_results
 from shared.store import Store
-from tests.support.builders import NOON, make_message
+from tests.support.builders import NOON, make_execution, make_message, make_step_run, make_step_try
 from tests.support.killed_store import KilledStore
 
 HASH = ModuleHash("a" * 64)
@@ -59,8 +59,9 @@ def test_of_two_results_in_one_batch_the_first_counts(store: Store) -> None:
 def test_a_result_of_an_execution_is_that_of_its_open_message(store: Store) -> None:
     execution = ExecutionId("7-20260301T120000")
     insert(store, f"{execution}.0.1", f"{execution}.0.2", execution_id=execution)
+    tries = tuple(make_step_try(message_id=f"{execution}.0.{n}") for n in (1, 2))
+    store.executions.insert([make_execution(id=execution, steps=(make_step_run(tries=tries),))])
     store.deliveries.finish([MessageId(f"{execution}.0.2")], MessageStatus.TIMED_OUT, NOON)
-    insert(store, f"{execution}0.0.1")  # another execution, whose id begins alike
     (message,) = record_results(store, [said(message_id=None, execution_id=execution)], NOON)
     assert message is not None
     assert message.id == f"{execution}.0.1"

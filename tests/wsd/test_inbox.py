@@ -258,6 +258,36 @@ async def test_results_wait_while_the_database_is_away_and_their_socket_is_not_r
     assert not connection._transport.is_paused
 
 
+async def test_answers_come_in_the_order_of_what_they_answer(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer names nothing: a client that forgot another result than the stored would lose it."""
+    desk.send("a", "b")
+    connection = desk.connect(in_flight=2)
+    await desk.dispatch()
+    hear(connection)
+    said = (result_of("a"), '{"note":"any"}', '{"status":"ok"}', result_of("?"), result_of("b"))
+    for text in said:
+        say(connection, text)
+    assert hear(connection) == []
+    insert, is_away = desk.store.results.insert, [False, True, True]
+
+    def fail_at_first(results: list[Result]) -> int:
+        if len(results) > 1:
+            raise ValueError
+        if is_away and is_away.pop(0):
+            raise AutoReconnect
+        return insert(results)
+
+    monkeypatch.setattr(desk.store.results, "insert", fail_at_first)
+    await desk.inbox.write_one_batch()  # refused as a whole, then interrupted
+    monkeypatch.setattr(desk.store.results, "insert", insert)
+    await desk.write()
+    answers = hear(connection)
+    assert [text.startswith("{") for text in answers] == [False, False, False, True, False]
+    assert desk.read("b").status is MessageStatus.SUCCEEDED
+
+
 async def test_results_of_a_session_that_has_ended_are_stored(desk: WorkDesk) -> None:
     desk.send("a")
     connection = desk.connect()
