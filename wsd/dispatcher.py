@@ -27,7 +27,9 @@ from wsd.inbox import Inbox
 from wsd.protocol import Hello, encode_work
 from wsd.work import HELLO_SECONDS, SessionWork, is_out_of_tries
 
-MODULES_AT_ONCE = 1000
+MODULES_AT_ONCE = 500
+# Reading the queues of all modules again takes at most this part of the time, however many wait.
+ROUND_FACTOR = 20
 PUSHES_AT_ONCE = 500
 # What has not been written to a socket yet before it gets more work.
 OUTBOX_ENOUGH_BYTES = 512 * 1024
@@ -89,6 +91,7 @@ class Dispatcher:
         self._doubtful: list[Doubtful] = []
         self._news: list[MessageId] = []  # of the change stream, to be read
         self._polled_at = self._widely_polled_at = self._round_at = float("-inf")
+        self._reading_seconds = 0.0  # since the last round
         self._asked_at: datetime | None = None
 
     # What sockets and the change stream tell.
@@ -143,8 +146,8 @@ class Dispatcher:
         node, now = self._hub.node_id, self._monotonic()
         if self._doubtful:
             await self._undo_doubtful()
-        if now >= self._round_at + self._round_seconds:
-            self._round_at = now
+        if now >= self._round_at + max(self._round_seconds, ROUND_FACTOR * self._reading_seconds):
+            self._round_at, self._reading_seconds = now, 0.0
             self._unread |= {
                 module_hash: None
                 for module_hash, connection in self._hub.by_module.items()
@@ -168,7 +171,9 @@ class Dispatcher:
     async def _read_queues(self) -> None:
         """Read the queues of modules that have connected, or that have little left in memory."""
         hashes = list(islice(self._unread, MODULES_AT_ONCE))
+        started = self._monotonic()
         found = await self._read(self._deliveries.queued_for, hashes)
+        self._reading_seconds += self._monotonic() - started
         for module_hash in hashes:
             self._unread.pop(module_hash, None)
         self._enqueue(found)

@@ -19,7 +19,7 @@ from shared.store import Store, connect
 from shared.store.work_changes import WorkChange
 from tests.support.builders import ACTOR, NODE
 from tests.support.command_log import CommandLog
-from tests.support.work_desk import WorkDesk, hear, hear_work, result_of, say
+from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, result_of, say
 from wsd.cancels import CANCEL_SECONDS
 from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
 
@@ -76,6 +76,23 @@ async def test_a_module_that_connects_finds_its_queue_wherever_it_is_addressed(
     connection = desk.connect(in_flight=5)
     await desk.dispatch()
     assert hear_work(connection) == [("a", 1), ("b", 1)]
+
+
+@pytest.mark.parametrize("others", [0, 400])
+async def test_many_modules_that_connect_at_once_find_their_queues(
+    desk: WorkDesk, others: int
+) -> None:
+    """Whether little or a lot waits for modules that are not here."""
+    modules = [f"{n:064}" for n in range(30)]
+    for n, module_hash in enumerate(modules):
+        desk.send(f"m-{n}", module_hash=module_hash, node=None)
+    if others:
+        desk.send(*(f"other-{n}" for n in range(others)), module_hash="f" * 64, node=None)
+    sockets = [desk.sockets.hold(module_hash, session=module_hash) for module_hash in modules]
+    for connection in sockets:
+        say(connection, HELLO % 1)
+    await desk.dispatch()
+    assert [hear_work(connection) for connection in sockets] == [[(f"m-{n}", 1)] for n in range(30)]
 
 
 async def test_the_poll_finds_what_was_queued_lately(desk: WorkDesk) -> None:
