@@ -5,8 +5,8 @@ from shared.store import Store
 from shared.store.lenient import LONG_AGO
 from worker.trusted_clock import TrustedClock
 
-OVERDUE_SECONDS = 1.0
-PUSHED_SECONDS = 2.0
+OVERDUE_SECONDS = 2.0
+PUSHED_SECONDS = 5.0
 QUEUED_SECONDS = 10.0
 
 
