@@ -8,7 +8,9 @@ from datetime import datetime
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.execution_progress import advance, open_messages
 from shared.domain.ids import ExecutionId, MessageId, WorkflowId
+from shared.services.cancelling import cancel_requested
 from shared.services.execution_ends import note_ends
+from shared.services.message_deadlines import end_overdue_among
 from shared.services.routing import Router
 from shared.services.step_sending import send_messages, start_ready_steps
 from shared.store import Store, batch_timeout
@@ -38,6 +40,27 @@ def advance_executions(
     with batch_timeout():
         send_messages(store, current.values(), now, {*known, *results})
     return changed
+
+
+def bring_up_to_date(
+    store: Store, ids: Collection[ExecutionId], now: datetime, router: Router | None = None
+) -> None:
+    """Bring forward executions that no monitor may have looked at lately: some may have ended.
+
+    Results may be stored, and deadlines over, since the last look.
+    """
+    with batch_timeout():
+        executions = list(store.executions.read(ids).values())
+    running = []
+    for execution in executions:
+        if execution.cancel_requested_by:
+            cancel_requested(store, execution, now)
+        elif execution.status is ExecutionStatus.RUNNING:
+            running.append(execution)
+    messages = {i for execution in running for i in open_messages(execution)}
+    with batch_timeout():
+        end_overdue_among(store, messages, now)
+    advance_executions(store, running, now, messages, router)
 
 
 def begin_waiting(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.domain.actor import PLATFORM
-from shared.domain.ids import ModuleHash
+from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.result import Result, ResultStatus, end_of_message
 from shared.services.ending import end_messages, follow_results
@@ -23,6 +23,12 @@ def end_overdue(store: Store, now: datetime, limit: int = SLICE) -> bool:
         overdue = store.message_deadlines.overdue(now, limit)
         end_messages(store, [_give_up(message, now) for message in overdue], now)
     return len(overdue) >= limit
+
+
+def end_overdue_among(store: Store, ids: Iterable[MessageId], now: datetime) -> None:
+    """End those of these messages whose deadline has passed."""
+    overdue = store.message_deadlines.overdue_among(ids, now)
+    end_messages(store, [_give_up(message, now) for message in overdue], now)
 
 
 def check_pushed(store: Store, now: datetime, after: datetime, limit: int = SLICE) -> datetime:

@@ -1,13 +1,13 @@
 """Workflows fire: what is due becomes executions, and their first steps are sent."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
 from shared.domain.cron import due_times, next_due
-from shared.domain.execution import Execution
+from shared.domain.execution import Execution, scheduled_id
 from shared.domain.firing import (
     MISSED_AT_ONCE,
     ON_TIME,
@@ -16,8 +16,9 @@ from shared.domain.firing import (
     last_covered,
     plan_firing,
 )
-from shared.domain.ids import ExecutionId
-from shared.domain.workflow import Workflow
+from shared.domain.ids import ExecutionId, WorkflowId
+from shared.domain.workflow import Overlap, Workflow
+from shared.services.advancing import bring_up_to_date
 from shared.services.execution_ends import note_ends
 from shared.services.routing import Router
 from shared.services.step_sending import send_messages, start_ready_steps
@@ -27,6 +28,8 @@ from shared.store.due_workflows import DueMove
 SLICE = 250
 # A workflow whose cron lines this release cannot read is looked at again then.
 PUSHED_BACK = timedelta(minutes=10)
+
+Unfinished = Mapping[WorkflowId, Sequence[ExecutionId]]
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +64,16 @@ def fire(
 ) -> Fired:
     """Fire these workflows, which are due.
 
+    0. Bring forward what is in their way: it may have ended.
     1. Insert the executions: their ids decide, so that each due time has exactly one.
     2. Move the due times, guarded by what was read.
     3. Send the first steps' messages.
     A worker that is killed before 2 leaves the workflow due; one that is killed before 3 leaves an
     execution whose messages the next look at it sends.
     """
+    unfinished = _find_unfinished(store, workflows, now, router)
     with batch_timeout():
-        firings = _plan_all(store, workflows, now, read_blind_times)
+        firings = _plan_all(store, workflows, unfinished, now, read_blind_times)
         planned = [execution for firing in firings for execution in firing.executions]
         started = start_ready_steps(store, planned, now, router)
         stored = _insert(store, started, now)
@@ -79,14 +84,38 @@ def fire(
     return Fired(found=len(workflows), moved=moved)
 
 
+def _find_unfinished(
+    store: Store, workflows: Sequence[Workflow], now: datetime, router: Router | None
+) -> Unfinished:
+    """Return what waits or runs of these workflows, brought forward where it is in the way."""
+    numbers = {workflow.workflow_id for workflow in workflows}
+    with batch_timeout():
+        # After the workflows were read: an execution of an earlier due time stands by then.
+        unfinished = store.executions.unfinished_of(numbers)
+    in_the_way = {e for w in workflows for e in _in_the_way(w, unfinished)}
+    if not in_the_way:
+        return unfinished
+    bring_up_to_date(store, in_the_way, now, router)
+    with batch_timeout():
+        return store.executions.unfinished_of(numbers)
+
+
+def _in_the_way(workflow: Workflow, unfinished: Unfinished) -> set[ExecutionId]:
+    """Return the executions that a firing would be skipped for, or wait for."""
+    number, due_at = workflow.workflow_id, workflow.next_due_at
+    if workflow.overlap is Overlap.ALLOW or due_at is None or number not in unfinished:
+        return set()
+    # What another worker has just inserted for this due time stops nothing.
+    return set(unfinished[number]) - {scheduled_id(number, due_at)}
+
+
 def _plan_all(
     store: Store,
     workflows: Sequence[Workflow],
+    unfinished: Unfinished,
     now: datetime,
     read_blind_times: Callable[[datetime], Sequence[BlindTime]],
 ) -> list[Firing]:
-    # After the workflows were read: an execution of an earlier due time stands by then.
-    unfinished = store.executions.unfinished_of({w.workflow_id for w in workflows})
     oldest = min(w.next_due_at for w in workflows if w.next_due_at)
     blind_times = read_blind_times(oldest) if now - oldest > ON_TIME else ()
     return [

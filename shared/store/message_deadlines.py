@@ -42,6 +42,17 @@ class MessageDeadlines:
             )
         ]
 
+    def overdue_among(self, ids: Iterable[MessageId], now: datetime) -> list[Message]:
+        """Return those of these messages that are open though their deadline has passed."""
+        return [
+            message
+            for part in chunks(ids)
+            for message in read_without_content(
+                self._collection.find({"_id": {"$in": part}}, NO_CONTENT)
+            )
+            if message.status in OPEN and message.deadline_at and message.deadline_at <= now
+        ]
+
     def after(
         self, statuses: Sequence[MessageStatus], deadline: datetime, limit: int
     ) -> list[Message]:

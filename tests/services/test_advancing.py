@@ -1,0 +1,106 @@
+"""Executions are brought forward before a firing is skipped or queued for them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.actor import PLATFORM
+from shared.domain.execution import ExecutionStatus, StepStatus
+from shared.domain.message import EndReason
+from shared.domain.workflow import Overlap
+from shared.services.scheduling import fire_due
+from shared.store import Store
+from tests.support.killed_store import KilledStore
+from tests.support.registry import Registry
+from tests.support.schedules import Schedules
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+EVERY_MINUTE = "* * * * *"
+SUCCEEDED, RUNNING = ExecutionStatus.SUCCEEDED, ExecutionStatus.RUNNING
+
+
+@pytest.fixture
+def schedules(store: Store, registry: Registry) -> Schedules:
+    return Schedules(store, registry)
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE])
+def test_what_has_ended_since_the_last_look_is_not_in_the_way(
+    schedules: Schedules, store: Store, now: datetime, overlap: Overlap
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,), overlap=overlap)
+    schedules.work(now)
+    schedules.answer(now + MINUTE - SECOND)
+    fire_due(store, now + MINUTE)  # no monitor has looked at the result
+    assert [execution.status for execution in schedules.all()] == [SUCCEEDED, RUNNING]
+    assert len(schedules.open()) == 1
+
+
+def test_what_is_overdue_since_the_last_look_is_not_in_the_way(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,), start_timeout_seconds=20.0, retries=0)
+    schedules.work(now)
+    fire_due(store, now + MINUTE)
+    first, second = schedules.all()
+    assert (first.status, first.reason) == (ExecutionStatus.TIMED_OUT, EndReason.LIFE_OVER)
+    assert second.status is RUNNING
+
+
+def test_what_shall_be_cancelled_is_not_in_the_way(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,))
+    schedules.work(now)
+    (first,) = schedules.all()
+    store.executions.replace(
+        replace(first, cancel_requested_by=PLATFORM, revision=first.revision + 1)
+    )
+    fire_due(store, now + MINUTE)
+    cancelled = ExecutionStatus.CANCELLED
+    assert [execution.status for execution in schedules.all()] == [cancelled, RUNNING]
+
+
+def test_what_goes_on_to_its_next_step_is_still_in_the_way(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add("load", "price", crons=(EVERY_MINUTE,))
+    schedules.work(now)
+    schedules.answer(now + SECOND)
+    fire_due(store, now + MINUTE)
+    first, second = schedules.all()
+    assert (first.status, second.status) == (RUNNING, ExecutionStatus.SKIPPED)
+    assert first.steps[1].status is StepStatus.SENT
+    assert len(schedules.open()) == 1
+
+
+@pytest.mark.parametrize("survived", range(10))
+def test_a_worker_killed_while_it_clears_the_way_is_made_good_for(
+    schedules: Schedules, store: Store, now: datetime, survived: int
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,))
+    schedules.work(now)
+    schedules.answer(now + SECOND)
+    with suppress(KeyboardInterrupt):
+        fire_due(KilledStore(store, survived), now + MINUTE)  # type: ignore[arg-type]
+    schedules.run(now + MINUTE)
+    executions = schedules.all()
+    assert [execution.due_at for execution in executions] == [now, now + MINUTE]
+    assert {execution.status for execution in executions} == {SUCCEEDED}
+    assert len(schedules.messages()) == 2
+
+
+def test_two_workers_that_clear_the_way_at_once_fire_once(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,))
+    schedules.work(now)
+    schedules.answer(now + SECOND)
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(lambda _: fire_due(store, now + MINUTE), range(4)))
+    schedules.run(now + MINUTE)
+    assert [execution.status for execution in schedules.all()] == [SUCCEEDED, SUCCEEDED]
+    assert len(schedules.messages()) == 2
