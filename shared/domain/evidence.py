@@ -1,17 +1,18 @@
 """The evidence behind an explanation: recorded facts, oldest first."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from shared.domain.event import Event, SubjectKind
-from shared.domain.execution import Execution, StepRun
-from shared.domain.facts import Facts
+from shared.domain.execution import NEVER_STARTED, Execution, StepRun, Trigger
+from shared.domain.facts import Facts, Span
 from shared.domain.ids import ModuleHash
 from shared.domain.message import Message
+from shared.domain.surroundings import Surroundings, find_surroundings
+from shared.domain.why_missed import find_gap
 
-EVENTS_BEFORE = timedelta(hours=1)
 EVIDENCE_MAX = 40
 
 
@@ -31,19 +32,20 @@ class Evidence:
 
 def evidence_of_execution(execution: Execution, facts: Facts) -> tuple[Evidence, ...]:
     """Return what is recorded about an execution, its tries, its modules and its time."""
-    end = execution.ended_at or facts.now
-    found = [
+    begin = execution.due_at if execution.trigger is Trigger.SCHEDULE else execution.created_at
+    end = max(execution.ended_at or facts.now, execution.created_at)
+    never_started = execution.status in NEVER_STARTED
+    gaps = [*facts.gaps, find_gap(execution, facts)] if never_started else facts.gaps
+    causes = [
         *_begin_of(execution),
         *(fact for run in execution.steps for fact in _of_step(run, facts)),
-        *_surroundings(execution.due_at, max(end, execution.created_at), facts),
+        *_of_gaps(gaps, begin, end),
         *_end_of(execution),
+        *(_glance_at(other) for other in (facts.blocker, facts.successor) if other is not None),
     ]
-    for other in (facts.blocker, facts.successor):
-        if other is not None:
-            found.append(
-                Evidence(at=other.due_at, subject=f"execution {other.id}", what=other.status.value)
-            )
-    return _in_order(found)
+    # Modules have nothing to do with what never started.
+    known = replace(facts, events=()) if never_started else facts
+    return _in_order(causes, find_surroundings(begin, end, known), facts)
 
 
 def evidence_of_message(message: Message, facts: Facts) -> tuple[Evidence, ...]:
@@ -51,17 +53,17 @@ def evidence_of_message(message: Message, facts: Facts) -> tuple[Evidence, ...]:
     result = facts.results.get(message.id)
     end = message.ended_at or (result.at if result else facts.now)
     subject = f"message {message.id}"
-    found = [
+    causes = [
         Evidence(at=message.created_at, subject=subject, what="accepted", reason=message.sender),
         *_of_message(message, facts, subject),
-        *_surroundings(message.created_at, end, facts),
+        *_of_gaps(facts.gaps, message.created_at, end),
     ]
     if result is not None:
         reason = result.error or (result.reason.value if result.reason else "")
-        found.append(
+        causes.append(
             Evidence(at=result.at, subject=subject, what=result.status.value, reason=reason)
         )
-    return _in_order(found)
+    return _in_order(causes, find_surroundings(message.created_at, end, facts), facts)
 
 
 def _begin_of(execution: Execution) -> Iterator[Evidence]:
@@ -116,13 +118,18 @@ def _of_message(message: Message, facts: Facts, subject: str) -> Iterator[Eviden
         )
 
 
-def _surroundings(begin: datetime, end: datetime, facts: Facts) -> Iterator[Evidence]:
-    """Yield what happened to modules, nodes, workers and clocks at that time."""
-    for event in (*facts.events, *facts.clocks):
-        if begin - EVENTS_BEFORE <= event.at <= end:
-            yield _of_event(event, facts)
-    for gap in facts.gaps:
-        if gap.since is not None and gap.since <= end and (not gap.until or gap.until >= begin):
+def _glance_at(other: Execution) -> Evidence:
+    reason = other.reason.value if other.reason else ""
+    subject, what = f"execution {other.id}", other.status.value
+    return Evidence(at=other.due_at, subject=subject, what=what, reason=reason)
+
+
+def _of_gaps(gaps: Iterable[Span | None], begin: datetime, end: datetime) -> Iterator[Evidence]:
+    """Yield the times without any worker that reach into this time."""
+    for gap in gaps:
+        if gap is None or gap.since is None or gap.since > end:
+            continue
+        if gap.until is None or gap.until >= begin:
             yield Evidence(at=gap.since, subject="workers", what="none running", reason=gap.reason)
             if gap.until is not None:
                 yield Evidence(at=gap.until, subject="workers", what="running again")
@@ -135,7 +142,15 @@ def _of_event(event: Event, facts: Facts) -> Evidence:
     return Evidence(at=event.at, subject=subject, what=event.what, reason=event.reason or "")
 
 
-def _in_order(found: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Return facts by time, each once; of very many, the last ones."""
-    ordered = sorted(dict.fromkeys(found), key=lambda fact: fact.at)
-    return tuple(ordered[-EVIDENCE_MAX:])
+def _in_order(
+    causes: Iterable[Evidence], around: Surroundings, facts: Facts
+) -> tuple[Evidence, ...]:
+    """Return facts by time, each once; of very many events, the last ones."""
+    kept = dict.fromkeys([*causes, *(_of_event(event, facts) for event in around.in_force)])
+    during = sorted((_of_event(event, facts) for event in around.during), key=_when)
+    last = during[-max(1, EVIDENCE_MAX - len(kept)) :]
+    return tuple(sorted(dict.fromkeys([*kept, *last]), key=_when))
+
+
+def _when(fact: Evidence) -> datetime:
+    return fact.at

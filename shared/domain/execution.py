@@ -31,6 +31,7 @@ class ExecutionStatus(StrEnum):
 
 
 UNFINISHED = (ExecutionStatus.WAITING, ExecutionStatus.RUNNING)
+NEVER_STARTED = (ExecutionStatus.MISSED, ExecutionStatus.SKIPPED)
 
 
 class Trigger(StrEnum):
