@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from shared.domain.execution import Execution, MissReason
+from shared.domain.execution import Execution, ExecutionStatus, MissReason
 from shared.domain.facts import Facts, Span
 from shared.domain.phrases import WallClock, name_actor, tell_duration
 from shared.domain.workflow import Misfire
@@ -70,8 +70,27 @@ def _tell_policy(execution: Execution, facts: Facts, clock: WallClock) -> str:
         return f"policy {policy.value} runs nothing afterwards"
     successor = facts.successor
     if successor is not None and successor.due_at <= execution.created_at:
-        return f"policy {policy.value} ran {clock.tell(successor.due_at)} instead"
+        return f"policy {policy.value} {_tell_successor(successor, clock)}"
     return f"policy {policy.value} runs only the latest, and only while it is young enough"
+
+
+def _tell_successor(successor: Execution, clock: WallClock) -> str:
+    """Return what became of the due time that was chosen instead."""
+    due = clock.tell(successor.due_at)
+    match successor.status:
+        case ExecutionStatus.SKIPPED:
+            return f"chose {due} instead, and that was skipped: the one before was still running"
+        case ExecutionStatus.MISSED:
+            return f"chose {due} instead, and that was missed, too"
+        case ExecutionStatus.WAITING:
+            return f"chose {due} instead, which waits for the one before it"
+        case ExecutionStatus.FAILED:
+            return f"ran {due} instead, which failed"
+        case ExecutionStatus.TIMED_OUT:
+            return f"ran {due} instead, which timed out"
+        case ExecutionStatus.CANCELLED:
+            return f"ran {due} instead, which was cancelled"
+    return f"ran {due} instead"
 
 
 def _tell_doubt(execution: Execution, facts: Facts, clock: WallClock) -> str:

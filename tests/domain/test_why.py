@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from shared.domain.closing import OfflineReason
 from shared.domain.event import (
     clock_changed,
@@ -73,6 +75,27 @@ def test_missed_for_want_of_a_worker() -> None:
         ("workers", "none running"),
         ("workers", "running again"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (ExecutionStatus.RUNNING, "ran 20:10 instead"),
+        (ExecutionStatus.FAILED, "ran 20:10 instead, which failed"),
+        (ExecutionStatus.TIMED_OUT, "ran 20:10 instead, which timed out"),
+        (ExecutionStatus.CANCELLED, "ran 20:10 instead, which was cancelled"),
+        (ExecutionStatus.WAITING, "chose 20:10 instead, which waits for the one before it"),
+        (ExecutionStatus.MISSED, "chose 20:10 instead, and that was missed, too"),
+        (
+            ExecutionStatus.SKIPPED,
+            "chose 20:10 instead, and that was skipped: the one before was still running",
+        ),
+    ],
+)
+def test_missed_tells_what_became_of_the_one_instead(status: ExecutionStatus, told: str) -> None:
+    instead = make_execution(due_at=at(10), status=status)
+    sentence = explain(missed(MissReason.NO_WORKER), facts(successor=instead)).sentence
+    assert sentence.endswith(f"; policy latest_only {told}")
 
 
 def test_missed_while_the_database_was_away() -> None:

@@ -184,7 +184,8 @@ def known_facts(draw: st.DrawFn) -> Facts:
         moments,
         maybe(st.just("clock_jumped")),
     )
-    others = maybe(st.builds(lambda at: make_execution(due_at=at), moments))
+    statuses = st.sampled_from(ExecutionStatus)
+    others = maybe(st.builds(lambda at, s: make_execution(due_at=at, status=s), moments, statuses))
     return Facts(
         now=draw(moments),
         modules={} if module is None else {HASH: module},
