@@ -24,6 +24,55 @@ def readme(request: pytest.FixtureRequest) -> str:
     return (PROJECT_DIR / request.param).read_text(encoding="utf-8")
 
 
+def read(page: str) -> str:
+    return (PROJECT_DIR / page).read_text(encoding="utf-8")
+
+
+def levels_of_chapters(text: str) -> list[int]:
+    """Return how deep each chapter lies, in their order; a comment in a console is none."""
+    return [len(mark) for mark in re.findall(r"^(#+) ", without_blocks(text), re.MULTILINE)]
+
+
+def tables(text: str) -> list[list[str]]:
+    """Return the first cells of each table's rows, as far as they are code."""
+    found = re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE)
+    firsts = [[row.split(" | ")[0] for row in table.splitlines()[2:]] for table in found]
+    return [[" ".join(re.findall(r"`[^`]+`|\d{4}", cell)) for cell in cells] for cells in firsts]
+
+
+def blocks(text: str) -> list[str]:
+    """Return the code blocks without their comments, their sketches and what people write."""
+    found = re.findall(r"^```(?:console|python|json)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"  #.*|description='.*?'", "", block) for block in found]
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_twins_have_the_same_chapters() -> None:
+    english, chinese = (levels_of_chapters(read(page)) for page in READMES)
+    assert len(english) > 10
+    assert english == chinese
+
+
+def test_the_twins_have_the_same_rows_in_every_table() -> None:
+    english, chinese = (tables(read(page)) for page in READMES)
+    assert len(english) >= 8
+    assert english == chinese
+
+
+def test_the_twins_have_the_same_bullets() -> None:
+    english, chinese = (re.findall(r"^- ", read(page), re.MULTILINE) for page in READMES)
+    assert len(english) == len(chinese) > 10
+
+
+def test_the_twins_have_the_same_code() -> None:
+    english, chinese = (blocks(read(page)) for page in READMES)
+    assert len(english) >= 8
+    assert english == chinese
+
+
 def names_of_settings() -> list[str]:
     return [field.name.upper() for field in fields(Settings) if field.name != "warnings"]
 
