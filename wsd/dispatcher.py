@@ -158,13 +158,13 @@ class Dispatcher:
         overdue: list[Leaving] = []
         if self._news:
             await self._read_news()
-        if now >= self._polled_at + self._poll_seconds:
+        if is_due := now >= self._polled_at + self._poll_seconds:
             self._polled_at = now
             self._ready |= {c for c in self._working if c.work and c.work.waiting}
             overdue = self._find_overdue(now)
             await self._poll((node, *self._hub.former_ids), now)
             await self._cancels.tick((node, *self._hub.former_ids))
-        if leaving := overdue + self._choose(now):
+        if leaving := overdue + self._choose(now, in_groups=not is_due):
             await self._push(leaving, node)
         return bool(self._ready or self._unread or self._news)
 
@@ -218,7 +218,7 @@ class Dispatcher:
             if is_new:
                 asyncio.get_running_loop().call_later(HELLO_SECONDS, self.look_at, connection)
 
-    def _choose(self, now: float) -> list[Leaving]:
+    def _choose(self, now: float, *, in_groups: bool) -> list[Leaving]:
         """Choose what may be sent now; a socket stays ready while more of its queue may follow."""
         leaving: list[Leaving] = []
         at = utc_now()
@@ -230,7 +230,7 @@ class Dispatcher:
             if work is None or connection.outbox_bytes() > OUTBOX_ENOUGH_BYTES:
                 continue  # the next poll looks at it again
             was_long = len(work.waiting) >= LONG_QUEUE
-            taken = work.take(now, at)
+            taken = work.take(now, at, in_groups=in_groups)
             leaving += [
                 Leaving(push=Push(message=message), connection=connection, work=work)
                 for message in taken

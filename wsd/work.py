@@ -64,14 +64,19 @@ class SessionWork:
             if message.id not in known:
                 insort(self.waiting, message, key=_urgency)
 
-    def take(self, now: float, at: datetime) -> list[Message]:
-        """Take what may be sent now, whose attempt is then to be recorded."""
+    def take(self, now: float, at: datetime, *, in_groups: bool = False) -> list[Message]:
+        """Take what may be sent now, whose attempt is then to be recorded.
+
+        `in_groups` leaves a long queue alone while only a few may be sent: more will in a moment.
+        """
         if now < self.starts_at or not self.waiting:
             return []
         room = PUSHED_AT_ONCE - len(self._leaving)
         if self.acks:
             busy = sum(one.expects_ack for one in self.open.values()) + len(self._leaving)
             room = min(room, self._limit - busy)
+            if in_groups and room < min(self._limit // 4, len(self.waiting)):
+                return []
         taken, self.waiting = self.waiting[: max(0, room)], self.waiting[max(0, room) :]
         useful = [message for message in taken if message.useful_until > at]
         self._leaving |= {message.id: message for message in useful}

@@ -85,6 +85,24 @@ def test_one_socket_gets_its_share_at_a_time() -> None:
     assert work.take(0.0, NOON) == []
 
 
+def test_a_long_queue_is_sent_in_groups_unless_it_waited_for_long() -> None:
+    work = with_hello(20)
+    work.enqueue([message(str(n), n) for n in range(40)])
+    send(work)
+    for freed in range(4):
+        work.end(MessageId(str(freed)))
+        assert work.take(0.0, NOON, in_groups=True) == []
+    assert len(work.take(0.0, NOON)) == 4
+
+
+def test_the_rest_of_a_queue_waits_for_no_group() -> None:
+    work = with_hello(20)
+    work.enqueue([message(str(n), n) for n in range(21)])
+    send(work)
+    work.end(MessageId("0"))
+    assert ids(work.take(0.0, NOON, in_groups=True)) == ["20"]
+
+
 def test_an_acknowledged_message_takes_its_place_until_its_result() -> None:
     work = with_hello()
     work.enqueue([message("a"), message("b", 1)])
