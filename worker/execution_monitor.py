@@ -11,6 +11,7 @@ from shared.services.cancelling import cancel_requested
 from shared.services.routing import Router
 from shared.store import Store, batch_timeout
 from worker.signs_of_life import SignsOfLife
+from worker.slice_size import SliceSize
 from worker.trusted_clock import TrustedClock
 
 LOOK_SECONDS = 0.5
@@ -32,6 +33,7 @@ class ExecutionMonitor:
         self._executions: dict[ExecutionId, Execution] = {}
         self._sent: set[MessageId] = set()
         self._ticks = 0
+        self._size = SliceSize(SLICE)
 
     def tick(self) -> bool:
         """Bring every execution forward as far as it goes."""
@@ -43,9 +45,10 @@ class ExecutionMonitor:
         running = [
             e for e in mine if e.status is ExecutionStatus.RUNNING and not e.cancel_requested_by
         ]
-        for start in range(0, len(running), SLICE):
-            part = running[start : start + SLICE]
-            self._keep(advance_executions(self._store, part, now, self._sent, self._router))
+        while running:
+            with self._size.trying() as size:
+                part, running = running[:size], running[size:]
+                self._keep(advance_executions(self._store, part, now, self._sent, self._router))
             self._note_sent(part)
         unfinished = [e for e in self._executions.values() if not e.status.is_final]
         if any(e.status is ExecutionStatus.WAITING for e in unfinished):

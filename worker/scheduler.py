@@ -8,9 +8,10 @@ from shared.domain.event import ALL_WORKERS, WORKERS_AWAY
 from shared.domain.execution import MissReason
 from shared.domain.firing import BlindTime
 from shared.services.routing import Router
-from shared.services.scheduling import fire_due
+from shared.services.scheduling import SLICE, fire_due
 from shared.store import Store
 from worker.signs_of_life import SignsOfLife
+from worker.slice_size import SliceSize
 from worker.trusted_clock import TrustedClock
 
 # It looks so far ahead, so that it wakes when something is due; more than the loop's pause.
@@ -36,6 +37,7 @@ class Scheduler:
         self._signs = signs
         self._router = router
         self._sleep = sleep
+        self._size = SliceSize(SLICE)
 
     def tick(self) -> bool:
         """Fire what is due, or will be within a moment; True when it is to be called at once."""
@@ -47,7 +49,8 @@ class Scheduler:
         if seconds > 0:
             self._sleep(seconds)
             now = self._clock.judge().likely
-        fired = fire_due(self._store, now, self._read_blind_times, self._router)
+        with self._size.trying() as size:
+            fired = fire_due(self._store, now, self._read_blind_times, self._router, size)
         if fired.found and not fired.moved:  # another worker did; or a write is refused
             self._sleep(TURN_SECONDS)
         return True

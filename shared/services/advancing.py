@@ -78,9 +78,11 @@ def begin_waiting(
         first.setdefault(execution.workflow_id, execution)
     free = [e for e in first.values() if e.status is ExecutionStatus.WAITING]
     begun = [replace(e, status=ExecutionStatus.RUNNING, started_at=now) for e in free]
-    started = start_ready_steps(store, begun, now, router)
+    with batch_timeout():
+        started = start_ready_steps(store, begun, now, router)
     changed = _write(store, free, started, now)
-    send_messages(store, changed, now)
+    with batch_timeout():
+        send_messages(store, changed, now)
     return changed
 
 
@@ -101,8 +103,10 @@ def _write(
         for old, new in zip(before, after, strict=True)
         if new is not old
     ]
-    note_ends(store, changed, now)
-    if not store.executions.replace_all(changed):
+    with batch_timeout():
+        note_ends(store, changed, now)
+        is_written = store.executions.replace_all(changed)
+    if not is_written:
         return []
     for execution in changed:
         if execution.status.is_final:

@@ -76,6 +76,7 @@ def fire(
         firings = _plan_all(store, workflows, unfinished, now, read_blind_times)
         planned = [execution for firing in firings for execution in firing.executions]
         started = start_ready_steps(store, planned, now, router)
+    with batch_timeout():
         stored = _insert(store, started, now)
         moved = store.due_workflows.move([_make_move(firing, stored) for firing in firings])
     with batch_timeout():
