@@ -214,8 +214,7 @@ class Inbox:
             if waiting.said is None:
                 waiting.connection.send_now(waiting.answer)
             elif (message := next(messages)) is None:
-                problem = f"No message {waiting.name!r} was sent to this module: not stored."
-                waiting.connection.send_now(encode_error(problem))
+                _refuse(waiting)
             else:
                 waiting.connection.send_now(RECEIVE_RESULT)
                 for call in self.on_stored:
@@ -258,3 +257,15 @@ class Inbox:
         if has_room and connection in self._held:
             self._held.discard(connection)
             connection.release_reading()
+
+
+def _refuse(waiting: WaitingResult) -> None:
+    """Say that a result is about no work of its module.
+
+    An earlier client, which names an execution, knows one answer to all that it says.
+    """
+    work, said, answer = waiting.connection.work, waiting.said, RECEIVE_RESULT
+    if said is None or said.message_id or (work and not work.is_earlier_client):
+        answer = encode_error(f"No message {waiting.name!r} was sent to this module: not stored.")
+    log.info("a result is about no work of its module", extra={"named": waiting.name})
+    waiting.connection.send_now(answer)

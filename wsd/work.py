@@ -83,6 +83,11 @@ class SessionWork:
         return useful
 
     @property
+    def is_earlier_client(self) -> bool:
+        """Return whether the client has shown nothing that earlier ones did not know."""
+        return not self.said_hello and not self.acks
+
+    @property
     def is_full(self) -> bool:
         """Return whether nothing more may be sent before a result comes."""
         busy = sum(one.expects_ack for one in self.open.values()) + len(self._leaving)

@@ -134,6 +134,15 @@ async def test_a_foreign_or_unknown_message_is_refused_by_name(
     assert charlie.is_open()
 
 
+async def test_an_earlier_client_hears_its_one_answer_whatever_execution_it_names(
+    desk: WorkDesk,
+) -> None:
+    connection = desk.sockets.hold("a" * 64, session="earlier")
+    say(connection, '{"status":"success","execution_id":"1"}')
+    await desk.write()
+    assert hear(connection) == ["receive result"]
+
+
 async def test_a_foreign_acknowledgement_changes_nothing(desk: WorkDesk) -> None:
     desk.send("a")
     desk.connect()
