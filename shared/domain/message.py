@@ -74,7 +74,8 @@ class Message:
     `push` names the batch that marked the last attempt. `deadline_at` is when the message is given
     up: the end of its usefulness while it is queued, its time-out from the push on; None once it
     was pushed to a client that neither acknowledges nor owes a result. `pushed_at` is noted for
-    clients that do not acknowledge: their frame is written to the socket, and not sent again.
+    clients that do not acknowledge: their frame is written to the socket, and not sent again; `node`
+    is None from then on.
     """
 
     id: MessageId
