@@ -1,9 +1,10 @@
 """What commands print: tables and JSON on standard output, sentences for people on stderr."""
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -17,6 +18,27 @@ HASH_CHARACTERS = 12
 TERMINAL_CELL = 40
 REDRAW_SECONDS = 0.1
 GAP = "  "
+# On a narrow terminal the widest columns are cut first; but ids are copied, and times must be read.
+KEPT_WHOLE = (
+    *("id", "hash", "message", "execution"),
+    *("at", "due", "next", "local time", "started"),
+    *("state", "status", "punctuality"),
+)
+NARROWEST = 8
+# What still does not fit is left out, from the first of these on; --json and pipes have all of it.
+LEFT_OUT_FIRST = (
+    "trigger",
+    "why this module",
+    "time zone",
+    "started",
+    "tries",
+    "p50",
+    "modules",
+    "took",
+    "punctuality",
+    "7d",
+    "late",
+)
 COLOURED = ("state", "status", "punctuality")
 COLOURS = {
     "online": "green",
@@ -51,10 +73,13 @@ def print_json(value: Any) -> None:
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, shorten: bool = False
 ) -> None:
-    """Print a table; with shorten, long cells are cut when a person looks at it."""
+    """Print a table; with shorten, it is cut to fit when a person looks at it."""
     on_terminal = sys.stdout.isatty()
-    longest = TERMINAL_CELL if shorten and on_terminal else None
-    click.echo(format_table(header, rows, longest=longest, colour=on_terminal))
+    if shorten and on_terminal:
+        room = shutil.get_terminal_size().columns
+        click.echo(format_table(header, rows, room=room))
+    else:
+        click.echo(format_table(header, rows, longest=None, colour=on_terminal))
 
 
 def say(sentence: str) -> None:
@@ -67,11 +92,19 @@ def format_table(
     rows: Sequence[Sequence[str]],
     *,
     longest: int | None = TERMINAL_CELL,
+    room: int | None = None,
     colour: bool = True,
 ) -> str:
-    """Return aligned columns (rich's own tables need a second for a thousand rows)."""
+    """Return aligned columns (rich's own tables need a second for a thousand rows).
+
+    None of the cells is wider than `longest`, and no line than `room`, as far as that is possible.
+    """
     lines = [[_shorten(_printable(cell), longest) for cell in row] for row in [header, *rows]]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    if room is not None:
+        fitting = _fit(header, widths, room)
+        header, widths = [header[i] for i in fitting], list(fitting.values())
+        lines = [[_shorten(cells[i], width) for i, width in fitting.items()] for cells in lines]
     head, *body = [_align(cells, widths) for cells in lines]
     if colour and _wants_colour():
         head = [click.style(cell, bold=True) for cell in head]
@@ -79,6 +112,30 @@ def format_table(
             for cells in body:
                 cells[column] = _paint(cells[column])
     return "\n".join(GAP.join(cells).rstrip() for cells in [head, *body])
+
+
+def _fit(header: Sequence[str], widths: Sequence[int], room: int) -> dict[int, int]:
+    """Return {column: width} of what has room on a line."""
+    fitting = dict(enumerate(widths))
+    least = {
+        i: width if header[i] in KEPT_WHOLE else min(width, NARROWEST)
+        for i, width in fitting.items()
+    }
+    for name in LEFT_OUT_FIRST:
+        if _line_width(least[i] for i in fitting) <= room:
+            break
+        fitting = {i: width for i, width in fitting.items() if header[i] != name}
+    while _line_width(fitting.values()) > room:
+        widest = max(fitting, key=lambda i: (fitting[i] > least[i], fitting[i]))
+        if fitting[widest] == least[widest]:
+            break
+        fitting[widest] -= 1
+    return fitting
+
+
+def _line_width(widths: Iterable[int]) -> int:
+    widths = list(widths)
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def _wants_colour() -> bool:
