@@ -31,6 +31,10 @@ MODULES_AT_ONCE = 500
 # Reading the queues of all modules again takes at most this part of the time, however many wait.
 ROUND_FACTOR = 20
 PUSHES_AT_ONCE = 500
+# While several messages come at a time, but few, the next ones are waited for: half of what a small
+# batch costs the database is the same for a large one. A message that comes alone goes at once.
+GATHER_SECONDS = 0.03
+ENOUGH_TO_PUSH = 25
 # What has not been written to a socket yet before it gets more work.
 OUTBOX_ENOUGH_BYTES = 512 * 1024
 NEWS_AT_ONCE = 500
@@ -89,6 +93,7 @@ class Dispatcher:
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
         self._doubtful: list[Doubtful] = []
+        self._gathers = False
         self._news: list[MessageId] = []  # of the change stream, to be read
         self._polled_at = self._widely_polled_at = self._round_at = float("-inf")
         self._reading_seconds = 0.0  # since the last round
@@ -141,6 +146,8 @@ class Dispatcher:
 
     async def tick(self) -> bool:
         """Read what is new, record attempts, send them; True while work is left."""
+        if self._gathers:
+            await asyncio.sleep(GATHER_SECONDS)
         if self._hub.node is None or self._hub.is_stopping:
             return False
         node, now = self._hub.node_id, self._monotonic()
@@ -164,7 +171,9 @@ class Dispatcher:
             overdue = self._find_overdue(now)
             await self._poll((node, *self._hub.former_ids), now)
             await self._cancels.tick((node, *self._hub.former_ids))
-        if leaving := overdue + self._choose(now, in_groups=not is_due):
+        leaving = overdue + self._choose(now, in_groups=not is_due)
+        self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
+        if leaving:
             await self._push(leaving, node)
         return bool(self._ready or self._unread or self._news)
 

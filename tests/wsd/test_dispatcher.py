@@ -1,5 +1,6 @@
 """What waits is found, recorded, pushed, and pushed again, over a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -128,6 +129,25 @@ async def test_the_change_stream_names_what_is_read_at_once(desk: WorkDesk) -> N
     desk.dispatcher.hear_news(WorkChange(id=MessageId("a"), is_cancel=False))
     await desk.dispatch(seconds=0.0)
     assert hear_work(connection) == [("a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("first", "together"), [(("a", "b"), True), (("a",), False)], ids=["several", "a single one"]
+)
+async def test_while_several_messages_come_the_next_ones_are_gathered(
+    desk: WorkDesk, first: tuple[str, ...], together: bool
+) -> None:
+    connection = desk.connect(in_flight=10)
+    desk.send(*first)
+    await desk.dispatch()
+    desk.send("c", "d")
+    desk.dispatcher.hear_news(WorkChange(id=MessageId("c"), is_cancel=False))
+    tick = asyncio.create_task(desk.dispatcher.tick())
+    await asyncio.sleep(0)
+    desk.dispatcher.hear_news(WorkChange(id=MessageId("d"), is_cancel=False))
+    await tick
+    assert (desk.read("c").push == desk.read("d").push) is together
+    assert hear_work(connection)
 
 
 async def test_a_modules_long_queue_holds_up_no_other(desk: WorkDesk) -> None:
