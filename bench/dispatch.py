@@ -1,9 +1,8 @@
 """Messages through the whole platform: how soon they arrive, and how many end in a second."""
 
-import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from statistics import median, quantiles
 
 from bench.bare_writes import BatchSizes, make_messages, write_bare
@@ -25,10 +24,11 @@ MODULES = 1_000
 ROUNDS = 3
 PACED_RATE = 50
 PACED_SECONDS = 4.0
+BARE = "bare writes"
 POLLED_SECONDS = 6.0
 WINDOW = 500
-WARM_UP_SECONDS = 1.5
-SUSTAINED_SECONDS = 5.0
+WARM_UP_SECONDS = 2.0
+SUSTAINED_SECONDS = 15.0
 SUSTAINED_SECONDS_FULL = 60.0
 BARE_MESSAGES = 1_500
 QUEUE = 1_000
@@ -45,9 +45,9 @@ GOALS = {
 }
 
 
-def start_platform(stack: Stack) -> list[Program]:
+def start_platform(stack: Stack, wsd_module: str = "wsd") -> list[Program]:
     """Start everything that a message passes, and what runs beside."""
-    wsd, api = stack.start_wsd(), stack.start_api()
+    wsd, api = stack.start_wsd(wsd_module), stack.start_api()
     return [stack.database, wsd, api, stack.start_worker(), stack.start_nginx()]
 
 
@@ -59,9 +59,9 @@ def send_paced(stack: Stack, modules: Fleet, hashes: Sequence[str], seconds: flo
     return [wait * 1000 for wait in sent["waits"]]
 
 
-def p99(values: Sequence[float]) -> float:
-    """Return what 99 of 100 values do not pass."""
-    return quantiles(values, n=100)[98]
+def summarize(waits: Sequence[float]) -> Round:
+    """Return the middle of some values, and what 99 of 100 do not pass."""
+    return {"p50": median(waits), "p99": quantiles(waits, n=100)[98]}
 
 
 def empty_queue(stack: Stack, modules: Fleet, module_hash: ModuleHash) -> float:
@@ -87,6 +87,7 @@ def sustain(
     stack: Stack, programs: list[Program], modules: Fleet, hashes: Sequence[str], seconds: float
 ) -> Round:
     """Keep so many messages under way; return how many ended in a second, and what each cost."""
+    progress(f"a sustained load, for {seconds:g} s")
     before = [program.cpu_seconds() for program in programs]
     requests = stack.count_requests()
     port = stack.settings.server_port
@@ -102,82 +103,102 @@ def sustain(
     }
 
 
-def measure(seconds: float) -> Round:
-    """Run one round over a fresh database: the platform first, then the bare writes."""
+def measure_bare(stack: Stack, hashes: Sequence[ModuleHash], sizes: BatchSizes) -> Round:
+    """Write the lives of messages without the platform; return how many ended in a second."""
+    messages = make_messages(hashes, BARE_MESSAGES)
+    used = stack.database.cpu_seconds()
+    seconds = write_bare(stack.store, messages, sizes)
+    used = stack.database.cpu_seconds() - used
+    return {BARE: BARE_MESSAGES / seconds, "CPU": used / BARE_MESSAGES * 1e6}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """All that was measured with the change stream."""
+
+    sooner: Rounds  # paced loads and full queues
+    sustained: Round
+    sizes: BatchSizes
+    bare: Rounds
+
+    @property
+    def share(self) -> Spread:
+        """Return the sustained rate as a share of the bare writes' rate."""
+        return Spread.of(*(self.sustained["rate"] / one[BARE] for one in self.bare.rounds))
+
+
+def measure(seconds: float) -> Measured:
+    """Measure the platform over a fresh database, then the bare writes in what it has left."""
     with Stack() as stack, Fleet("bench.work_load") as modules:
-        *hashes, queued = stack.register_modules(MODULES + 1)
+        everyone = stack.register_modules(MODULES + ROUNDS)
+        hashes, queued = everyone[:MODULES], iter(everyone[MODULES:])
         programs = start_platform(stack)
         attach(modules, stack.settings.server_port, hashes)
         send_paced(stack, modules, hashes, 1.0)  # the first ones compile the code
-        progress("a paced load")
-        waits = send_paced(stack, modules, hashes, PACED_SECONDS)
-        progress("a full queue")
-        queue = empty_queue(stack, modules, queued)
-        progress("a sustained load")
+        sooner = run_rounds(
+            ROUNDS,
+            lambda: {
+                **summarize(send_paced(stack, modules, hashes, PACED_SECONDS)),
+                "queue": empty_queue(stack, modules, next(queued)),
+            },
+        )
         since = utc_now()
-        figures = sustain(stack, programs, modules, hashes, seconds)
+        sustained = sustain(stack, programs, modules, hashes, seconds)
         sizes = BatchSizes.read(stack.store, since)
         programs[1].process.kill()  # its farewell to the modules is not what is measured
         stack.stop_all_but_database()
         progress("the bare writes")
-        messages = make_messages(hashes, BARE_MESSAGES)
-        bare = write_bare(stack.store, messages, sizes)
-    return {
-        **figures,
-        **asdict(sizes),
-        "p50": median(waits),
-        "p99": p99(waits),
-        "queue": queue,
-        "bare rate": BARE_MESSAGES / bare,
-    }
+        bare = run_rounds(ROUNDS, lambda: measure_bare(stack, hashes, sizes), (BARE,))
+    return Measured(sooner=sooner, sustained=sustained, sizes=sizes, bare=bare)
 
 
-def measure_polled() -> list[float]:
+def measure_polled() -> Round:
     """Send at an even pace to a node without the change stream."""
     with Stack() as stack, Fleet("bench.work_load") as modules:
         hashes = stack.register_modules(MODULES)
-        os.environ["CHANGE_STREAM"] = "False"
-        start_platform(stack)
+        start_platform(stack, "bench.polling_wsd")
         attach(modules, stack.settings.server_port, hashes)
         progress("a paced load, without the change stream")
-        return send_paced(stack, modules, hashes, POLLED_SECONDS)
+        return summarize(send_paced(stack, modules, hashes, POLLED_SECONDS))
 
 
-def make_table(rounds: Rounds) -> Table:
+def make_table(measured: Measured) -> Table:
     """Return the load, what each program had to do for it, and the bare writes."""
+    sustained, bare = measured.sustained, measured.bare
     table = [["", "messages/s", "CPU us each"]]
-    table.append(["sustained", rounds.spread("rate").shown, ""])
-    table += [[f"  {name}", "", rounds.spread(f"{name} CPU").shown] for name in PROGRAMS]
-    table.append(["bare writes", rounds.spread("bare rate").shown, ""])
+    table.append(["sustained", show(sustained["rate"]), ""])
+    table += [[f"  {name}", "", show(sustained[f"{name} CPU"])] for name in PROGRAMS]
+    table.append([BARE, bare.spread(BARE).shown, ""])
+    table.append(["  database", "", bare.spread("CPU").shown])
     return table
+
+
+def describe(sizes: BatchSizes) -> str:
+    """Return how many documents the platform wrote in a call."""
+    parts = ", ".join(f"{name} {show(size)}" for name, size in asdict(sizes).items())
+    return f"documents a call: {parts}; the bare writes are made in the same batches"
 
 
 def main() -> None:
     """Measure, and say what it came to."""
     wanted = begin(ABOUT)
     seconds = SUSTAINED_SECONDS_FULL if wanted.at_full_length else SUSTAINED_SECONDS
-    rounds = run_rounds(ROUNDS, lambda: measure(seconds), ("bare rate",))
-    polled = measure_polled()
-    results = {name: rounds.spread(name) for name in GOALS if name in rounds.rounds[0]}
-    results["polled p99"] = Spread.of(p99(polled))
-    results["share"] = rounds.ratio("rate", "bare rate")
-    batches = ", ".join(
-        f"{what} {rounds.spread(what).shown}"
-        for what in ("inserted", "marked", "results", "finished")
-    )
-    notes = [
-        f"sustained for {seconds:g} s a round, with {WINDOW} messages under way",
-        f"documents a call: {batches}; the bare writes are made in the same batches",
-        f"database requests a message: {rounds.spread('requests').shown}",
-        f"without the change stream, p50: {show(median(polled))} ms",
-        *rounds.notes,
-    ]
+    measured, polled = measure(seconds), measure_polled()
+    results = {name: measured.sooner.spread(name) for name in ("p50", "p99", "queue")}
+    results |= {name: Spread.of(measured.sustained[name]) for name in ("rate", "again")}
+    results |= {"share": measured.share, "polled p99": Spread.of(polled["p99"])}
     report = Report(
         bench="dispatch",
         about=ABOUT,
-        table=make_table(rounds),
+        table=make_table(measured),
         outcomes=judge(GOALS, results),
-        notes=notes,
+        notes=[
+            f"sustained for {seconds:g} s, with {WINDOW} messages under way",
+            describe(measured.sizes),
+            f"database requests a message: {show(measured.sustained['requests'])}",
+            f"without the change stream, p50: {show(polled['p50'])} ms",
+            *measured.bare.notes,
+        ],
     )
     emit(report, as_json=wanted.as_json)
 

@@ -135,9 +135,9 @@ class Stack:
         with MongoClient[dict[str, Any]](self.settings.database_url) as client:
             return int(client.admin.command("serverStatus")["network"]["numRequests"])
 
-    def start_wsd(self) -> Program:
+    def start_wsd(self, module: str = "wsd") -> Program:
         """Start one wsd and wait until it is enrolled."""
-        wsd = self._start("wsd", [PYTHON, "-m", "wsd", "--index", "0"])
+        wsd = self._start("wsd", [PYTHON, "-m", module, "--index", "0"])
         wsd.wait_until(lambda: http_status(self.settings.wsd_port, "/healthz") == 200)
         wsd.wait_until(lambda: bool(self.store.nodes.all()))
         return wsd
