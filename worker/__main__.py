@@ -35,6 +35,7 @@ SWEEP_SECONDS = 10.0
 MESSAGES_SECONDS = 30.0
 REGISTRATIONS_SECONDS = 60.0
 PURGE_SECONDS = 60.0
+TALLIES_SECONDS = 60.0
 HEARTBEATS_SECONDS = 600.0
 STOP_SECONDS = 4.0
 
@@ -86,6 +87,7 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
         Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),
         Loop("purge", PURGE_SECONDS, keeping.purge),
         Loop("work purge", PURGE_SECONDS, keeping.purge_work),
+        Loop("hourly tallies", TALLIES_SECONDS, keeping.count_an_hour),
         Loop("heartbeat purge", HEARTBEATS_SECONDS, keeping.remove_orphaned_heartbeats),
     ]
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.services.delivery import release_orphans
 from shared.services.nodes import sweep_orphans
+from shared.services.punctuality import count_an_hour
 from shared.services.registration import finish_abandoned
 from shared.settings import Settings
 from shared.store import Store, batch_timeout
@@ -84,6 +85,11 @@ class Housekeeping:
         if count:
             log.info("purged old work", extra={"count": count})
         return count > 0
+
+    def count_an_hour(self) -> bool:
+        """Count the executions of a full hour for the list; True while work is left."""
+        judgement = self._clock.judge()
+        return not judgement.doubt and count_an_hour(self._store, judgement.likely)
 
     def finish_registrations(self) -> bool:
         """Record the events of registrations whose process was killed in the middle."""

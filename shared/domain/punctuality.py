@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from shared.domain.message import EndReason
 from shared.domain.phrases import tell_duration
 from shared.domain.result import ResultStatus
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 
@@ -98,6 +99,30 @@ class WorkflowFigures(Figures):
         return super().to_item() | punctual
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What the figures of a workflow are made of; those of several times add up."""
+
+    finished: int = 0
+    succeeded: int = 0
+    on_time: int = 0
+    late: int = 0
+    missing: int = 0
+    seconds: Sequence[float] = ()
+
+    def figures(self) -> WorkflowFigures:
+        """Return the figures that people read."""
+        return WorkflowFigures(
+            finished=self.finished,
+            succeeded=self.succeeded,
+            on_time=self.on_time,
+            late=self.late,
+            missing=self.missing,
+            p50_seconds=percentile(self.seconds, 50),
+            p95_seconds=percentile(self.seconds, 95),
+        )
+
+
 F = TypeVar("F", bound=Figures)
 
 
@@ -142,7 +167,7 @@ def record_of_executions(
 ) -> Record[WorkflowFigures]:
     """Return the record of one workflow from what was due in the last 7 days."""
     day = [execution for execution in executions if execution.due_at > now - DAY]
-    return Record(day=_execution_figures(day, now), week=_execution_figures(executions, now))
+    return Record(day=tally(day, now).figures(), week=tally(executions, now).figures())
 
 
 def record_of_results(results: Sequence[ResultGlance], now: datetime) -> Record[Figures]:
@@ -151,21 +176,39 @@ def record_of_results(results: Sequence[ResultGlance], now: datetime) -> Record[
     return Record(day=_result_figures(day), week=_result_figures(results))
 
 
-def _execution_figures(executions: Iterable[ExecutionGlance], now: datetime) -> WorkflowFigures:
+def hour_of(moment: datetime) -> datetime:
+    """Return the full hour that a moment lies in."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def tally(executions: Iterable[ExecutionGlance], now: datetime) -> Tally:
+    """Count executions of one workflow."""
     counted = [execution for execution in executions if not is_left_out(execution)]
     succeeded = [e for e in counted if e.status is ExecutionStatus.SUCCEEDED]
     judged: Counter[Punctuality | None] = Counter()
     for execution in counted:
         judged[judge(execution, now)] += execution.count
-    seconds = [_seconds(e.started_at, e.ended_at) for e in succeeded]
-    return WorkflowFigures(
+    seconds = (_seconds(e.started_at, e.ended_at) for e in succeeded)
+    return Tally(
         finished=sum(e.count for e in counted if e.status.is_final),
         succeeded=len(succeeded),
         on_time=judged[Punctuality.ON_TIME],
         late=judged[Punctuality.LATE],
         missing=judged[Punctuality.MISSING],
-        p50_seconds=percentile(seconds, 50),
-        p95_seconds=percentile(seconds, 95),
+        seconds=[one for one in seconds if one is not None],
+    )
+
+
+def add_up(tallies: Iterable[Tally]) -> Tally:
+    """Return the tally of several times together."""
+    tallies = list(tallies)
+    return Tally(
+        finished=sum(one.finished for one in tallies),
+        succeeded=sum(one.succeeded for one in tallies),
+        on_time=sum(one.on_time for one in tallies),
+        late=sum(one.late for one in tallies),
+        missing=sum(one.missing for one in tallies),
+        seconds=[seconds for one in tallies for seconds in one.seconds],
     )
 
 

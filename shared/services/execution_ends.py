@@ -7,6 +7,7 @@ from shared.domain.actor import PLATFORM
 from shared.domain.event import FAILURES, execution_ended, workflow_paused
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.workflow import Pause
+from shared.services.punctuality import forget_tallies
 from shared.store import Store
 
 _FAILED = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
@@ -22,6 +23,7 @@ def note_ends(store: Store, ended: Iterable[Execution], now: datetime) -> None:
     store.events.record([event for event in events if event is not None])
     succeeded = {e.workflow_id for e in ended if e.status is ExecutionStatus.SUCCEEDED}
     store.due_workflows.end_failures(succeeded)
+    forget_tallies(store, ended, now)
     for execution in ended:
         if execution.status in _FAILED:
             _count(store, execution, now)

@@ -22,6 +22,7 @@ from shared.store.errors import DatabaseError, is_away
 from shared.store.events import Events
 from shared.store.executions import Executions
 from shared.store.heartbeats import Heartbeats
+from shared.store.hourly_tallies import Tallies
 from shared.store.indexes import Indexes
 from shared.store.message_deadlines import MessageDeadlines
 from shared.store.messages import Messages
@@ -71,6 +72,7 @@ class Store:
         self.due_workflows = DueWorkflows(database)
         self.message_deadlines = MessageDeadlines(database)
         self.executions = Executions(database)
+        self.tallies = Tallies(database)
         self.dump = Dump(database)
         self.indexes = Indexes(
             database,

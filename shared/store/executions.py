@@ -101,6 +101,17 @@ class Executions:
             query = {"workflow_id": workflow_id, "due_at": {"$gt": since}}
             yield from _GLANCE.read_all(self._collection.find(query, GLANCED_AT))
 
+    def glance_between(self, begin: datetime, end: datetime) -> Iterator[ExecutionGlance]:
+        """Yield a few fields of what was due of all workflows from begin to before end."""
+        query = {"due_at": {"$gte": begin, "$lt": end}}
+        yield from _GLANCE.read_all(self._collection.find(query, GLANCED_AT))
+
+    def unfinished_due_times(self) -> set[datetime]:
+        """Return the due times of all that wait or run."""
+        return {
+            document["due_at"] for document in self._collection.find(_UNFINISHED, {"due_at": 1})
+        }
+
     def read(self, ids: Iterable[ExecutionId]) -> dict[ExecutionId, Execution]:
         """Return those of these executions that exist."""
         return {

@@ -21,6 +21,7 @@ EXECUTIONS = (
     "end_failures",
     "pause",
     "request_cancel",
+    "forget",
 )
 
 
@@ -42,6 +43,7 @@ class KilledStore:
         self.workflows = Killed(store.workflows, self)
         self.due_workflows = Killed(store.due_workflows, self)
         self.executions = Killed(store.executions, self)
+        self.tallies = Killed(store.tallies, self)
         self.heartbeats = store.heartbeats
 
     def count_write(self) -> None:
