@@ -1,6 +1,7 @@
 """platformctl workflow list, show, run, pause, resume, delete: what fires, and when."""
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,12 +13,13 @@ from cli.lazy_group import LazyGroup
 from cli.parameters import WORKFLOW
 from shared.clock import utc_now
 from shared.domain.local_time import find_zone
+from shared.domain.phrases import tell_duration
 
 if TYPE_CHECKING:
     from shared.domain.workflow import Workflow
     from shared.store import Store
 
-HEADER = ("id", "name", "state", "cron", "time zone", "next", "modules", "24h", "late", "p50")
+HEADER = ("id", "name", "state", "cron", "time zone", "next", "modules", "24h", "late", "p50", "7d")
 
 workflow_argument = click.argument("workflow_reference", metavar="WORKFLOW", type=WORKFLOW)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -50,7 +52,10 @@ def workflow() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @pass_platform
 def list_workflows(platform: Platform, as_json: bool) -> None:
-    """List the workflows: when each fires next, and how it did in the last 24 hours."""
+    """List the workflows: when each fires next, and how it did.
+
+    24h and 7d are what succeeded of all that ended; late and p50 are those of the last 24 hours.
+    """
     from shared.services.workflow_lookup import to_items_with_figures
 
     with platform.open_store() as store:
@@ -180,7 +185,7 @@ def _local(moment: datetime | None, zone: str) -> str:
 
 def _row(item: dict[str, Any]) -> tuple[str, ...]:
     figures = item["punctuality"]["24h"]
-    rate, p50 = figures["success_rate"], figures["p50_seconds"]
+    p50 = figures["p50_seconds"]
     return (
         str(item["workflow_id"]),
         item["name"],
@@ -189,10 +194,19 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
         item["timezone"],
         _local(item["next_due_at"], item["timezone"]),
         str(len(item["steps"])),
-        "-" if rate is None else f"{rate:.0%} of {figures['finished']}",
+        _tell_rate(figures),
         str(figures["late"] + figures["missing"]),
-        "-" if p50 is None else f"{p50:.1f}s",
+        "-" if p50 is None else tell_duration(timedelta(seconds=p50)),
+        _tell_rate(item["punctuality"]["7d"]),
     )
+
+
+def _tell_rate(figures: dict[str, Any]) -> str:
+    """Return how much succeeded; what failed is never rounded away."""
+    if not figures["finished"]:
+        return "-"
+    percent = math.floor(100 * figures["succeeded"] / figures["finished"])
+    return f"{percent}% of {figures['finished']}"
 
 
 def format_value(value: Any) -> str:

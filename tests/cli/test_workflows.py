@@ -1,6 +1,7 @@
 """platformctl workflow: what operators type, what is stored, and what they are told."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from cli.context import Platform
 from cli.parameters import WORKFLOW
 from cli.workflows import show
+from shared.clock import utc_now
 from shared.domain.event import workflow_subject
+from shared.domain.execution import ExecutionStatus
 from shared.domain.workflow import Workflow
 from shared.settings import Settings
 from shared.store import Store
 from tests.cli.conftest import Run
+from tests.support.builders import make_execution
 from tests.support.registry import Registry
 
 YAML = """\
@@ -162,6 +166,29 @@ def test_list_tells_what_fires_next(run: Run, run_json: RunJson, write: Write) -
     assert "30 9 * * *" in row
     (item,) = run_json("workflow", "list")
     assert item["punctuality"]["7d"]["finished"] == 0
+
+
+def test_list_tells_how_often_a_workflow_succeeded_in_a_day_and_a_week(
+    run: Run, write: Write, store: Store
+) -> None:
+    run("workflow", "create", write())
+    now = utc_now()
+    statuses = {1: ExecutionStatus.SUCCEEDED, 2: ExecutionStatus.FAILED, 50: ExecutionStatus.FAILED}
+    store.executions.insert(
+        [
+            make_execution(
+                workflow=only(store),
+                due_at=now - timedelta(hours=hours),
+                status=status,
+                started_at=now - timedelta(hours=hours),
+                ended_at=now - timedelta(hours=hours) + timedelta(seconds=90),
+            )
+            for hours, status in statuses.items()
+        ]
+    )
+    row = run("workflow", "list").stdout.splitlines()[1]
+    assert "50% of 2" in row
+    assert row.endswith("1 min 30 s  33% of 3")
 
 
 def test_show_tells_everything_about_one(run: Run, run_json: RunJson, write: Write) -> None:
