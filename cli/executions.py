@@ -98,7 +98,7 @@ def show(platform: Platform, execution_id: str, as_json: bool) -> None:
     click.echo()
     render.print_table(STEPS_HEADER, [_step_row(step) for step in item["steps"]], shorten=True)
     click.echo()
-    click.echo(item["why"]["sentence"])
+    render.print_sentence(item["why"]["sentence"], item["timezone"], utc_now())
 
 
 @execution.command()

@@ -99,7 +99,8 @@ def show(platform: Platform, message_id: str, as_json: bool) -> None:
         render.print_json(item | {"why": why.to_item()})
         return
     render.print_table(("field", "value"), [(name, _text(v)) for name, v in item.items()])
-    click.echo(f"\n{why.sentence}")
+    click.echo()
+    render.print_sentence(why.sentence, why.timezone, utc_now())
 
 
 @click.command()

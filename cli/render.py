@@ -13,6 +13,8 @@ import click
 import orjson
 from rich.cells import cell_len, set_cell_size
 
+from shared.domain.phrases import WallClock
+
 HASH_CHARACTERS = 12
 # On a terminal a long name must not push the other columns off the line; a pipe gets all of it.
 TERMINAL_CELL = 40
@@ -80,6 +82,13 @@ def print_table(
         click.echo(format_table(header, rows, room=room))
     else:
         click.echo(format_table(header, rows, longest=None, colour=on_terminal))
+
+
+def print_sentence(sentence: str, timezone: str, now: datetime) -> None:
+    """Print a sentence whose times are those of a zone; say so where that is not the machine's."""
+    click.echo(sentence)
+    if not is_local(now, WallClock.of(timezone, now).zone):
+        say(f"Times in this sentence are those of {timezone}.")
 
 
 def say(sentence: str) -> None:
@@ -155,6 +164,16 @@ def format_age(age: timedelta) -> str:
 def format_time(moment: datetime, zone: tzinfo | None = None) -> str:
     """Return a moment in the local time of this machine, or of a zone."""
     return moment.astimezone(zone).isoformat(sep=" ", timespec="seconds")
+
+
+def is_local(moment: datetime, zone: tzinfo) -> bool:
+    """Return whether this machine's clocks and those of a zone show a moment in the same way."""
+    return moment.astimezone().utcoffset() == moment.astimezone(zone).utcoffset()
+
+
+def format_clock(moment: datetime, zone: tzinfo) -> str:
+    """Return what the clocks of a zone show; where that is said beside it, or known."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _printable(text: str) -> str:

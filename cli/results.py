@@ -10,6 +10,7 @@ from cli import render
 from cli.context import Platform, pass_platform
 from cli.parameters import MODULE, SINCE
 from shared.clock import utc_now
+from shared.domain.phrases import tell_duration
 
 if TYPE_CHECKING:
     from shared.services.results import ResultSeen
@@ -66,7 +67,7 @@ def _rows(seen: "Sequence[ResultSeen]") -> list[tuple[str, ...]]:
             render.format_time(result.at),
             result.message_id,
             result.status.value,
-            render.format_age(result.at - result.sent_at) if result.sent_at else "-",
+            tell_duration(result.at - result.sent_at) if result.sent_at else "-",
             result.error or result.reason or "-",
             result.content or "-",
         )

@@ -231,7 +231,7 @@ def _tell(sent: "Sequence[Sent]", *, as_json: bool) -> None:
             [dict(zip(keys, row, strict=True)) | m for row, m in zip(rows, more, strict=True)]
         )
     elif rows:
-        render.print_table(HEADER, rows)
+        render.print_table(HEADER, rows, shorten=True)
     for one in sent:
         if one.is_duplicate:
             status = one.message.status

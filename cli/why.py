@@ -33,8 +33,14 @@ def why(platform: Platform, reference: str, due: str | None, as_json: bool) -> N
     evidence = told.explanation.evidence
     zone = WallClock.of(told.explanation.timezone, utc_now()).zone
     if evidence:
+        itself = f"{told.kind} {told.id}"
         rows = [
-            (render.format_time(fact.at, zone), fact.subject, fact.what, fact.reason or "-")
+            (
+                render.format_clock(fact.at, zone),
+                f"this {told.kind}" if fact.subject == itself else fact.subject,
+                fact.what,
+                fact.reason or "-",
+            )
             for fact in evidence
         ]
         click.echo()

@@ -86,10 +86,7 @@ def show(platform: Platform, workflow_reference: str, as_json: bool, as_file: bo
     if as_json:
         render.print_json(item)
     else:
-        shown = {name: value for name, value in item.items() if name != "execute_modules"}
-        render.print_table(
-            ("field", "value"), [(name, format_value(v)) for name, v in shown.items()]
-        )
+        render.print_table(("field", "value"), _fields(item))
 
 
 @click.command()
@@ -176,11 +173,18 @@ def tell_next(workflow: "Workflow") -> str:
     """Return when a workflow fires next, in its own time."""
     if workflow.next_due_at is None:
         return "it is paused" if workflow.pause else "it is disabled, and does not fire"
-    return f"next {_local(workflow.next_due_at, workflow.timezone)}"
+    zone = find_zone(workflow.timezone)
+    told = f"next {render.format_clock(workflow.next_due_at, zone)}"
+    is_local = render.is_local(workflow.next_due_at, zone)
+    return told if is_local else f"{told} ({workflow.timezone})"
 
 
 def _local(moment: datetime | None, zone: str) -> str:
-    return moment.astimezone(find_zone(zone)).strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+    """Return a moment in a zone, with its offset where that is not the machine's."""
+    if moment is None:
+        return "-"
+    form = render.format_clock if render.is_local(moment, find_zone(zone)) else render.format_time
+    return form(moment, find_zone(zone))
 
 
 def _row(item: dict[str, Any]) -> tuple[str, ...]:
@@ -199,6 +203,43 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
         "-" if p50 is None else tell_duration(timedelta(seconds=p50)),
         _tell_rate(item["punctuality"]["7d"]),
     )
+
+
+def _fields(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return everything about a workflow; a line for each of its steps and figures."""
+    left_out = ("execute_modules", "steps", "punctuality")
+    rows = [(name, format_value(value)) for name, value in item.items() if name not in left_out]
+    rows += [(f"step {step['name']}", _tell_step(step)) for step in item["steps"]]
+    for title, span in (("last 24 h", "24h"), ("last 7 d", "7d")):
+        rows.append((title, _tell_figures(item["punctuality"][span])))
+    return rows
+
+
+def _tell_step(step: dict[str, Any]) -> str:
+    """Return what a step asks of which module."""
+    module = step["module_name"] or step["module_hash"] or f"of the kind {step['missionKind']}"
+    more = [
+        (f"after {', '.join(step['after'])}" if step["after"] else ""),
+        (f"fallback {', '.join(step['fallback'])}" if step["fallback"] else ""),
+        (f"args {format_value(step['args'])}" if step["args"] else ""),
+    ]
+    return "; ".join([module, *filter(None, more)])
+
+
+def _tell_figures(figures: dict[str, Any]) -> str:
+    """Return figures as people read them."""
+    if not figures["finished"]:
+        return "nothing finished"
+    told = [f"{figures['succeeded']} of {figures['finished']} succeeded"]
+    told += [
+        f"{name} {tell_duration(timedelta(seconds=figures[key]))}"
+        for name, key in (("p50", "p50_seconds"), ("p95", "p95_seconds"))
+        if figures[key] is not None
+    ]
+    counts = {name: figures[name] for name in ("on_time", "late", "missing")}
+    if any(counts.values()):
+        told += [f"{name.replace('_', ' ')} {count}" for name, count in counts.items()]
+    return ", ".join(told)
 
 
 def _tell_rate(figures: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Commands run inside the test, on its own database; a registry of this very moment."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -38,6 +39,19 @@ def run_json(run: Run) -> Callable[..., Any]:
         return orjson.loads(result.stdout)
 
     return invoke
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Have the machine stand in a time zone."""
+
+    def move(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

@@ -115,6 +115,16 @@ def test_an_execution_is_shown_with_steps_and_why(
     assert text.endswith(f"{WHY}\n")
 
 
+def test_a_sentence_says_the_zone_of_its_times_where_that_is_not_the_machines(
+    failed: Execution, run: Run, in_zone: Callable[[str], None]
+) -> None:
+    in_zone("UTC")
+    told = "Times in this sentence are those of Asia/Shanghai.\n"
+    assert run("execution", "show", failed.id).stderr == told
+    in_zone("Asia/Shanghai")
+    assert run("execution", "show", failed.id).stderr == ""
+
+
 def test_an_ambiguous_beginning_lists_the_candidates(
     failed: Execution, store: Store, run: Run
 ) -> None:
@@ -135,6 +145,7 @@ def test_why_tells_the_sentence_and_its_evidence(
     assert lines[0] == WHY
     assert lines[2].split() == ["at", "subject", "what", "reason"]
     assert any("sent to load-72h (try 1)" in line for line in lines)
+    assert any(line.split()[2:5] == ["this", "execution", "due"] for line in lines)
     assert f"About execution {failed.id}" in result.stderr
     item = run_json("why", failed.id)
     assert item["subject"] == {"kind": "execution", "id": failed.id}

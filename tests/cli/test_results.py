@@ -33,8 +33,14 @@ def test_results_are_listed_newest_first(registry: Registry, module: Module, run
     insert(registry, module, "new", 1, **failure)
     header, new, old = run("results", "load").stdout.splitlines()
     assert header.split() == ["at", "message", "status", "took", "reason", "content"]
-    assert new.split()[2:] == ["new", "failure", "40s", "no", "data", "-"]
-    assert old.split()[2:] == ["old", "success", "40s", "-", '{"a":', "1}"]
+    assert new.split()[2:] == ["new", "failure", "40", "s", "no", "data", "-"]
+    assert old.split()[2:] == ["old", "success", "40", "s", "-", '{"a":', "1}"]
+
+
+def test_short_work_is_told_in_milliseconds(registry: Registry, module: Module, run: Run) -> None:
+    at = registry.now - timedelta(hours=1)
+    insert(registry, module, "short", 1, sent_at=at - timedelta(milliseconds=40))
+    assert "  40 ms  " in run("results", "load").stdout
 
 
 def test_results_are_limited(registry: Registry, module: Module, run_json: Json) -> None:

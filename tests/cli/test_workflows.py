@@ -60,7 +60,7 @@ def test_create_stores_a_workflow_and_says_when_it_fires(
     result = run("workflow", "create", write())
     assert result.exit_code == 0, result.output
     assert "Created load-72h (workflow_id 1); next 20" in result.stderr
-    assert " 09:30:00." in result.stderr
+    assert " 09:30:00" in result.stderr
     (event,) = store.events.find(subject=workflow_subject(only(store).workflow_id))
     assert event.actor.startswith("user:")
 
@@ -168,6 +168,21 @@ def test_list_tells_what_fires_next(run: Run, run_json: RunJson, write: Write) -
     assert item["punctuality"]["7d"]["finished"] == 0
 
 
+@pytest.mark.parametrize(
+    ("machine", "told", "listed"),
+    [
+        ("UTC", "09:30:00 (Asia/Shanghai).", "09:30:00+08:00"),
+        ("Asia/Shanghai", "09:30:00.", "09:30:00  "),
+    ],
+)
+def test_a_time_says_its_zone_where_that_is_not_the_machines(
+    run: Run, write: Write, in_zone: Callable[[str], None], machine: str, told: str, listed: str
+) -> None:
+    in_zone(machine)
+    assert run("workflow", "create", write()).stderr.strip().endswith(told)
+    assert listed in run("workflow", "list").stdout
+
+
 def test_list_tells_how_often_a_workflow_succeeded_in_a_day_and_a_week(
     run: Run, write: Write, store: Store
 ) -> None:
@@ -193,10 +208,40 @@ def test_list_tells_how_often_a_workflow_succeeded_in_a_day_and_a_week(
 
 def test_show_tells_everything_about_one(run: Run, run_json: RunJson, write: Write) -> None:
     run("workflow", "create", write())
-    assert "timezone" in run("workflow", "show", "load-72h").stdout
+    lines = run("workflow", "show", "load-72h").stdout.splitlines()
+    rows = {line[:23].strip(): line[23:].strip() for line in lines}
+    assert rows["timezone"] == "Asia/Shanghai"
+    assert rows["step load"] == "load"
+    assert rows["last 7 d"] == "nothing finished"
     assert run_json("workflow", "show", "1")["steps"][0]["module_name"] == "load"
     result = run("workflow", "show", "unknown")
     assert (result.exit_code, "No workflow has" in result.stderr) == (1, True)
+
+
+def test_show_tells_of_steps_and_figures_in_words(
+    run: Run, run_json: RunJson, write: Write, store: Store
+) -> None:
+    steps = """\
+  - {name: price, missionKind: price, after: [load], args: {hours: 72}}
+"""
+    run(
+        "workflow",
+        "create",
+        write(YAML.replace("module: load", "{name: load, module: load}") + steps),
+    )
+    now = utc_now()
+    succeeded = make_execution(
+        workflow=only(store),
+        due_at=now - timedelta(hours=1),
+        expected_by=now,
+        status=ExecutionStatus.SUCCEEDED,
+        started_at=now - timedelta(hours=1),
+        ended_at=now - timedelta(minutes=59),
+    )
+    store.executions.insert([succeeded])
+    told = run("workflow", "show", "1").stdout
+    assert "of the kind price; after load; args {" in told
+    assert "1 of 1 succeeded, p50 1 min, p95 1 min, on time 1, late 0, missing 0" in told
 
 
 def test_pause_keeps_the_note_and_resume_ends_it(run: Run, write: Write, store: Store) -> None:
