@@ -90,10 +90,13 @@ class Bye:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Any other JSON object: something that the module wants to tell."""
+    """Any other JSON object: something that the module wants to tell.
+
+    `text` is what it says, as JSON; empty if it names no work, for it is not kept then.
+    """
 
     work: WorkName
-    content: Mapping[str, Any]
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,14 @@ def parse(data: bytes) -> Frame:
         return Invalid("The frame is neither the text 'heartbeat' nor JSON.")
     if not isinstance(content, dict):
         return Invalid("The frame is JSON, but not an object.")
+    try:
+        return _read(content, remark)
+    except NotJson as problem:  # it was read, and yet cannot be written again
+        return Invalid(f"The {'result' if _is_result(content) else 'frame'} {problem}.")
+
+
+def _read(content: Mapping[str, Any], remark: bool) -> Frame:
+    """Return what an object says; raises NotJson."""
     kind = content.get("type")
     match kind:
         case "pong":
@@ -128,9 +139,14 @@ def parse(data: bytes) -> Frame:
         case "progress":
             note = _text(content.get("note"))[:NOTE_MAX]
             return Progress(_work_of(content), _number(content.get("percent")), note)
-    if kind == "result" or "status" in content:
+    if _is_result(content):
         return _read_result(content, remark)
-    return Report(_work_of(content), content)
+    work = _work_of(content)
+    return Report(work, write_json(content) if work else "")
+
+
+def _is_result(content: Mapping[str, Any]) -> bool:
+    return content.get("type") == "result" or "status" in content
 
 
 def _read_hello(content: Mapping[str, Any]) -> Hello:
@@ -142,7 +158,7 @@ def _read_hello(content: Mapping[str, Any]) -> Hello:
     )
 
 
-def _read_result(content: Mapping[str, Any], remark: bool) -> Frame:
+def _read_result(content: Mapping[str, Any], remark: bool) -> ResultFrame:
     """Return a result; an earlier client that has no `result` gives all that it says besides."""
     status = _status_of(content.get("status"))
     error, error_key = None, ""
@@ -154,14 +170,10 @@ def _read_result(content: Mapping[str, Any], remark: bool) -> Frame:
     else:
         left_out = NAMING_KEYS | {error_key}
         found = {key: value for key, value in content.items() if key not in left_out} or None
-    try:
-        text = None if found is None else write_json(found)
-    except NotJson as problem:
-        return Invalid(f"The result {problem}.")
     return ResultFrame(
         work=_work_of(content),
         status=status,
-        content=text,
+        content=None if found is None else write_json(found),
         error=error,
         remark=NANS_BECAME_NULL if remark else None,
         retry_after_seconds=_number(content.get("retry_after_s")),

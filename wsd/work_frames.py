@@ -1,7 +1,5 @@
 """Takes what modules say about their work: hello, acknowledgements, progress, results."""
 
-import orjson
-
 from shared.clock import utc_now
 from shared.domain.event import was_said
 from shared.domain.ids import ExecutionId, MessageId, ModuleHash
@@ -37,10 +35,9 @@ class WorkFrames:
                     self._inbox.note_progress(MessageId(work.id), module_hash, said)
             case protocol.Hello():
                 self._dispatcher.hear_hello(connection, frame)
-            case protocol.Report(work, content):
+            case protocol.Report(work, text):
                 self._inbox.answer_in_turn(connection)
                 if (message := self._acknowledge(connection, work)) is not None:
-                    text = orjson.dumps(dict(content)).decode()
                     self._inbox.record(was_said(message.id, utc_now(), text))
 
     def _acknowledge(self, connection: Connection, name: WorkName) -> Message | None:

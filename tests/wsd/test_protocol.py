@@ -1,6 +1,5 @@
 """The socket's words: strings in, values out."""
 
-import json
 from datetime import UTC, datetime
 
 import orjson
@@ -42,9 +41,9 @@ from wsd.protocol import (
         (b'{"type":"bye","reason":"deploy","back_by":"12:00"}', Bye("deploy", "12:00")),
         (b'{"type":"bye","reason":["deploy"],"back_by":{"a":null}}', Bye("", "")),
         (b'{"type":"bye","reason":null,"back_by":7}', Bye("", "")),
-        (b'{"type":7}', Report(WorkName(), {"type": 7})),
-        (b'{"id":"m-1","log":"x"}', Report(WorkName("m-1"), {"id": "m-1", "log": "x"})),
-        (b"{}", Report(WorkName(), {})),
+        (b'{"type":7}', Report(WorkName())),
+        (b'{"id":"m-1","log":"x"}', Report(WorkName("m-1"), '{"id":"m-1","log":"x"}')),
+        (b"{}", Report(WorkName())),
     ],
 )
 def test_a_json_object_is_taken_for_what_its_type_says(text: bytes, frame: object) -> None:
@@ -173,9 +172,34 @@ def test_how_long_to_wait_before_the_next_try_may_be_said() -> None:
     assert read_result(b'{"status":"failed","retry_after_s":1e300}').retry_after_seconds is None
 
 
-@given(st.dictionaries(st.text(), st.recursive(st.none() | st.text() | st.floats(), st.lists)))
-def test_no_object_breaks_the_parser(content: dict[str, object]) -> None:
-    parse(json.dumps(content | {"status": "failed"}).encode())
+DEEP = b'{"a":' * 300 + b"[]" + b"}" * 300
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b'{"type":"result","id":"m-1","status":"failure","error":%b}', "result"),
+        (b'{"type":"result","id":"m-1","status":"success","result":%b}', "result"),
+        (b'{"status":"failed","execution_id":"3-1","forecast":%b}', "result"),
+        (b'{"id":"m-1","log":%b}', "frame"),
+        (b'{"meta":{"execution_id":"3-1"},"log":%b}', "frame"),
+    ],
+)
+def test_what_is_nested_too_deep_to_be_kept_is_invalid(text: bytes, what: str) -> None:
+    problem = f"The {what} is nested too deep, or has a text that is not UTF-8."
+    assert parse(text % DEEP) == Invalid(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        (b'{"type":"ack","id":"m-1","a":%b}', Ack(WorkName("m-1"))),
+        (b'{"type":"bye","reason":%b}', Bye("", "")),
+        (b'{"log":%b}', Report(WorkName())),
+    ],
+)
+def test_what_is_not_kept_may_be_nested_deep(text: bytes, frame: object) -> None:
+    assert parse(text % DEEP) == frame
 
 
 @pytest.mark.parametrize("content", ['"text"', '{"a": 1.0,  "b":"\\u00e9"}', "[1,\n2]"])
