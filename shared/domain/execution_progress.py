@@ -251,6 +251,8 @@ def _finish(execution: Execution, steps: list[StepRun], now: datetime) -> Execut
     execution = replace(execution, steps=tuple(steps))
     if not all(run.status.is_final for run in steps):
         return execution
+    # When its last result came: no worker may have looked at it for a while.
+    ended_at = max((run.ended_at for run in steps if run.ended_at), default=now)
     ends = (
         (StepStatus.CANCELLED, ExecutionStatus.CANCELLED),
         (StepStatus.FAILED, ExecutionStatus.FAILED),
@@ -259,8 +261,9 @@ def _finish(execution: Execution, steps: list[StepRun], now: datetime) -> Execut
     for step_status, status in ends:
         guilty = [run for run in steps if run.status is step_status]
         if guilty:
-            return replace(execution, status=status, reason=guilty[0].reason, ended_at=now)
-    return replace(execution, status=ExecutionStatus.SUCCEEDED, ended_at=now)
+            reason = guilty[0].reason
+            return replace(execution, status=status, reason=reason, ended_at=ended_at)
+    return replace(execution, status=ExecutionStatus.SUCCEEDED, ended_at=ended_at)
 
 
 def _with_step(execution: Execution, position: int, run: StepRun) -> Execution:

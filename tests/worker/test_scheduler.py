@@ -1,6 +1,7 @@
 """The scheduler wakes when something is due, by a clock that may jump."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,12 +9,13 @@ import pytest
 from shared.domain.event import worker_subject
 from shared.domain.execution import ExecutionStatus, MissReason
 from shared.domain.ids import WorkflowId
+from shared.domain.punctuality import Punctuality, judge
 from shared.domain.workflow import Overlap
 from shared.services.step_sending import make_router
 from shared.services.worker_presence import Share
 from shared.store import Store
 from tests.support.registry import Registry
-from tests.support.schedules import Schedules
+from tests.support.schedules import Schedules, succeed
 from worker.execution_monitor import ExecutionMonitor
 from worker.scheduler import Scheduler
 from worker.signs_of_life import SignsOfLife
@@ -147,6 +149,26 @@ def test_after_a_time_without_a_worker_the_latest_runs_and_the_others_say_why(
     assert missed[0].detail["from"] == now + 9 * SECOND
     assert (first.due_at, latest.due_at) == (now, now + 15 * MINUTE)
     assert ran(schedules) == [now, now + 15 * MINUTE]
+
+
+def test_a_result_that_came_before_all_workers_were_killed_makes_way_for_the_next_firing(
+    schedules: Schedules, store: Store, world: World, now: datetime
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,), expected_within_seconds=30.0)
+    first = Worker(store, world)
+    first.signs.note()
+    first.scheduler.tick()
+    came_at = now + 10 * SECOND
+    schedules.answer(came_at, lambda message: replace(succeed(message), at=came_at))
+    world.sleep(2 * 60)
+    second = Worker(store, world)
+    second.signs.note()
+    second.scheduler.tick()
+    before, missed, latest = schedules.all()
+    assert (before.status, before.ended_at) == (ExecutionStatus.SUCCEEDED, came_at)
+    assert judge(before, world.now) is Punctuality.ON_TIME
+    assert missed.status is ExecutionStatus.MISSED
+    assert (latest.status, latest.due_at) == (ExecutionStatus.RUNNING, now + 2 * MINUTE)
 
 
 def test_steps_go_on_within_a_tick_of_their_results(
