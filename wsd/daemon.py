@@ -31,6 +31,7 @@ from wsd.loops.command_poll import CommandPoll
 from wsd.loops.heartbeat_flush import HeartbeatFlush
 from wsd.loops.heartbeat_monitor import HeartbeatMonitor
 from wsd.loops.node_monitor import NodeMonitor
+from wsd.loops.progress_flush import ProgressFlush
 from wsd.loops.reconciler import Reconciler
 from wsd.loops.runner import Loop
 from wsd.machine_id import read_machine_id
@@ -79,6 +80,7 @@ class Daemon:
         self._writer = SessionWriter(self._batches, self._hub.view, self._metrics)
         self._flush = HeartbeatFlush(self._hub, self._database, self._clock, self._metrics)
         self._inbox = Inbox(self._words, self._metrics)
+        self._progress = ProgressFlush(self._database)
         self._inbox.on_stored.append(self._flush.note_execution)
         self._probe = TakeoverProbe(
             self._hub,
@@ -150,7 +152,7 @@ class Daemon:
         around = Surroundings(
             answer=handshake.answer,
             release=self._hub.release,
-            take_work_frame=WorkFrames(self._dispatcher, self._inbox).take,
+            take_work_frame=WorkFrames(self._dispatcher, self._inbox, self._progress).take,
             clock=self._clock,
             metrics=self._metrics,
             background=self._background,
@@ -226,6 +228,7 @@ class Daemon:
             Loop("command poll", settings.command_poll_seconds, commands.tick),
             Loop("node monitor", watch_seconds, nodes.tick),
             Loop("inbox", 1.0, self._inbox.keep_held_alive),
+            Loop("progress flush", 1.0, self._progress.tick),
             dispatching,
             self._reconciling,
         )

@@ -9,8 +9,8 @@ from itertools import accumulate, count
 from shared.clock import utc_now
 from shared.domain.delivery import Tried
 from shared.domain.event import Event
-from shared.domain.ids import MessageId, ModuleHash
-from shared.domain.message import Message, Progress
+from shared.domain.ids import ModuleHash
+from shared.domain.message import Message
 from shared.domain.result import Result
 from shared.services.delivery import requeue
 from shared.services.ending import end_messages
@@ -63,7 +63,6 @@ class Batch:
     pushed: list[Tried] = field(default_factory=list)
     owed: list[Tried] = field(default_factory=list)
     lost: list[tuple[ModuleHash, Tried]] = field(default_factory=list)
-    progress: dict[tuple[MessageId, ModuleHash], Progress] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -73,7 +72,6 @@ class Batch:
         """Take over everything but the results."""
         for name in ("ends", "acks", "pushed", "owed", "lost", "events"):
             getattr(self, name).extend(getattr(other, name))
-        self.progress = other.progress | self.progress
 
 
 class Inbox:
@@ -137,13 +135,6 @@ class Inbox:
         (self._waiting.owed if is_owed else self._waiting.pushed).append(tried)
         self._batches.notify()
 
-    def note_progress(
-        self, message_id: MessageId, module_hash: ModuleHash, progress: Progress
-    ) -> None:
-        """Note how far a module got; only the latest word counts."""
-        self._waiting.progress[message_id, module_hash] = progress
-        self._batches.notify()
-
     def end(self, result: Result) -> None:
         """End a message in the platform's name."""
         self._waiting.ends.append(result)
@@ -200,9 +191,6 @@ class Inbox:
             deliveries.note_pushed([t for t in tried if t.id not in ended], now, is_owed=is_owed)
         if batch.lost:
             requeue(store, batch.lost, now)
-        for (message_id, module_hash), progress in batch.progress.items():
-            if message_id not in ended:
-                deliveries.note_progress(message_id, module_hash, progress)
         store.events.record(batch.events)
         return messages
 
@@ -232,10 +220,9 @@ class Inbox:
         """Return everything in a batch as batches of one."""
         parts: list[Batch] = []
         for name, found in vars(batch).items():
-            items = found.items() if isinstance(found, dict) else found
-            for one in items:
+            for one in found:
                 parts.append(Batch())
-                setattr(parts[-1], name, dict([one]) if isinstance(found, dict) else [one])
+                setattr(parts[-1], name, [one])
         return parts
 
     def drop(self, batch: Batch, error: Exception) -> None:

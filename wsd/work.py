@@ -14,6 +14,8 @@ from wsd.protocol import Hello, WorkName
 HELLO_SECONDS = 0.5
 # What is pushed to one socket before the others have their turn.
 PUSHED_AT_ONCE = 50
+# What a module says of a message in one session, and its history keeps.
+SAID_KEPT = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class OpenMessage:
     expects_ack: bool
     tries: int = 1
     is_acked: bool = False
+    said: int = 0  # of what its history keeps beside progress and result
 
     @property
     def tried(self) -> Tried:

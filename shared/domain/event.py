@@ -191,11 +191,14 @@ def was_decided(
     )
 
 
-def was_said(message_id: MessageId, at: datetime, text: str) -> Event:
-    """Return the event of a word about a message that is neither a result nor anything known."""
+def was_said(message_id: MessageId, at: datetime, text: str, number: int) -> Event:
+    """Return the event of a word about a message that is neither a result nor anything known.
+
+    Several may come at the same time: their numbers tell them apart.
+    """
     subject = Subject(kind=SubjectKind.MESSAGE, id=message_id)
     return Event(
-        id=f"{subject}:{at.isoformat()}:said",
+        id=f"{subject}:{at.isoformat()}:said:{number}",
         subject=subject,
         at=at,
         what="said",

@@ -66,6 +66,15 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Told:
+    """A progress, the message that it is about, and the module that told it."""
+
+    message_id: MessageId
+    module_hash: ModuleHash
+    progress: Progress
+
+
+@dataclass(frozen=True, kw_only=True)
 class Message:
     """One piece of work for one module.
 

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
 from shared.domain.delivery import Push, Sent, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
-from shared.domain.message import OPEN, Message, MessageStatus, Progress
+from shared.domain.message import OPEN, Message, MessageStatus, Told
 from shared.store.chunks import chunks
 from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO
@@ -179,14 +179,21 @@ class Deliveries:
                 {"$set": {"node": node, "queued_at": now}},
             )
 
-    def note_progress(
-        self, message_id: MessageId, module_hash: ModuleHash, progress: Progress
-    ) -> None:
-        """Note how far a module got with its own work, while it is open."""
-        self._collection.update_one(
-            {"_id": message_id, "module_hash": module_hash, "status": {"$in": [SENT, ACKED]}},
-            {"$set": {"progress": progress_document(progress)}},
-        )
+    def note_progress(self, told: Iterable[Told]) -> None:
+        """Note how far modules got with their own work, while it is open."""
+        updates = [
+            UpdateOne(
+                {
+                    "_id": one.message_id,
+                    "module_hash": one.module_hash,
+                    "status": {"$in": [SENT, ACKED]},
+                },
+                {"$set": {"progress": progress_document(one.progress)}},
+            )
+            for one in told
+        ]
+        if updates:
+            self._collection.bulk_write(updates, ordered=False)
 
     def finish(self, ids: Iterable[MessageId], status: MessageStatus, now: datetime) -> None:
         """End messages whose results are stored."""

@@ -15,6 +15,7 @@ from wsd.connection import Connection
 from wsd.database import Database
 from wsd.dispatcher import Dispatcher
 from wsd.inbox import Inbox
+from wsd.loops.progress_flush import ProgressFlush
 from wsd.work_frames import WorkFrames
 
 HELLO = '{"type":"hello","acks":true,"in_flight":%d}'
@@ -28,6 +29,7 @@ class WorkDesk:
         self.sockets = HeldSockets()
         self.database = Database(store, threads=1, name="work")
         self.inbox = Inbox(self.database, self.sockets.metrics)
+        self.progress = ProgressFlush(self.database)
         self.seconds = 1000.0
         self.dispatcher = Dispatcher(
             self.sockets.hub,
@@ -38,7 +40,7 @@ class WorkDesk:
             monotonic=lambda: self.seconds,
         )
         self.sockets.hub.on_session_start.append(self.dispatcher.begin)
-        self.sockets.hear = WorkFrames(self.dispatcher, self.inbox).take
+        self.sockets.hear = WorkFrames(self.dispatcher, self.inbox, self.progress).take
 
     def send(self, *ids: str, module_hash: str = "a" * 64, **overrides: Any) -> list[Message]:
         """Queue messages, addressed to this node."""
@@ -63,9 +65,10 @@ class WorkDesk:
             pass
 
     async def write(self) -> None:
-        """Write what waits in the inbox."""
+        """Write what waits in the inbox, and what is due of the progress."""
         while self.inbox.count_waiting():
             await self.inbox.write_one_batch()
+        await self.progress.tick()
 
     def read(self, message_id: str) -> Message:
         """Return a message as it is stored."""

@@ -344,3 +344,20 @@ async def test_hundreds_of_results_are_a_few_batches(desk: WorkDesk) -> None:
         batches += 1
     assert hear(connection) == ["receive result"] * 300
     assert batches <= 8
+
+
+async def test_what_is_said_about_one_message_fills_no_history(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsd.work_frames.SAID_KEPT", 3)
+    desk.send("a")
+    connection = desk.connect()
+    await desk.dispatch()
+    hear(connection)
+    for n in range(5):
+        say(connection, f'{{"id":"a","log":{n}}}')
+    assert hear(connection) == ["receive result"] * 5
+    await desk.write()
+    subject = Subject(kind=SubjectKind.MESSAGE, id="a")
+    said = {event.detail["text"] for event in desk.store.events.find(subject=subject)}
+    assert said == {f'{{"id":"a","log":{n}}}' for n in range(3)}
