@@ -13,7 +13,7 @@ from typing import ParamSpec
 from shared.clock import utc_now
 from shared.domain.delivery import Push, Sent, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
-from shared.domain.message import EndReason, Message
+from shared.domain.message import ATTEMPTS_IN_ALL, EndReason, Message
 from shared.domain.result import ResultStatus, end_of_message
 from shared.domain.session import SessionEnd
 from shared.services.delivery import record_attempts, undo_attempts
@@ -242,7 +242,7 @@ class Dispatcher:
             taken = work.take(now, at, in_groups=in_groups)
             leaving += [
                 Leaving(push=Push(message=message), connection=connection, work=work)
-                for message in taken
+                for message in self._give_up_hopeless(taken, work)
             ]
             if was_long and len(work.waiting) < LONG_QUEUE and connection.session:
                 self._unread[connection.session.module_hash] = None
@@ -259,14 +259,23 @@ class Dispatcher:
                 assert work is not None
                 if is_out_of_tries(one):
                     work.end(one.message.id)
-                    self._inbox.end(
-                        end_of_message(one.message, ResultStatus.DEAD, utc_now(), EndReason.NO_ACK)
-                    )
+                    self._give_up(one.message)
                     self._ready.add(connection)
                 else:
                     push = Push(message=one.message, is_again=True)
                     leaving.append(Leaving(push=push, connection=connection, work=work))
         return leaving
+
+    def _give_up_hopeless(self, taken: list[Message], work: SessionWork) -> list[Message]:
+        """End what session after session was sent in vain; return the others."""
+        for message in taken:
+            if message.attempt >= ATTEMPTS_IN_ALL:
+                work.note_not_sent(message.id)
+                self._give_up(message)
+        return [message for message in taken if message.attempt < ATTEMPTS_IN_ALL]
+
+    def _give_up(self, message: Message) -> None:
+        self._inbox.end(end_of_message(message, ResultStatus.DEAD, utc_now(), EndReason.NO_ACK))
 
     async def _push(self, leaving: list[Leaving], node: NodeId) -> None:
         push = uuid.uuid4().hex

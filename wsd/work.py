@@ -7,7 +7,13 @@ from datetime import datetime
 
 from shared.domain.delivery import Tried
 from shared.domain.ids import ExecutionId, MessageId
-from shared.domain.message import ACK_SECONDS, ATTEMPTS_ALLOWED, QUEUE_MAX, Message
+from shared.domain.message import (
+    ACK_SECONDS,
+    ATTEMPTS_ALLOWED,
+    ATTEMPTS_IN_ALL,
+    QUEUE_MAX,
+    Message,
+)
 from wsd.protocol import Hello, WorkName
 
 # A client that has said nothing yet is taken for an earlier one after this time.
@@ -165,8 +171,8 @@ class SessionWork:
 
 
 def is_out_of_tries(one: OpenMessage) -> bool:
-    """Return whether a message was pushed as often as allowed in this session."""
-    return one.tries >= ATTEMPTS_ALLOWED
+    """Return whether a message was pushed as often as allowed, in this session or in all."""
+    return one.tries >= ATTEMPTS_ALLOWED or one.message.attempt >= ATTEMPTS_IN_ALL
 
 
 def _urgency(message: Message) -> tuple[int, datetime, str]:

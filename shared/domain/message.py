@@ -12,7 +12,9 @@ QUEUE_MAX = 1000
 DEFAULT_LIFE = timedelta(hours=2)
 DEFAULT_TIMEOUT_SECONDS = 7200.0
 DEFAULT_PRIORITY = 100
-ATTEMPTS_ALLOWED = 3
+ATTEMPTS_ALLOWED = 3  # in one session
+# In all: a message over which its module dies every time would be sent to it for its whole life.
+ATTEMPTS_IN_ALL = 10
 ACK_SECONDS = 10.0
 
 
