@@ -165,10 +165,18 @@ class Connection:
         """Take what came for the handlers."""
         while True:
             frame = await self._inbox.get()
-            if isinstance(frame, protocol.Cancel):
-                await self._loop.run_in_executor(None, self._work.cancel, frame.id)
-            elif await self._loop.run_in_executor(None, self._work.take, frame):
+            if await self._loop.run_in_executor(None, self._take, frame):
                 await socket.send(protocol.ack(frame.id))
+
+    def _take(self, frame: protocol.Work | protocol.Cancel) -> bool:
+        """Take a frame; return whether to acknowledge it. No frame may end the connection."""
+        try:
+            if isinstance(frame, protocol.Work):
+                return self._work.take(frame)
+            self._work.cancel(frame.id)
+        except Exception:
+            log.exception("The frame about %s cannot be taken", frame.id)
+        return False
 
 
 async def _close(socket: ClientConnection) -> None:

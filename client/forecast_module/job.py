@@ -127,7 +127,7 @@ def _read_content(message: Any) -> dict[str, Any]:
     if isinstance(message, str):
         try:
             message = json.loads(message)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
     return _dict(message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -11,6 +12,10 @@ HEARTBEAT_CONFIRM = "heartbeat confirm"
 RECEIVE_RESULT = "receive result"
 PONG = '{"type":"pong"}'
 NOTE_MAX_LENGTH = 200
+
+_find_head = re.compile(
+    r'\s*\{"id":("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"),"attempt":(\d{1,9}),"message":'
+).match
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,12 @@ class Ping:
 
 @dataclass(frozen=True)
 class Work:
-    """A piece of work; `message` is what its sender gave."""
+    """A piece of work; `message` is what its sender gave, unless a `problem` says why it is lost."""
 
     id: str
     attempt: int
     message: Any
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,15 +76,26 @@ def parse(text: str) -> Frame:
         return Stored()
     try:
         content = json.loads(text)
-    except ValueError:
-        return Unknown(text)
+    except (ValueError, RecursionError) as error:
+        return _parse_unreadable(text, error)
     if not isinstance(content, dict):
         return Unknown(text)
     return _parse_object(content, text)
 
 
+def _parse_unreadable(text: str, error: Exception) -> Frame:
+    """Return work by its head alone: its sender shall hear that Python cannot read the rest."""
+    head = _find_head(text)
+    if head is None:
+        return Unknown(text)
+    problem = f"The message cannot be read: {type(error).__name__}: {error}"
+    return Work(json.loads(head[1]), int(head[2]), None, problem)
+
+
 def _parse_object(content: dict[str, Any], text: str) -> Frame:
     kind, message_id = content.get("type"), content.get("id")
+    if not isinstance(message_id, (str, int)):
+        message_id = None
     if kind == "ping":
         return Ping()
     if kind == "cancel" and message_id is not None:
@@ -86,7 +103,9 @@ def _parse_object(content: dict[str, Any], text: str) -> Frame:
     if "message" in content and message_id is not None and "status" not in content:
         return Work(str(message_id), _number(content.get("attempt")), content["message"])
     if content.get("status") == "error":
-        problem = str(content.get("message") or "The platform refused a frame.")
+        problem = content.get("message")
+        if not isinstance(problem, str) or not problem:
+            problem = "The platform refused a frame."
         return Refused(problem, str(message_id) if message_id is not None else None)
     return Unknown(text)
 

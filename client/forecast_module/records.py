@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ class Record:
 
     def encode(self) -> bytes:
         """Return the file's content."""
-        return json.dumps(asdict(self)).encode()
+        # Not by `asdict`: it copies the message, and a deep one is too much for that.
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps(said).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Record:

@@ -170,7 +170,7 @@ class ResultsStore:
         except OSError as error:
             log.error("The file %s cannot be read: %s", path, error)
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             aside = path.with_suffix(CORRUPTED)
             log.error("The file %s is damaged; it is set aside as %s", path, aside.name)
             path.replace(aside)

@@ -78,9 +78,7 @@ class WorkLoop:
                 with self._changed:
                     self._enqueue(work, record.starts + 1)
                 continue
-            log.error("Job %s is given up: %s", record.id, problem)
-            self._results.finish(record.id, fail(problem))
-            self._outgoing.results_changed()
+            self._give_up(record.id, problem)
 
     def take(self, work: Work) -> bool:
         """Take a message, once; return whether to acknowledge it."""
@@ -95,7 +93,10 @@ class WorkLoop:
                 return True
             if self._is_stopping:
                 return False  # the platform queues it again when the connection ends
-            self._enqueue(work, 1)
+            if work.problem is not None:
+                self._give_up(work.id, work.problem)
+            else:
+                self._enqueue(work, 1)
         return True
 
     def cancel(self, message_id: str) -> None:
@@ -139,10 +140,22 @@ class WorkLoop:
             self._queue.put(None)
 
     def _enqueue(self, work: Work, starts: int) -> None:
-        self._results.begin(work, starts)
-        job = Job(work, self._report)
+        """Queue work; what cannot be taken is answered with a failure, and holds up no other."""
+        try:
+            self._results.begin(work, starts)
+            job = Job(work, self._report)
+        except Exception as error:  # nested too deep, for example
+            log.exception("The message %s cannot be taken", work.id)
+            self._give_up(work.id, f"The message cannot be taken: {type(error).__name__}: {error}")
+            return
         self._jobs[work.id] = job
         self._queue.put(job)
+
+    def _give_up(self, message_id: str, problem: str) -> None:
+        """Answer work that cannot be done with a failure."""
+        log.error("Job %s is given up: %s", message_id, problem)
+        self._results.finish(message_id, fail(problem))
+        self._outgoing.results_changed()
 
     def _work(self) -> None:
         while True:
