@@ -11,9 +11,8 @@ from pymongo.errors import AutoReconnect
 
 from shared.clock import utc_now
 from shared.domain.actor import PLATFORM
-from shared.domain.delivery import Tried
 from shared.domain.ids import ExecutionId, MessageId, NodeId
-from shared.domain.message import ACK_SECONDS, ATTEMPTS_IN_ALL, EndReason, MessageStatus
+from shared.domain.message import ACK_SECONDS, EndReason, MessageStatus
 from shared.domain.result import Result, ResultStatus
 from shared.services.ending import end_messages
 from shared.settings import Settings
@@ -188,37 +187,6 @@ async def test_what_is_not_acknowledged_is_pushed_again_and_then_dead(desk: Work
     stored = result(desk, "a")
     assert (stored.status, stored.reason) == (ResultStatus.DEAD, EndReason.NO_ACK)
     assert (stored.attempt, stored.is_by_module) == (3, False)
-
-
-async def test_a_message_over_which_its_module_dies_every_time_is_given_up_in_the_end(
-    desk: WorkDesk,
-) -> None:
-    desk.send("a", "b")
-    for attempt in range(1, ATTEMPTS_IN_ALL + 1):
-        connection = desk.connect()
-        await desk.dispatch()
-        assert hear_work(connection) == [("a", attempt)]
-        connection.abort()
-        desk.store.deliveries.requeue([Tried(id=MessageId("a"), attempt=attempt)], utc_now())
-    connection = desk.connect()
-    await desk.dispatch()
-    await desk.write()
-    assert hear_work(connection) == [("b", 1)]
-    assert desk.read("a").status is MessageStatus.DEAD
-    assert (result(desk, "a").reason, result(desk, "a").attempt) == (
-        EndReason.NO_ACK,
-        ATTEMPTS_IN_ALL,
-    )
-
-
-async def test_the_last_try_of_all_is_not_repeated_in_its_session(desk: WorkDesk) -> None:
-    desk.send("a", attempt=ATTEMPTS_IN_ALL - 1)
-    connection = desk.connect()
-    await desk.dispatch()
-    await desk.dispatch(seconds=ACK_SECONDS)
-    await desk.write()
-    assert hear_work(connection) == [("a", ATTEMPTS_IN_ALL)]
-    assert desk.read("a").status is MessageStatus.DEAD
 
 
 async def test_a_late_acknowledgement_of_an_attempt_ends_the_tries(desk: WorkDesk) -> None:
