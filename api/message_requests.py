@@ -46,7 +46,7 @@ class SendBody(RequestSchema):
     """A message, and which module gets it."""
 
     message = JsonText(
-        "What the module gets: any JSON of at most 256 KiB, as it is written here. "
+        "What the module gets: any JSON of at most 256 KiB and 64 levels, as it is written here. "
         "In a form it is a string, and arrives as that string.",
         required=True,
     )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.actor import Actor
 from shared.domain.ids import MessageId, ModuleHash
+from shared.domain.json_document import find_written_problem
 from shared.domain.message import (
     CONTENT_MAX_BYTES,
     DEFAULT_LIFE,
@@ -106,4 +107,4 @@ def find_content_problem(content: str) -> str | None:
     """Return why a message may not say this, or None."""
     if content_size(content) > CONTENT_MAX_BYTES:
         return f"is larger than {CONTENT_MAX_BYTES // 1024} KiB as JSON"
-    return None
+    return find_written_problem(content)

@@ -40,8 +40,12 @@ def read_json(text: str | bytes) -> Any:
     What Python or the database would change stands in the value as Lost, so that the sentence that
     refuses it can name the field. (orjson rounds large numbers and drops repeated keys in silence.)
     """
+    return _decode(text, _decoder)
+
+
+def _decode(text: str | bytes, decoder: json.JSONDecoder) -> Any:
     try:
-        return _decoder.decode(text if isinstance(text, str) else text.decode())
+        return decoder.decode(text if isinstance(text, str) else text.decode())
     except UnicodeDecodeError:
         raise NotJson("is not JSON: it is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -109,6 +113,13 @@ def _is_within_last_digit(value: float, text: str) -> bool:
         return False
 
 
+def _check_number(text: str) -> int | Lost:
+    """Return a stand-in for a number that every reader can read, if not to the last digit."""
+    if math.isfinite(float(text)):
+        return 0
+    return Lost(f"has the number {text[:_SHOWN]}, which no 64-bit float can hold")
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise NotJson(f"is not JSON: {name} is not a number there")
 
@@ -119,6 +130,32 @@ _decoder = json.JSONDecoder(
     parse_float=_read_float,
     parse_constant=_refuse_constant,
 )
+_decoder_of_text = json.JSONDecoder(
+    object_pairs_hook=_read_object,
+    parse_int=_check_number,
+    parse_float=_check_number,
+    parse_constant=_refuse_constant,
+)
+
+
+def find_written_problem(text: str) -> str | None:
+    """Return why JSON that is handed on as it was written is refused, or None.
+
+    Ordinary readers must be able to read it, also what a string of it holds: clients write objects
+    so. Text loses no digit, so that numbers may have any number of them.
+    """
+    try:
+        value = _decode(text, _decoder_of_text)
+    except NotJson as error:
+        return str(error)
+    problem = find_json_problem(value, any_keys=True)
+    if problem or not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return problem
+    try:
+        inner = find_json_problem(_decode(value, _decoder_of_text), any_keys=True)
+    except NotJson as error:  # no JSON, so it is text; unless that is what depth makes of it
+        inner = _TOO_DEEP if str(error) == _TOO_DEEP else None
+    return f"is a text of JSON that {inner}" if inner else None
 
 
 def find_json_problem(value: Any, *, any_keys: bool = False) -> str | None:

@@ -83,9 +83,13 @@ def test_an_offline_module_gets_it_later_and_an_online_one_at_once(
 @pytest.mark.parametrize(
     "content",
     [
-        '{"b": 1, "a" : [1.0, 1e5, 0.10, 18446744073709551616],\n "a": null}',
+        '{"b": 1, "a" : [1.0, 1e5, 0.10, 18446744073709551616],\n "c": null}',
         '{"$set":{"a.b":1},"":2}',
-        '"text with \\u4f60 and \\ud800"',
+        '"text with \\u4f60 and \\ud83d\\ude00"',
+        "[9007199254740993, 0.123456789012345678901234567890, -0.0, 1e-400]",
+        "[" * 64 + "]" * 64,
+        '"{no JSON, {} but text} [[["',
+        '"12345678901234567890123 NaN 1e999"',
         "1.50",
         "[]",
         "false",
@@ -98,14 +102,55 @@ def test_json_is_kept_as_it_was_written(
     body = f'{{ "module_id" : {module.module_id} , "message": {content}, "priority":5}}'
     answer = client.post(SEND, data=body, content_type="application/json")
     assert answer.status_code == 200, answer.json
-    message_id = answer.json["result"]["message_id"] if "ud800" not in content else None
+    message_id = answer.json["result"]["message_id"]
     found = store.messages.newest(module.module_hash, utc_now())
     whole = store.messages.read(message.id for message in found)
     assert [message.content for message in whole.values()] == [content.strip()]
     assert f'"message":{content.strip()},'.encode() in answer.data
-    if message_id:
-        shown = client.get(f"/message/{message_id}")
-        assert f'"message":{content.strip()},'.encode() in shown.data
+    shown = client.get(f"/message/{message_id}")
+    assert f'"message":{content.strip()},'.encode() in shown.data
+
+
+UNREADABLE = {
+    "9" * 5000: "has the number 9999",
+    "1e999": "has the number 1e999, which no 64-bit float can hold",
+    '{"a":1,"b":{"x":1,"x":2}}': "has the key 'x' more than once",
+    '["\\ud800"]': "contains half a surrogate pair",
+    '{"\\udc00":1}': "contains half a surrogate pair",
+    '{"a":"\\u0000"}': "contains the character NUL",
+    "[" * 65 + "]" * 65: "is nested more than 64 levels deep",
+    '{"a":' * 500 + "1" + "}" * 500: "is nested more than 64 levels deep",
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), UNREADABLE.items())
+def test_what_ordinary_readers_cannot_read_is_refused(
+    client: FlaskClient, store: Store, module: Module, content: str, problem: str
+) -> None:
+    body = f'{{"module_id":{module.module_id},"message":{content}}}'
+    answer = client.post(SEND, data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["code"]) == (400, "3002")
+    assert answer.json["message"].startswith(f"message {problem}")
+    assert list(store.messages.newest(module.module_hash, utc_now())) == []
+
+
+@pytest.mark.parametrize("how", ["data", "json"])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [*UNREADABLE.items(), ("[" * 50_000, "is nested more than 64 levels deep")][2:],
+)
+def test_nor_is_a_text_taken_that_holds_such(
+    client: FlaskClient, module: Module, how: str, content: str, problem: str
+) -> None:
+    answer = client.post(SEND, **{how: {"module_id": module.module_id, "message": content}})
+    assert (answer.status_code, answer.json["code"]) == (400, "3002")
+    assert answer.json["message"].startswith(f"message is a text of JSON that {problem}")
+
+
+def test_a_text_that_is_no_json_stays_a_text(client: FlaskClient, module: Module) -> None:
+    for text in ("1e999", "9" * 5000, "[NaN]", "{a}", "[1,", '{"a":"\\ud800"', "[[["):
+        answer = client.post(SEND, data={"module_id": module.module_id, "message": text})
+        assert answer.json["result"]["message"] == text
 
 
 def test_the_same_id_is_the_same_answer(client: FlaskClient, module: Module) -> None:

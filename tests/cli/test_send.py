@@ -64,6 +64,10 @@ def test_standard_input_is_read_for_a_dash(registry: Registry, run: Run) -> None
     [
         (("load", '{"a":1'), "With --text it is sent as text."),
         (("load", "x" * 256 * 1024), "The content is larger than 256 KiB"),
+        (("load", "[1e999]"), "The content has the number 1e999, which no 64-bit float can hold."),
+        (("load", '{"a":1,"a":2}'), "The content has the key 'a' more than once."),
+        (("load", "[" * 65 + "]" * 65), "The content is nested more than 64 levels deep."),
+        (("load", "--text", '{"a":1,"a":2}'), "The content is a text of JSON that has the key 'a'"),
         (("load", "1", "--id", "a b"), "--id must be 1 to 128"),
         (("load", "1", "--until", "2020-01-01"), "--until lies in the past"),
         (("load", "1", "--until", "7w"), "--until must not be more than 30 days"),

@@ -157,6 +157,26 @@ def test_the_modules_of_earlier_clients_are_steps_beside_each_other() -> None:
         ({"steps": [{"module": "a", "args": [1]}]}, "steps[0].args must be a JSON object"),
         ({"steps": [{"module": "a", "args": "{}"}]}, "steps[0].args must be a JSON object"),
         (
+            {"steps": [{"module": "a", "args": read_json('{"x":{"y":1,"y":2}}')}]},
+            "steps[0].args has the key 'y' more than once",
+        ),
+        (
+            {"steps": [{"module": "a", "args": read_json('{"x":[1e999]}')}]},
+            "steps[0].args has the number 1e999, which no 64-bit float can hold",
+        ),
+        (
+            {"steps": [{"module": "a", "args": read_json('{"x":%s}' % ("9" * 5000))}]},
+            "steps[0].args has an integer that does not fit into 64 bits",
+        ),
+        (
+            {"steps": [{"module": "a", "args": read_json(r'{"x":"\ud800"}')}]},
+            "steps[0].args contains half a surrogate pair",
+        ),
+        (
+            {"steps": [{"module": "a", "args": {"x": read_json("[" * 64 + "]" * 64)}}]},
+            "steps[0].args is nested more than 64 levels deep",
+        ),
+        (
             {"steps": [{"module": "a", "args": {"x": float("inf")}}]},
             "steps[0].args has a number that is not finite",
         ),
