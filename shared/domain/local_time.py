@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ZONE_MAX_LENGTH = 64
+# Files that lie beside the zones: clocks that count leap seconds, this machine's own, and no zone.
+_NO_ZONES = ("right/", "posix/")
+_NO_ZONE = frozenset({"posixrules", "localtime", "Factory"})
 
 
 class UnknownZone(ValueError):
@@ -14,7 +17,8 @@ class UnknownZone(ValueError):
 def find_zone(name: str) -> ZoneInfo:
     """Return the time zone with this IANA name; raises UnknownZone."""
     try:
-        if name and len(name) <= ZONE_MAX_LENGTH:
+        is_zone = name not in _NO_ZONE and not name.startswith(_NO_ZONES)
+        if name and is_zone and len(name) <= ZONE_MAX_LENGTH:
             return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass  # a directory, a path out of the database, or nothing at all

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.local_time import find_zone, first_moment, moments, to_local
+from shared.domain.local_time import UnknownZone, find_zone, first_moment, moments, to_local
 
 
 def shown(text: str) -> datetime:
@@ -38,3 +38,15 @@ def test_a_clock_shows_a_time_never_once_or_twice(local: str, count: int) -> Non
     found = list(moments(shown(local), berlin))
     assert len(found) == count
     assert all(to_local(moment, berlin) == shown(local) for moment in found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "Mars/Olympus", "../zone", "Asia", "right/UTC", "posix/UTC"),
+        *("posixrules", "localtime", "Factory", "x" * 65),
+    ],
+)
+def test_what_is_no_zone_of_the_database_is_refused(name: str) -> None:
+    with pytest.raises(UnknownZone, match="no time zone known here"):
+        find_zone(name)
