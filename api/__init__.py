@@ -15,6 +15,7 @@ from api.http.json_provider import OrjsonProvider
 from api.http.openapi import docs, make_api
 from api.http.request_id import track_request_ids
 from api.http.request_parser import BODY_MAX_BYTES
+from api.http.whole_number import WholeNumberInPath
 from api.messages import messages
 from api.module_reference import ModuleWord
 from api.modules import modules
@@ -40,7 +41,7 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
         "PROVIDE_AUTOMATIC_OPTIONS": False,
     }
     app.url_map.merge_slashes = False
-    app.url_map.converters["module"] = ModuleWord
+    app.url_map.converters |= {"module": ModuleWord, "int": WholeNumberInPath}
     register_error_handlers(app)
     track_request_ids(app)
     share_app_state(app, settings, store or _connect(app, settings))

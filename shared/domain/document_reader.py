@@ -82,12 +82,10 @@ class Words:
             return default
         return default if value is None else value
 
-    def seconds(self, key: str, high: float, default: float | None) -> float | None:
-        """Return a time in seconds, above 0."""
-        value = self._number(key, 0, high)
-        if value == 0:
-            self.note("must be more than 0", key)
-        return float(value) if value else default
+    def seconds(self, key: str, low: float, high: float) -> float | None:
+        """Return a time in seconds from a range, None if there is none."""
+        value = self._number(key, low, high)
+        return None if value is None else float(value)
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false."""

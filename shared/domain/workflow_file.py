@@ -34,7 +34,10 @@ REFERENCE_MAX_LENGTH = 200
 ARGS_MAX_BYTES = 128 * 1024
 STEPS_MAX_BYTES = 2**20
 NUMBER_MAX = 2**53
+# What may be chosen: the platform counts on from there, and stays within what can be asked for.
+CHOSEN_NUMBER_MAX = 10**9
 SHIFT_MAX = timedelta(days=366)
+SHORTEST_SECONDS = 0.1
 LONGEST_SECONDS = 7 * 86400.0
 RETRIES_MAX = 100
 
@@ -153,7 +156,7 @@ def read_workflow(
 
 
 def _seconds(words: Words, key: str) -> float | None:
-    return words.seconds(key, LONGEST_SECONDS, None)
+    return words.seconds(key, SHORTEST_SECONDS, LONGEST_SECONDS)
 
 
 def _read_crons(words: Words) -> tuple[str, ...]:

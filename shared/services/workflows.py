@@ -12,8 +12,13 @@ from shared.domain.event import OPERATOR, workflow_decided
 from shared.domain.ids import ModuleHash, WorkflowId
 from shared.domain.workflow import Pause, Step, Workflow
 from shared.domain.workflow_document import find_difference, modules_of, to_file
-from shared.domain.workflow_file import Reference, StepDraft, WorkflowDraft
-from shared.errors import Conflict, NotFound
+from shared.domain.workflow_file import (
+    CHOSEN_NUMBER_MAX,
+    Reference,
+    StepDraft,
+    WorkflowDraft,
+)
+from shared.errors import Conflict, InvalidData, NotFound
 from shared.services.module_directory import ModuleDirectory
 from shared.services.module_lookup import find_hash
 from shared.services.overdue import fire_overdue, is_overdue, leave_out_overdue
@@ -43,10 +48,13 @@ def create_workflow(
 ) -> Workflow:
     """Create a workflow, under its own number or the next one.
 
-    Raises NotFound for unknown modules, Conflict when the number is taken.
+    Raises NotFound for unknown modules, Conflict when the number is taken, InvalidData when it is
+    too high.
     """
-    steps = _find_modules(store, draft, directory or ModuleDirectory())
     given = draft.workflow_id
+    if given and given > CHOSEN_NUMBER_MAX:
+        raise InvalidData(f"workflow_id must be from 1 to {CHOSEN_NUMBER_MAX}.")
+    steps = _find_modules(store, draft, directory or ModuleDirectory())
     number = WorkflowId(given) if given else store.counters.next_workflow_id()
     while not store.workflows.insert(workflow := _make(draft, steps, number, now)):
         if given:

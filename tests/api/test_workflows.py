@@ -161,3 +161,26 @@ def test_the_next_time_of_a_job_is_in_its_own_zone(client: FlaskClient) -> None:
     create(client, timezone="Asia/Tokyo", execute_shift_time=-1, execute_shift_unit="h")
     (job,) = client.get("/scheduler/jobs").json["result"]
     assert job["next_run_time"].endswith("T23:00:00+09:00")
+
+
+@pytest.mark.parametrize("number", [10**9 + 1, 2**53])
+def test_a_chosen_number_leaves_room_for_those_that_are_counted(
+    client: FlaskClient, number: int
+) -> None:
+    answer = create(client, workflow_id=number)
+    assert (answer.status_code, answer.json["code"]) == (400, "3002")
+    assert answer.json["message"] == "workflow_id must be from 1 to 1000000000."
+    assert create(client).json["result"]["workflow_id"] == 1
+
+
+def test_the_numbers_above_the_highest_chosen_one_can_be_used(client: FlaskClient) -> None:
+    create(client, workflow_id=10**9)
+    assert create(client).json["result"]["workflow_id"] == 10**9 + 1
+    assert client.post("/workflow/1000000001/execute").json["code"] == "2000"
+
+
+@pytest.mark.parametrize("path", ["/workflow/١", "/workflow/١/execute", "/workflow/１/executions"])
+def test_a_number_in_a_path_has_plain_digits(client: FlaskClient, path: str) -> None:
+    create(client)
+    answer = client.open(path, method="POST" if path.endswith("execute") else "GET")
+    assert (answer.status_code, answer.json["code"]) == (404, "3003")
