@@ -64,6 +64,8 @@ class Cancels:
 
     def _go_on(self, message: Message, cancel: Cancel, now: float) -> None:
         connection = self._hub.by_module.get(message.module_hash)
+        if connection is not None and connection.work is not None:
+            connection.work.note_cancelled(message.id)
         if now >= cancel.end_at:
             if connection is not None and connection.work is not None:
                 connection.work.end(message.id)

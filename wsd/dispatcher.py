@@ -22,6 +22,7 @@ from shared.store.work_changes import WorkChange
 from wsd.cancels import Cancels
 from wsd.connection import Connection
 from wsd.database import Database
+from wsd.ends import Ends
 from wsd.hub import Hub
 from wsd.inbox import Inbox
 from wsd.protocol import Hello, encode_work
@@ -85,6 +86,7 @@ class Dispatcher:
         self._deliveries = database.store.deliveries
         self._inbox = inbox
         self._cancels = Cancels(hub, database, inbox, monotonic)
+        self._ends = Ends(database, round_seconds, monotonic)
         self._monotonic = monotonic
         self._poll_seconds = poll_seconds
         self._round_seconds = round_seconds
@@ -132,6 +134,8 @@ class Dispatcher:
         elif change.is_cancel:
             self._cancels.hear_news()
             return
+        elif change.is_end:
+            self._ends.hear(change.id)
         else:
             self._news.append(change.id)
         self.wake()
@@ -171,11 +175,21 @@ class Dispatcher:
             overdue = self._find_overdue(now)
             await self._poll((node, *self._hub.former_ids), now)
             await self._cancels.tick((node, *self._hub.former_ids))
+            self._ends.look_over(self._working, now)
+        if self._ends.has_more:
+            await self._free_places()
         leaving = overdue + self._choose(now, in_groups=not is_due)
         self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
         if leaving:
             await self._push(leaving, node)
-        return bool(self._ready or self._unread or self._news)
+        return bool(self._ready or self._unread or self._news or self._ends.has_more)
+
+    async def _free_places(self) -> None:
+        """Let go of what another process ended; what it took back is in the queue again."""
+        for connection in await self._ends.tick(self._working):
+            self._ready.add(connection)
+            if connection.session is not None:
+                self._unread[connection.session.module_hash] = None
 
     async def _read_queues(self) -> None:
         """Read the queues of modules that have connected, or that have little left in memory."""

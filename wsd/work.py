@@ -1,7 +1,7 @@
 """What one session knows of its work: what waits, what was sent, and what is due for another try."""
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from shared.domain.message import (
     ATTEMPTS_IN_ALL,
     QUEUE_MAX,
     Message,
+    MessageStatus,
 )
 from wsd.protocol import Hello, WorkName
 
@@ -22,6 +23,9 @@ HELLO_SECONDS = 0.5
 PUSHED_AT_ONCE = 50
 # What a module says of a message in one session, and its history keeps.
 SAID_KEPT = 100
+# The worker gives up what is over a moment later, or, if it is away, some time later.
+CHECK_AFTER_SECONDS = 0.5
+CHECK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class OpenMessage:
     tries: int = 1
     is_acked: bool = False
     said: int = 0  # of what its history keeps beside progress and result
+    is_cancelled: bool = False  # an operator asked for it to be given up
+    check_at: float = float("inf")  # when another process must have given it up
 
     @property
     def tried(self) -> Tried:
@@ -86,10 +92,13 @@ class SessionWork:
             room = min(room, self._limit - busy)
             if in_groups and room < min(self._limit // 4, len(self.waiting)):
                 return []
-        taken, self.waiting = self.waiting[: max(0, room)], self.waiting[max(0, room) :]
-        useful = [message for message in taken if message.useful_until > at]
-        self._leaving |= {message.id: message for message in useful}
-        return useful
+        taken: list[Message] = []
+        while self.waiting and len(taken) < room:
+            message = self.waiting.pop(0)
+            if message.useful_until > at:
+                taken.append(message)
+        self._leaving |= {message.id: message for message in taken}
+        return taken
 
     @property
     def is_earlier_client(self) -> bool:
@@ -104,15 +113,16 @@ class SessionWork:
 
     def note_sent(self, message_id: MessageId, attempt: int, sent_at: datetime, now: float) -> None:
         """Note that the frame of an attempt went out."""
-        if (again := self.open.get(message_id)) is not None:
-            again.message = replace(again.message, attempt=attempt, sent_at=sent_at)
-            again.pushed_at, again.tries = now, again.tries + 1
+        if (one := self.open.get(message_id)) is not None:
+            one.message = replace(one.message, attempt=attempt, sent_at=sent_at)
+            one.pushed_at, one.tries = now, one.tries + 1
         elif (message := self._leaving.pop(message_id, None)) is not None:
             message = replace(message, attempt=attempt, sent_at=sent_at)
             self._forget_oldest()
-            self.open[message_id] = OpenMessage(
-                message=message, pushed_at=now, expects_ack=self.acks
-            )
+            one = OpenMessage(message=message, pushed_at=now, expects_ack=self.acks)
+            self.open[message_id] = one
+        if one is not None:
+            one.check_at = now + _seconds_to_spare(one.message, sent_at) + CHECK_AFTER_SECONDS
 
     def note_not_sent(self, message_id: MessageId) -> None:
         """Note that a message is not to be sent any more: another process was first."""
@@ -151,8 +161,46 @@ class SessionWork:
         return [
             one
             for one in self.open.values()
-            if one.expects_ack and not one.is_acked and one.pushed_at + ACK_SECONDS <= now
+            if self._may_be_lost(one)
+            and not one.is_cancelled
+            and one.pushed_at + ACK_SECONDS <= now
         ]
+
+    def note_cancelled(self, message_id: MessageId) -> None:
+        """Note that a message is to be given up: it is not pushed again."""
+        if (one := self.open.get(message_id)) is not None:
+            one.is_cancelled = True
+
+    # What another process may have ended. What earlier clients were sent takes no place.
+
+    def held(self) -> list[MessageId]:
+        """Return what waits here, and what takes a place until its result."""
+        return [m.id for m in self.waiting] + [i for i, o in self.open.items() if o.expects_ack]
+
+    def held_among(self, ids: Collection[MessageId]) -> list[MessageId]:
+        """Return those of these messages that are held here."""
+        return [message_id for message_id in self.held() if message_id in ids]
+
+    def to_be_checked(self, now: float) -> list[MessageId]:
+        """Return what must be over by now, each ever less often."""
+        found = [one for one in self.open.values() if one.check_at <= now and one.expects_ack]
+        for one in found:
+            until = one.pushed_at + one.message.timeout_seconds + CHECK_AFTER_SECONDS
+            pause = max(CHECK_AGAIN_SECONDS, (now - one.pushed_at) / 10)
+            one.check_at = until if one.is_acked and until > now else now + pause
+        return [one.message.id for one in found]
+
+    def forget(self, message_id: MessageId, status: MessageStatus | None) -> bool:
+        """Forget a message that is stored as something else than what it is here; False if not."""
+        if message_id in self.open:
+            if status in (MessageStatus.SENT, MessageStatus.ACKED):
+                return False
+            del self.open[message_id]
+            return True
+        known = len(self.waiting)
+        if status is not MessageStatus.QUEUED:
+            self.waiting = [message for message in self.waiting if message.id != message_id]
+        return len(self.waiting) < known
 
     def unacknowledged(self) -> tuple[Tried, ...]:
         """Return the attempts that the module may never have received."""
@@ -173,6 +221,14 @@ class SessionWork:
 def is_out_of_tries(one: OpenMessage) -> bool:
     """Return whether a message was pushed as often as allowed, in this session or in all."""
     return one.tries >= ATTEMPTS_ALLOWED or one.message.attempt >= ATTEMPTS_IN_ALL
+
+
+def _seconds_to_spare(message: Message, sent_at: datetime) -> float:
+    """Return how long after this push a message may be given up."""
+    if message.start_timeout_seconds is None:
+        return message.timeout_seconds
+    spent = (sent_at - message.created_at).total_seconds()
+    return min(message.timeout_seconds, message.start_timeout_seconds - spent)
 
 
 def _urgency(message: Message) -> tuple[int, datetime, str]:

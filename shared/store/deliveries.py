@@ -75,6 +75,15 @@ class Deliveries:
             )
         }
 
+    def statuses(self, ids: Iterable[MessageId]) -> dict[MessageId, MessageStatus]:
+        """Return the statuses of those of these messages that have not ended."""
+        return {
+            document["_id"]: MessageStatus(document["status"])
+            for part in chunks(ids)
+            for document in self._collection.find({"_id": {"$in": part}}, {"status": 1})
+            if document["status"] in (QUEUED, SENT, ACKED)
+        }
+
     def to_be_cancelled(self, nodes: Sequence[NodeId]) -> list[Message]:
         """Return what these node ids have sent and an operator wants to be given up."""
         return [
@@ -123,7 +132,8 @@ class Deliveries:
         for one in pushes:
             groups[(*one.guard, one.deadline(now))].append(one.message.id)
         for (status, attempt, deadline), ids in groups.items():
-            guard: dict[str, Any] = {"status": status.value}
+            # What an operator cancelled while a session had it is not begun by the next.
+            guard: dict[str, Any] = {"status": status.value, "cancel_requested_at": None}
             if attempt is not None:
                 guard["attempt"] = attempt
             change = {"status": SENT, "node": node, "push": push, "sent_at": now}

@@ -10,14 +10,27 @@ from shared.domain.ids import MessageId, NodeId
 from shared.domain.message import MessageStatus
 
 WAIT_MS = 1000
+GIVEN_UP = [
+    status.value
+    for status in (
+        MessageStatus.EXPIRED,
+        MessageStatus.CANCELLED,
+        MessageStatus.DEAD,
+        MessageStatus.TIMED_OUT,
+    )
+]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkChange:
-    """A message of a node was queued, or an operator wants it to be given up."""
+    """A message of a node was queued, or an operator wants any to be given up, or it was ended.
+
+    What modules answer is not told: their nodes know.
+    """
 
     id: MessageId
     is_cancel: bool
+    is_end: bool = False
 
 
 class WorkChanges:
@@ -41,7 +54,8 @@ class WorkChanges:
                     yield None
                 else:
                     is_cancel = bool(change.get("cancelled"))
-                    yield WorkChange(change["documentKey"]["_id"], is_cancel)
+                    is_end = change.get("status") in GIVEN_UP
+                    yield WorkChange(change["documentKey"]["_id"], is_cancel, is_end)
 
 
 def _pipeline(nodes: Sequence[NodeId]) -> list[dict[str, Any]]:
@@ -57,7 +71,9 @@ def _pipeline(nodes: Sequence[NodeId]) -> list[dict[str, Any]]:
         },
     ]
     cancelled = {"operationType": "update", f"{updated}.cancel_requested_at": {"$exists": True}}
+    given_up = {"operationType": "update", f"{updated}.status": {"$in": GIVEN_UP}}
+    told = {"cancelled": f"${updated}.cancel_requested_at", "status": f"${updated}.status"}
     return [
-        {"$match": {"ns.coll": "messages", "$or": [*queued, cancelled]}},
-        {"$project": {"documentKey": 1, "cancelled": f"${updated}.cancel_requested_at"}},
+        {"$match": {"ns.coll": "messages", "$or": [*queued, cancelled, given_up]}},
+        {"$project": {"documentKey": 1, **told}},
     ]

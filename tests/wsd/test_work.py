@@ -164,6 +164,13 @@ def test_what_is_not_useful_any_more_is_not_sent() -> None:
     assert work.waiting == []
 
 
+def test_what_is_not_useful_any_more_holds_up_nothing_behind_it() -> None:
+    work = with_hello()
+    work.enqueue([message(f"old-{n}", n, useful_until=NOON) for n in range(5)])
+    work.enqueue([message("a", 6)])
+    assert send(work) == ["a"]
+
+
 def test_what_another_process_changed_is_forgotten() -> None:
     work = with_hello()
     work.enqueue([message("a"), message("b", 1)])

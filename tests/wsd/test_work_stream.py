@@ -9,6 +9,7 @@ import pytest
 from shared.clock import utc_now
 from shared.domain.delivery import Tried
 from shared.domain.ids import MessageId, NodeId
+from shared.domain.message import MessageStatus
 from shared.settings import Settings
 from shared.store import Store, connect
 from shared.store.work_changes import WorkChange
@@ -63,6 +64,21 @@ def test_it_names_what_comes_back_to_this_node_and_what_is_cancelled(
         )
         cancelled = WorkChange(id=MessageId("b"), is_cancel=True)
         eventually_equal(lambda: heard, [None, queued("a"), cancelled])
+
+
+def test_it_names_what_another_process_gave_up_and_not_what_modules_answer(
+    settings: Settings, store: Store
+) -> None:
+    store.messages.insert([make_message(id=one, node=NODE) for one in ("a", "b", "c")])
+    with listening(settings) as (_, heard):
+        for message_id, status in (
+            ("a", MessageStatus.SUCCEEDED),
+            ("b", MessageStatus.TIMED_OUT),
+            ("c", MessageStatus.CANCELLED),
+        ):
+            store.deliveries.finish([MessageId(message_id)], status, utc_now())
+        ends = [WorkChange(id=MessageId(one), is_cancel=False, is_end=True) for one in ("b", "c")]
+        eventually_equal(lambda: heard, [None, *ends])
 
 
 def test_it_does_not_wake_for_the_nodes_own_writes(settings: Settings, store: Store) -> None:
