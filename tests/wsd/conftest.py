@@ -21,6 +21,7 @@ from shared.store import Store
 from tests.support.eventually import eventually_async
 from tests.support.ports import free_port
 from tests.support.socket_server import Server
+from tests.support.work_desk import WorkDesk
 from wsd.daemon import Daemon
 
 SCALE = 0.1  # one of the platform's seconds lasts this long here
@@ -107,3 +108,11 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     while made.held:
         await asyncio.sleep(0.01)
     await made.background.wait()
+
+
+@pytest_asyncio.fixture
+async def desk(store: Store) -> AsyncIterator[WorkDesk]:
+    """A node's dispatcher and inbox over a real database."""
+    made = WorkDesk(store)
+    yield made
+    made.database.close()

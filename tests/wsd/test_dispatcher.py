@@ -1,16 +1,14 @@
 """What waits is found, recorded, pushed, and pushed again, over a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from pymongo.errors import AutoReconnect
 
 from shared.clock import utc_now
-from shared.domain.actor import PLATFORM
 from shared.domain.ids import ExecutionId, MessageId, NodeId
 from shared.domain.message import ACK_SECONDS, EndReason, MessageStatus
 from shared.domain.result import Result, ResultStatus
@@ -18,20 +16,12 @@ from shared.services.ending import end_messages
 from shared.settings import Settings
 from shared.store import Store, connect
 from shared.store.work_changes import WorkChange
-from tests.support.builders import ACTOR, NODE
+from tests.support.builders import NODE
 from tests.support.command_log import CommandLog
-from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, result_of, say
-from wsd.cancels import CANCEL_SECONDS
+from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, say
 from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
 
 OTHER = NodeId("host-b:10090:1")
-
-
-@pytest_asyncio.fixture
-async def desk(store: Store) -> AsyncIterator[WorkDesk]:
-    made = WorkDesk(store)
-    yield made
-    made.database.close()
 
 
 def result(desk: WorkDesk, message_id: str) -> Result:
@@ -311,69 +301,6 @@ async def test_an_earlier_client_is_sent_all_once_and_nothing_looks_at_it_again(
     assert (a.status, a.node, a.deadline_at) == (MessageStatus.SENT, None, None)
     assert (b.status, b.node, b.deadline_at is None) == (MessageStatus.SENT, None, False)
     assert a.pushed_at is not None
-
-
-async def cancel(desk: WorkDesk, message_id: str, actor: Any = ACTOR) -> None:
-    """Ask for a message to be given up, as an operator does; the stream tells."""
-    asked = {"cancel_requested_at": utc_now(), "cancel_requested_by": actor}
-    desk.store._database["messages"].update_one({"_id": message_id}, {"$set": asked})
-    desk.dispatcher.hear_news(WorkChange(id=MessageId(message_id), is_cancel=True))
-    await desk.dispatch()
-
-
-async def test_a_cancel_is_told_once_and_the_module_may_say_so(desk: WorkDesk) -> None:
-    desk.send("a")
-    connection = desk.connect()
-    await desk.dispatch()
-    hear(connection)
-    await cancel(desk, "a")
-    await desk.dispatch()
-    assert hear(connection) == ['{"type":"cancel","id":"a"}']
-    say(connection, result_of("a", status="cancelled", result=None))
-    await desk.write()
-    stored = result(desk, "a")
-    assert (stored.status, stored.reason) == (
-        ResultStatus.CANCELLED,
-        EndReason.MODULE_CANCELLED,
-    )
-    assert desk.read("a").status is MessageStatus.CANCELLED
-
-
-@pytest.mark.parametrize(
-    ("actor", "reason"),
-    [(ACTOR, EndReason.OPERATOR), (PLATFORM, EndReason.EXECUTION_OVER)],
-)
-async def test_a_cancel_that_the_module_does_not_heed_ends_the_message(
-    desk: WorkDesk, actor: Any, reason: EndReason
-) -> None:
-    desk.send("a", "b")
-    connection = desk.connect()
-    await desk.dispatch()
-    say(connection, '{"type":"ack","id":"a"}')
-    await desk.write()
-    await cancel(desk, "a", actor)
-    await desk.dispatch(seconds=CANCEL_SECONDS)
-    await desk.write()
-    assert (result(desk, "a").status, result(desk, "a").reason) == (
-        ResultStatus.CANCELLED,
-        reason,
-    )
-    say(connection, result_of("a"))
-    await desk.write()
-    assert len(result(desk, "a").late) == 1
-    hear(connection)
-    await desk.dispatch()
-    assert desk.read("b").status is MessageStatus.SENT  # its place was free
-
-
-async def test_a_client_that_said_no_hello_hears_of_no_cancel(desk: WorkDesk) -> None:
-    desk.send("a")
-    connection = desk.sockets.hold()
-    await desk.dispatch()
-    await desk.dispatch()
-    hear(connection)
-    await cancel(desk, "a")
-    assert hear(connection) == []
 
 
 async def test_nothing_is_pushed_by_a_node_that_stops(desk: WorkDesk) -> None:

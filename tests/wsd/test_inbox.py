@@ -1,10 +1,7 @@
 """What modules say about their work: stored first, then answered, once each."""
 
-from collections.abc import AsyncIterator
-
 import orjson
 import pytest
-import pytest_asyncio
 from pymongo.errors import AutoReconnect
 
 from shared.domain.event import Subject, SubjectKind
@@ -12,7 +9,6 @@ from shared.domain.execution import StepStatus
 from shared.domain.ids import ExecutionId, MessageId
 from shared.domain.message import EndReason, MessageStatus
 from shared.domain.result import Result, ResultStatus, end_of_message
-from shared.store import Store
 from tests.support.builders import NOON, make_execution, make_step_run, make_step_try
 from tests.support.work_desk import WorkDesk, hear, result_of, say
 from wsd import batch_writer, inbox
@@ -21,13 +17,6 @@ from wsd import batch_writer, inbox
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_writer, "PAUSE_AFTER_FAILURE_SECONDS", 0)
-
-
-@pytest_asyncio.fixture
-async def desk(store: Store) -> AsyncIterator[WorkDesk]:
-    made = WorkDesk(store)
-    yield made
-    made.database.close()
 
 
 def result(desk: WorkDesk, message_id: str) -> Result:

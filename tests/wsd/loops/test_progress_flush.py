@@ -1,21 +1,10 @@
 """Progress: the latest word counts, and no flood of words holds up results."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from pymongo.errors import AutoReconnect
 
 from shared.domain.message import MessageStatus, Told
-from shared.store import Store
 from tests.support.work_desk import WorkDesk, hear, result_of, say
-
-
-@pytest_asyncio.fixture
-async def desk(store: Store) -> AsyncIterator[WorkDesk]:
-    made = WorkDesk(store)
-    yield made
-    made.database.close()
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""What operators cancel is told to its module, and ended when that does not heed it."""
+
+from typing import Any
+
+import pytest
+
+from shared.clock import utc_now
+from shared.domain.actor import PLATFORM
+from shared.domain.ids import MessageId
+from shared.domain.message import EndReason, MessageStatus
+from shared.domain.result import Result, ResultStatus
+from shared.store.work_changes import WorkChange
+from tests.support.builders import ACTOR
+from tests.support.work_desk import WorkDesk, hear, result_of, say
+from wsd.cancels import CANCEL_SECONDS
+
+
+def result(desk: WorkDesk, message_id: str) -> Result:
+    found = desk.store.results.get(MessageId(message_id))
+    assert found is not None
+    return found
+
+
+async def cancel(desk: WorkDesk, message_id: str, actor: Any = ACTOR) -> None:
+    """Ask for a message to be given up, as an operator does; the stream tells."""
+    asked = {"cancel_requested_at": utc_now(), "cancel_requested_by": actor}
+    desk.store._database["messages"].update_one({"_id": message_id}, {"$set": asked})
+    desk.dispatcher.hear_news(WorkChange(id=MessageId(message_id), is_cancel=True))
+    await desk.dispatch()
+
+
+async def test_a_cancel_is_told_once_and_the_module_may_say_so(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.connect()
+    await desk.dispatch()
+    hear(connection)
+    await cancel(desk, "a")
+    await desk.dispatch()
+    assert hear(connection) == ['{"type":"cancel","id":"a"}']
+    say(connection, result_of("a", status="cancelled", result=None))
+    await desk.write()
+    stored = result(desk, "a")
+    assert (stored.status, stored.reason) == (
+        ResultStatus.CANCELLED,
+        EndReason.MODULE_CANCELLED,
+    )
+    assert desk.read("a").status is MessageStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason"),
+    [(ACTOR, EndReason.OPERATOR), (PLATFORM, EndReason.EXECUTION_OVER)],
+)
+async def test_a_cancel_that_the_module_does_not_heed_ends_the_message(
+    desk: WorkDesk, actor: Any, reason: EndReason
+) -> None:
+    desk.send("a", "b")
+    connection = desk.connect()
+    await desk.dispatch()
+    say(connection, '{"type":"ack","id":"a"}')
+    await desk.write()
+    await cancel(desk, "a", actor)
+    await desk.dispatch(seconds=CANCEL_SECONDS)
+    await desk.write()
+    assert (result(desk, "a").status, result(desk, "a").reason) == (
+        ResultStatus.CANCELLED,
+        reason,
+    )
+    say(connection, result_of("a"))
+    await desk.write()
+    assert len(result(desk, "a").late) == 1
+    hear(connection)
+    await desk.dispatch()
+    assert desk.read("b").status is MessageStatus.SENT  # its place was free
+
+
+async def test_a_client_that_said_no_hello_hears_of_no_cancel(desk: WorkDesk) -> None:
+    desk.send("a")
+    connection = desk.sockets.hold()
+    await desk.dispatch()
+    await desk.dispatch()
+    hear(connection)
+    await cancel(desk, "a")
+    assert hear(connection) == []
