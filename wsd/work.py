@@ -37,6 +37,7 @@ class OpenMessage:
     expects_ack: bool
     tries: int = 1
     is_acked: bool = False
+    is_final: bool = False  # an earlier client was sent it: nothing gives it up
     said: int = 0  # of what its history keeps beside progress and result
     is_cancelled: bool = False  # an operator asked for it to be given up
     check_at: float = float("inf")  # when another process must have given it up
@@ -44,7 +45,10 @@ class OpenMessage:
     @property
     def tried(self) -> Tried:
         """Return the attempt that it is in."""
-        return Tried(id=self.message.id, attempt=self.message.attempt)
+        timeout_seconds = self.message.timeout_seconds if self.is_final else None
+        return Tried(
+            id=self.message.id, attempt=self.message.attempt, timeout_seconds=timeout_seconds
+        )
 
 
 class SessionWork:
@@ -71,6 +75,8 @@ class SessionWork:
         self.acks = hello.acks
         self._limit = max(1, min(hello.in_flight, QUEUE_MAX))
         self.starts_at = min(self.starts_at, now)
+        for one in self.open.values():
+            one.expects_ack |= hello.acks  # a hello that came late: it was sent work before
 
     def enqueue(self, messages: Iterable[Message]) -> None:
         """Take in what waits for the module, unless it is known; most urgent first, then oldest."""
@@ -122,6 +128,7 @@ class SessionWork:
             one = OpenMessage(message=message, pushed_at=now, expects_ack=self.acks)
             self.open[message_id] = one
         if one is not None:
+            one.is_final = not self.acks
             one.check_at = now + _seconds_to_spare(one.message, sent_at) + CHECK_AFTER_SECONDS
 
     def note_not_sent(self, message_id: MessageId) -> None:
@@ -149,8 +156,12 @@ class SessionWork:
         """Note that the module has an open message; False when it said so before."""
         one = self.open[message_id]
         is_first = not one.is_acked
-        self.acks = one.is_acked = one.expects_ack = True
+        one.is_acked = True
         return is_first
+
+    def hear_ack(self, message_id: MessageId) -> None:
+        """Learn that the client acknowledges; what else it says of its work shows nothing."""
+        self.acks = self.open[message_id].expects_ack = True
 
     def end(self, message_id: MessageId) -> None:
         """Note that a message has its result."""

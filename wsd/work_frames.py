@@ -30,7 +30,9 @@ class WorkFrames:
             case protocol.ResultFrame():
                 self._take_result(connection, module_hash, frame)
             case protocol.Ack(work):
-                self._acknowledge(connection, work)
+                one = self._acknowledge(connection, work)
+                if one is not None and connection.work is not None:
+                    connection.work.hear_ack(one.message.id)
             case protocol.Progress(work, percent, note):
                 one = self._acknowledge(connection, work)
                 if message_id := one.message.id if one else MessageId(work.id):

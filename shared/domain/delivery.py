@@ -39,7 +39,11 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """An attempt that is to be taken back, or was acknowledged: what a session knows of it."""
+    """An attempt that is to be taken back, or was acknowledged: what a session knows of it.
+
+    `timeout_seconds` is given for what has no deadline any more.
+    """
 
     id: MessageId
     attempt: int
+    timeout_seconds: float | None = None

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
@@ -137,7 +137,8 @@ class Deliveries:
             if attempt is not None:
                 guard["attempt"] = attempt
             change = {"status": SENT, "node": node, "push": push, "sent_at": now}
-            update = {"$set": change | {"deadline_at": deadline}, "$inc": {"attempt": 1}}
+            change |= {"deadline_at": deadline, "pushed_at": None}
+            update = {"$set": change, "$inc": {"attempt": 1}}
             for part in chunks(ids):
                 self._collection.update_many({"_id": {"$in": part}, **guard}, update)
 
@@ -159,6 +160,14 @@ class Deliveries:
 
     def acknowledge(self, tried: Iterable[Tried], now: datetime) -> None:
         """Note that modules have received these attempts."""
+        tried, late = list(tried), defaultdict(list)
+        for one in tried:
+            if one.timeout_seconds is not None:
+                late[one.timeout_seconds].append(one)
+        for seconds, these in late.items():
+            # Unless it has one: a cancel gives it a near deadline.
+            deadline = {"deadline_at": now + timedelta(seconds=seconds)}
+            self._change(these, SENT, deadline, {"deadline_at": None})
         self._change(tried, SENT, {"status": ACKED, "acked_at": now})
 
     def note_pushed(self, tried: Iterable[Tried], now: datetime, *, is_owed: bool) -> None:
@@ -214,13 +223,19 @@ class Deliveries:
                 {"$set": {"status": status.value, "ended_at": now}},
             )
 
-    def _change(self, tried: Iterable[Tried], status: str, change: Mapping[str, Any]) -> None:
+    def _change(
+        self,
+        tried: Iterable[Tried],
+        status: str,
+        change: Mapping[str, Any],
+        besides: Mapping[str, Any] | None = None,
+    ) -> None:
         by_attempt: dict[int, list[MessageId]] = defaultdict(list)
         for one in tried:
             by_attempt[one.attempt].append(one.id)
         for attempt, ids in by_attempt.items():
             for part in chunks(ids):
                 self._collection.update_many(
-                    {"_id": {"$in": part}, "status": status, "attempt": attempt},
+                    {"_id": {"$in": part}, "status": status, "attempt": attempt, **(besides or {})},
                     {"$set": dict(change)},
                 )

@@ -94,8 +94,11 @@ class MessageDeadlines:
         )
 
     def purge_without_deadline(self, before: datetime, limit: int) -> int:
-        """Delete a slice of the messages to clients that acknowledge nothing; count them."""
-        statuses = [MessageStatus.SENT.value, *_FINAL]
+        """Delete a slice of the messages to clients that acknowledge nothing; count them.
+
+        What was acknowledged has a deadline; without one, nothing else would delete it.
+        """
+        statuses = [*(status.value for status in PUSHED), *_FINAL]
         return sum(
             delete_found(
                 self._collection,

@@ -127,6 +127,7 @@ def test_an_acknowledgement_without_a_hello_shows_what_the_client_can() -> None:
     work.enqueue([message("a")])
     send(work, 1.0)
     assert work.acknowledge(MessageId("a"))
+    work.hear_ack(MessageId("a"))
     work.enqueue([message("b", 1)])
     assert send(work, 1.0) == []  # one at a time, as it said nothing of more
     work.end(MessageId("a"))
@@ -266,6 +267,7 @@ class LifeOfMessages(RuleBasedStateMachine):
     def acknowledge(self, one: str) -> None:
         if self.work.find(WorkName(one)):
             self.work.acknowledge(MessageId(one))
+            self.work.hear_ack(MessageId(one))
             self.limit = self.limit or 1
 
     @rule(one=messages)
