@@ -166,19 +166,19 @@ class Dispatcher:
             }
         if self._unread:
             await self._read_queues()
-        overdue: list[Leaving] = []
         if self._news:
             await self._read_news()
         if is_due := now >= self._polled_at + self._poll_seconds:
             self._polled_at = now
             self._ready |= {c for c in self._working if c.work and c.work.waiting}
-            overdue = self._find_overdue(now)
             await self._poll((node, *self._hub.former_ids), now)
             await self._cancels.tick((node, *self._hub.former_ids))
             self._ends.look_over(self._working, now)
         if self._ends.has_more:
             await self._free_places()
-        leaving = overdue + self._choose(now, in_groups=not is_due)
+        # After all that is awaited: what is acknowledged or answered meanwhile is not sent again.
+        leaving = self._find_overdue(now) if is_due else []
+        leaving += self._choose(now, in_groups=not is_due)
         self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
         if leaving:
             await self._push(leaving, node)
@@ -310,6 +310,9 @@ class Dispatcher:
     def _send(self, leaving: Leaving, sent: Sent | None) -> None:
         """Write a recorded attempt to its socket, or take it back when the socket is gone."""
         connection, work = leaving.connection, leaving.work
+        if leaving.push.is_again and not work.expects_ack_of(leaving.push.message.id):
+            self._follow_answer(leaving, sent)
+            return
         if sent is None:
             work.note_not_sent(leaving.push.message.id)
             self.look_at(connection)
@@ -323,6 +326,13 @@ class Dispatcher:
         if not work.acks:
             is_owed = leaving.push.message.execution_id is not None
             self._inbox.note_pushed(tried, is_owed=is_owed)
+
+    def _follow_answer(self, leaving: Leaving, sent: Sent | None) -> None:
+        """Send nothing again that was answered meanwhile; an acknowledgement counts for all tries."""
+        one = leaving.work.open.get(leaving.push.message.id)
+        if one is not None and sent is not None:
+            one.message = replace(one.message, attempt=sent.attempt)
+            self._inbox.acknowledge(one.tried)
 
     async def _undo_doubtful(self) -> None:
         """Put back what a failed batch may have marked, and read those queues again."""

@@ -167,6 +167,11 @@ class SessionWork:
         """Note that a message has its result."""
         self.open.pop(message_id, None)
 
+    def expects_ack_of(self, message_id: MessageId) -> bool:
+        """Return whether a message is open that the module has not acknowledged."""
+        one = self.open.get(message_id)
+        return one is not None and self._may_be_lost(one)
+
     def overdue(self, now: float) -> list[OpenMessage]:
         """Return what should have been acknowledged by now."""
         return [

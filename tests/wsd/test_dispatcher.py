@@ -18,7 +18,7 @@ from shared.store import Store, connect
 from shared.store.work_changes import WorkChange
 from tests.support.builders import NODE
 from tests.support.command_log import CommandLog
-from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, say
+from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, result_of, say
 from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
 
 OTHER = NodeId("host-b:10090:1")
@@ -190,6 +190,34 @@ async def test_a_late_acknowledgement_of_an_attempt_ends_the_tries(desk: WorkDes
     await desk.dispatch(seconds=5 * ACK_SECONDS)
     assert hear_work(connection) == []
     assert (desk.read("a").status, desk.read("a").attempt) == (MessageStatus.ACKED, 2)
+
+
+@pytest.mark.parametrize("call", ["queued_lately", "mark_sent", "read_sent"])
+@pytest.mark.parametrize("is_result", [True, False])
+async def test_what_is_answered_while_it_is_to_be_pushed_again_is_not(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch, call: str, is_result: bool
+) -> None:
+    desk.send("a", start_timeout_seconds=30)
+    connection = desk.connect()
+    await desk.dispatch()
+    hear(connection)
+    answered, real = [], getattr(desk.store.deliveries, call)
+
+    def answer(*args: Any) -> Any:
+        if not answered:
+            answered.append(result_of("a") if is_result else '{"type":"ack","id":"a"}')
+            say(connection, answered[0])
+        return real(*args)
+
+    monkeypatch.setattr(desk.store.deliveries, call, answer)
+    await desk.dispatch(ACK_SECONDS)
+    assert hear_work(connection) == []
+    await desk.write()
+    assert answered
+    status = MessageStatus.SUCCEEDED if is_result else MessageStatus.ACKED
+    assert desk.read("a").status is status
+    await desk.dispatch(ACK_SECONDS)
+    assert hear_work(connection) == []
 
 
 async def test_a_socket_that_closes_before_its_push_gets_nothing_recorded_in_vain(
