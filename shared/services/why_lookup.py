@@ -26,6 +26,8 @@ from shared.store import Store
 LOOKED_THROUGH = 500
 TEXT_SHOWN = 80
 NEAR = timedelta(days=2)
+# What is under way for longer is asked about, before it has ended.
+SOON = timedelta(seconds=10)
 _BAD = (
     ExecutionStatus.FAILED,
     ExecutionStatus.TIMED_OUT,
@@ -152,9 +154,10 @@ def _explain_latest_trouble(store: Store, workflow: Workflow, now: datetime) -> 
         return _unrecorded(store, workflow, overdue, now)
     newest = store.executions.newest(workflow.workflow_id, now)
     looked_at = list(islice(newest, LOOKED_THROUGH))
-    for execution in looked_at:
-        if is_trouble(execution, now):
-            return _of_execution(store, execution, now)
+    told = next((execution for execution in looked_at if is_trouble(execution, now)), None)
+    told = told or next((e for e in looked_at if not e.status.is_final), None)
+    if told is not None:
+        return _of_execution(store, told, now)
     return Why(
         kind=SubjectKind.WORKFLOW,
         id=str(workflow.workflow_id),
@@ -165,9 +168,16 @@ def _explain_latest_trouble(store: Store, workflow: Workflow, now: datetime) -> 
 
 
 def is_trouble(execution: Execution, now: datetime) -> bool:
-    """Return whether there is something to explain: no success, or not on time."""
-    late = (Punctuality.LATE, Punctuality.MISSING)
-    return execution.status in _BAD or judge(execution, now) in late
+    """Return whether there is something to explain: no success, not on time, or not yet."""
+    if execution.status in _BAD or judge(execution, now) in (Punctuality.LATE, Punctuality.MISSING):
+        return True
+    return not execution.status.is_final and _is_held_up(execution, now)
+
+
+def _is_held_up(execution: Execution, now: datetime) -> bool:
+    """Return whether it takes a while, or did not go well at once."""
+    has_failed = any(run.next_try_at or len(run.tries) > 1 for run in execution.steps)
+    return has_failed or now - execution.created_at > SOON
 
 
 def _no_worker_since(store: Store, moment: datetime) -> bool:

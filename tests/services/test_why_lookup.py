@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 
 from shared.domain.event import worker_subject
-from shared.domain.execution import Execution, ExecutionStatus, MissReason, Trigger
+from shared.domain.execution import Execution, ExecutionStatus, MissReason, StepStatus, Trigger
 from shared.domain.workflow import Workflow
 from shared.errors import Conflict, InvalidData, NotFound
 from shared.services.why_lookup import explain_reference, parse_due
 from shared.services.worker_presence import note_worker
 from shared.store import Store
-from tests.support.builders import make_execution, make_message, make_workflow
+from tests.support.builders import (
+    make_execution,
+    make_message,
+    make_step_run,
+    make_step_try,
+    make_workflow,
+)
 
 # 20:00 in Shanghai.
 SHANGHAI = "Asia/Shanghai"
@@ -150,10 +156,42 @@ def test_a_workflow_without_trouble_says_so(
 ) -> None:
     assert sentence(store, now, "12") == "nothing to explain: load-72h was never due so far"
     insert(store, workflow, now - minutes(30), status=ExecutionStatus.SUCCEEDED)
-    insert(store, workflow, now, status=ExecutionStatus.RUNNING, trigger=Trigger.OPERATOR)
+    insert(store, workflow, now, status=ExecutionStatus.SUCCEEDED, trigger=Trigger.OPERATOR)
     assert sentence(store, now, "12") == (
         "nothing to explain: all 2 executions of load-72h in the last 30 min went well"
     )
+
+
+def insert_at_module(store: Store, workflow: Workflow, begun: datetime) -> Execution:
+    a_try = make_step_try(module_hash=workflow.steps[0].module_hash, at=begun)
+    run = make_step_run(status=StepStatus.SENT, tries=(a_try,), started_at=begun)
+    return insert(store, workflow, begun, created_at=begun, steps=(run,))
+
+
+def test_a_workflow_whose_work_waits_at_a_module_is_told_where(
+    store: Store, workflow: Workflow, now: datetime
+) -> None:
+    insert(store, workflow, now - minutes(30), status=ExecutionStatus.SUCCEEDED)
+    insert_at_module(store, workflow, now)
+    for later in (now, now + minutes(5)):
+        assert sentence(store, later, "12").startswith("running: step forecast has been at ")
+
+
+def test_what_has_just_begun_does_not_hide_the_last_trouble(
+    store: Store, workflow: Workflow, now: datetime
+) -> None:
+    insert(store, workflow, now - minutes(30), status=ExecutionStatus.FAILED)
+    insert_at_module(store, workflow, now)
+    assert sentence(store, now + minutes(0.1), "12").startswith("failed: ")
+    assert sentence(store, now + minutes(1), "12").startswith("running: ")
+
+
+def test_a_workflow_that_waits_for_its_next_try_says_when(
+    store: Store, workflow: Workflow, now: datetime
+) -> None:
+    run = make_step_run(status=StepStatus.WAITING, next_try_at=now + minutes(1), started_at=now)
+    insert(store, workflow, now, steps=(run,))
+    assert "is tried next at 20:01" in sentence(store, now, "12")
 
 
 def test_what_is_unknown_or_ambiguous_is_refused(
