@@ -69,7 +69,8 @@ def find_difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
     old, new = ({step["name"]: step for step in file["steps"]} for file in (before, after))
     for name in [*old, *(name for name in new if name not in old)]:
         if name in old and name in new:
-            difference |= _compare(old[name], new[name], new[name], f"steps[{name}].")
+            keys = [*old[name], *(key for key in new[name] if key not in old[name])]
+            difference |= _compare(old[name], new[name], keys, f"steps[{name}].")
         else:
             difference[f"steps[{name}]"] = {"from": old.get(name), "to": new.get(name)}
     if not difference and list(old) != list(new):

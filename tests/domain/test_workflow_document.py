@@ -83,6 +83,15 @@ def test_what_two_files_say_differently_is_found_step_by_step() -> None:
     }
 
 
+def test_what_a_step_loses_is_a_difference_too() -> None:
+    named = make_workflow(steps=(make_step(name="a"),))
+    of_kind = make_workflow(steps=(make_step(name="a", module_hash=None, mission_kind="load"),))
+    assert find_difference(to_file(named), to_file(of_kind)) == {
+        "steps[a].module": {"from": HASH, "to": None},
+        "steps[a].missionKind": {"from": None, "to": "load"},
+    }
+
+
 def test_another_order_of_the_same_steps_is_a_difference() -> None:
     steps = make_step(name="a"), make_step(name="b")
     found = find_difference(
