@@ -179,4 +179,7 @@ class Module:
         if self._lock.acquire():
             work.resume()
         else:
-            log.warning("Another program on this machine runs as this module, from %s", directory)
+            log.warning(
+                "Another program on this machine runs as this module (%s): stop one of the two",
+                self._lock.read_holder(),
+            )

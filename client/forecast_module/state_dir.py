@@ -43,7 +43,22 @@ class DirectoryLock:
         except OSError:
             pass  # a file system without locks
         self._descriptor = descriptor
+        self._write_holder(descriptor)
         return True
+
+    def read_holder(self) -> str:
+        """Return the pid and the program that hold it."""
+        try:
+            return self._path.read_text("utf-8", "replace").strip() or "unknown"
+        except OSError:
+            return "unknown"
+
+    def _write_holder(self, descriptor: int) -> None:
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"pid {os.getpid()}, {sys.argv[0]}\n".encode("utf-8", "replace"))
+        except OSError:
+            pass  # it is only for people
 
     def release(self) -> None:
         """Let it go."""

@@ -156,4 +156,4 @@ def test_a_second_program_on_the_machine_leaves_the_firsts_work_alone(
     first.kill()
     second.terminate()
     _, said = second.communicate(timeout=10)
-    assert "Another program on this machine runs as this module" in said
+    assert f"runs as this module (pid {first.pid}, {SUPPORT / 'module_program.py'})" in said
