@@ -13,7 +13,6 @@ module.run()
 
 from forecast_module.job import Cancelled, Job, RetryLater
 from forecast_module.module import Module
-from forecast_module.registration import RegistrationRefused
 from forecast_module.timing import Timing
 from forecast_module.version import __version__
 
@@ -21,7 +20,6 @@ __all__ = [
     "Cancelled",
     "Job",
     "Module",
-    "RegistrationRefused",
     "RetryLater",
     "Timing",
     "__version__",

@@ -12,14 +12,14 @@ class Backoff:
 
     def __init__(self, longest: float) -> None:
         self._longest = longest
-        self._failures = 0
+        self.failures = 0  # in a row
 
     def next_pause(self, at_least: float = 0.0) -> float:
         """Return the seconds to wait before the next attempt."""
-        self._failures = min(self._failures + 1, 30)
-        bound = min(self._longest, FIRST_SECONDS * 2**self._failures)
+        self.failures = min(self.failures + 1, 30)
+        bound = min(self._longest, FIRST_SECONDS * 2**self.failures)
         return at_least + random.uniform(0, bound)  # noqa: S311 - spreads load, keeps no secret
 
     def reset(self) -> None:
         """Begin again with short pauses: an attempt succeeded."""
-        self._failures = 0
+        self.failures = 0

@@ -32,9 +32,17 @@ class Connection:
     """Heartbeats, work and results on one socket; lives in the link's thread and loop."""
 
     def __init__(
-        self, url: str, work: WorkLoop, results: ResultSender, timing: Timing, *, use_proxy: bool
+        self,
+        url: str,
+        name: str,
+        work: WorkLoop,
+        results: ResultSender,
+        timing: Timing,
+        *,
+        use_proxy: bool,
     ) -> None:
         self._url = url
+        self._name = name
         self._work = work
         self.results = results
         self._timing = timing
@@ -59,7 +67,7 @@ class Connection:
         except UNREACHABLE as error:
             return Ending(0, f"{type(error).__name__}: {error}".rstrip(": "))
         self._socket, self._confirmed_at = socket, self._loop.time()
-        log.info("Connected to %s", self._url)
+        log.info("Connected as %s to %s", self._name, self._url)
         try:
             given_up = await self._run(socket, in_flight)
         finally:

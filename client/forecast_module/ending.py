@@ -10,7 +10,7 @@ class Advice(Enum):
     """What to do after a connection ended."""
 
     RECONNECT = "reconnect with full-jitter back-off"
-    RECONNECT_LATER = "reconnect after a minute and jitter, then with back-off"
+    RECONNECT_LATER = "is the program running twice? Reconnect after a minute and jitter"
     REGISTER = "register again"
     STAY_AWAY = "look again every ten minutes whether an operator has enabled the module"
 

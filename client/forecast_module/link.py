@@ -22,6 +22,7 @@ from forecast_module.results_store import ResultsStore
 from forecast_module.timing import Timing
 from forecast_module.work_loop import WorkLoop
 
+WARN_AFTER = 3  # failures in a row: a restart of the platform costs one or two
 STEADY_HEARTBEATS = 1  # a connection that lasted for so many intervals ends a row of failures
 
 log = logging.getLogger("forecast_module")
@@ -54,6 +55,7 @@ class Link:
         self._timing = timing
         self._desk: Desk | None = None
         self._poisoned: PoisonedResults | None = None
+        self._was_connected = False
         self._connection: Connection | None = None
         self._backoff = Backoff(timing.longest_pause)
         self._loop = asyncio.new_event_loop()
@@ -62,7 +64,7 @@ class Link:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="forecast_module-link", daemon=True)
         self.module_hash: str | None = None
-        self.refusal: RegistrationRefused | None = None
+        self.is_refused = False  # the platform does not take what the module says of itself
 
     @property
     def is_connected(self) -> bool:
@@ -124,7 +126,7 @@ class Link:
             self._loop.run_until_complete(self._stay_connected())
         except RegistrationRefused as refusal:
             log.error("The platform does not register the module: %s", refusal)
-            self.refusal = refusal
+            self.is_refused = True
         finally:
             self._loop.run_until_complete(self._end_tasks())
             self._loop.close()
@@ -167,11 +169,17 @@ class Link:
             desk.results, window=poisoned.window, stored_seconds=self._timing.stored
         )
         connection = Connection(
-            url, desk.work, results, self._timing, use_proxy=not self._address.is_loopback
+            url,
+            self._registration.name,
+            desk.work,
+            results,
+            self._timing,
+            use_proxy=not self._address.is_loopback,
         )
         self._connection = connection
         ending = await connection.live(self._in_flight)
         self._connection = None
+        self._was_connected = self._was_connected or ending.lasted > 0
         await self._loop.run_in_executor(None, poisoned.judge, results.under_way, ending)
         return ending
 
@@ -201,7 +209,9 @@ class Link:
         elif ending.advice is Advice.STAY_AWAY:
             at_least = max(at_least, self._timing.disabled_pause)
         pause = self._backoff.next_pause(at_least)
-        level = logging.WARNING if ending.is_unforeseen else logging.INFO
+        has_failed_long = not self._was_connected or self._backoff.failures >= WARN_AFTER
+        is_worth_a_look = ending.is_unforeseen or has_failed_long
+        level = logging.WARNING if is_worth_a_look else logging.INFO
         what = "Not connected" if not ending.lasted else "The connection ended"
         log.log(
             level,

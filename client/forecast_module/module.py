@@ -13,6 +13,7 @@ from forecast_module.address import Address
 from forecast_module.handlers import Handler, Handlers, NoHandler
 from forecast_module.json_values import to_json
 from forecast_module.link import Desk, Link
+from forecast_module.plain_logging import log_plainly
 from forecast_module.registration import Registration
 from forecast_module.results_store import ResultsStore
 from forecast_module.state_dir import DirectoryLock, find_state_dir
@@ -99,18 +100,19 @@ class Module:
     def run(self) -> None:
         """Work until SIGTERM or SIGINT: then end the running job, say goodbye, and return.
 
-        A second signal ends the program at once. Raises RegistrationRefused when the platform
-        does not take what the module says about itself.
+        A second signal ends the program at once. When the platform does not take what the
+        module says about itself, the program ends with its sentence and exit code 1.
         """
+        log_plainly()
         with StopSignals() as signals:
             self.start()
             assert self._link is not None
             while self._link.is_running and not signals.wait(0.2):
                 pass
-            refusal = self._link.refusal
+            is_refused = self._link.is_refused
             self._stop(signals.first or "stopped", lambda: signals.count > 1)
-        if refusal is not None:
-            raise refusal
+        if is_refused:
+            raise SystemExit(1)
 
     def start(self) -> None:
         """Begin in the background, and return at once."""
@@ -138,6 +140,8 @@ class Module:
         log.info("Stopping (%s)", reason)
         if self._desk is not None:
             self._desk.work.stop_taking()
+            for job_id in self._desk.work.ids():
+                log.info("Finishing job %s; a second signal (Ctrl-C) ends at once", job_id)
             self._desk.work.wait_until_idle(is_enough)
             self._wait_for_receipts(self._desk.results, link, is_enough)
         link.leave(reason, self._back_within, 1.0 if is_enough() else self._timing.leave)

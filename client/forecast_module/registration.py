@@ -71,7 +71,8 @@ def register(address: Address, registration: Registration, timeout: float) -> st
                 address.http("/module/register"), json=registration.to_json(), timeout=timeout
             )
     except requests.RequestException as error:
-        raise NotRegistered(f"The platform does not answer: {error}") from error
+        problem = f"{address.base} does not answer ({find_cause(error)})"
+        raise NotRegistered(problem) from error
     try:
         envelope = answer.json()
         if answer.ok:
@@ -85,6 +86,13 @@ def register(address: Address, registration: Registration, timeout: float) -> st
         raise RegistrationRefused(problem)
     retry_after = read_retry_after(answer.headers.get("Retry-After"))
     raise NotRegistered(problem, status=answer.status_code, retry_after=retry_after)
+
+
+def find_cause(error: BaseException) -> BaseException:
+    """Return what lies at the bottom of an error: libraries wrap `Connection refused` thrice."""
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    return error
 
 
 def read_retry_after(header: str | None) -> float:

@@ -128,6 +128,11 @@ class WorkLoop:
         with self._changed:
             self._is_stopping = True
 
+    def ids(self) -> list[str]:
+        """Return the jobs in hand."""
+        with self._changed:
+            return list(self._jobs)
+
     def wait_until_idle(self, is_enough: Callable[[], bool]) -> None:
         """Wait for the jobs in hand, or until it `is_enough`."""
         with self._changed:

@@ -13,7 +13,7 @@ import pytest
 from fast_timing import FAST
 from scripted_platform import HASH, ScriptedPlatform, eventually
 
-from forecast_module import Job, Module, RegistrationRefused, Timing
+from forecast_module import Job, Module, Timing
 from forecast_module.address import Address
 from forecast_module.backoff import Backoff
 from forecast_module.protocol import Work
@@ -118,18 +118,21 @@ def test_registration_is_tried_until_the_platform_is_there(
     platform.shut_door()
     module = make_module()
     module.start()
-    eventually(lambda: module._link is not None and module._link._backoff._failures >= 2)
+    eventually(lambda: module._link is not None and module._link._backoff.failures >= 2)
     platform.open_door()
     eventually(lambda: platform.is_connected)
     assert len(platform.registrations) == 3
 
 
 def test_a_registration_that_is_wrong_ends_the_program_with_the_platforms_sentence(
-    make_module: Make, platform: ScriptedPlatform
+    make_module: Make, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform.registration_refusals = [(400, "name: must not be longer than 100 characters")]
-    with pytest.raises(RegistrationRefused, match="must not be longer"):
+    with pytest.raises(SystemExit) as ended:
         make_module().run()
+    assert ended.value.code == 1
+    assert "must not be longer than 100 characters" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_an_address_that_is_not_the_platforms_is_said_to_be_none(
