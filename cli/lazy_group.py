@@ -31,6 +31,16 @@ class LazyGroup(rich_click.RichGroup):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is not UTF-8: no id, name or file that the platform keeps is anything else."""
+        for argument in args:
+            if not _is_utf8(argument):
+                raise click.UsageError(
+                    f"The argument {argument!a} is not UTF-8: type it in a UTF-8 terminal.",
+                    context,
+                )
+        return super().parse_args(context, args)
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command; what the services refuse becomes a sentence and exit code 1."""
         try:
@@ -39,3 +49,12 @@ class LazyGroup(rich_click.RichGroup):
             raise click.ClickException(str(error)) from None
         except PlatformError as error:
             raise click.ClickException(error.message) from None
+
+
+def _is_utf8(argument: str) -> bool:
+    """Return whether an argument is text; Python hides other bytes in surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

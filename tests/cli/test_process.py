@@ -61,6 +61,14 @@ def test_every_bad_setting_is_named_at_once(start: Start) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["show", "message show", "send load", "events --actor"])
+def test_an_argument_that_is_not_utf8_is_one_sentence(start: Start, command: str) -> None:
+    ended = start(*command.split(), os.fsdecode(b"caf\xe9"))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "The argument 'caf\\udce9' is not UTF-8" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     "command", ["list", "show 12345678", "events", "expire --yes", "init-db", "export -"]
 )
