@@ -23,6 +23,7 @@ LONGEST_TIMEOUT_SECONDS = 7 * 86400
 ID_KEPT = 120
 
 _is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}").fullmatch
+_is_of_retry = re.compile(r".*~[0-9]+").fullmatch
 _is_of_execution = re.compile(r"[0-9]+-[0-9]{8}T").match
 
 
@@ -91,6 +92,8 @@ def find_id_problem(text: str) -> str | None:
         )
     if _is_of_execution(text):
         return "looks like that of a workflow's execution, which the platform gives"
+    if _is_of_retry(text):
+        return "ends with ~ and a number: such ids are given to what is sent again"
     return None
 
 

@@ -198,6 +198,7 @@ def test_the_same_id_for_something_else(client: FlaskClient, module: Module) -> 
         ({"message_id": ""}, "message_id must be 1 to 128 letters"),
         ({"message_id": "x" * 129}, "message_id"),
         ({"message_id": "7-20261121T093000.0.1"}, "message_id looks like"),
+        ({"message_id": "order-7~2"}, "message_id ends with ~ and a number"),
         ({"useful_until": "tomorrow"}, "useful_until must be a time with a zone"),
         ({"useful_until": "2026-11-21T10:00:00"}, "useful_until must be a time with a zone"),
         ({"useful_until": 7}, "useful_until must be a time with a zone"),
