@@ -14,7 +14,7 @@ CANDIDATES_SHOWN = 10
 TEXT_SHOWN = 80
 DATE_FORM = "%Y%m%d"
 
-_match_prefix = re.compile(r"([0-9]{1,10})-([0-9]{8}[0-9A-Za-z-]*)").fullmatch
+_match_prefix = re.compile(r"([0-9]{1,16})-([0-9]{8}[0-9A-Za-z~-]*)").fullmatch
 
 
 def find_execution(store: Store, reference: str) -> Execution:

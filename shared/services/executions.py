@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.actor import Actor
+from shared.domain.draft import next_id
 from shared.domain.execution import (
     UNFINISHED,
     Execution,
@@ -13,7 +14,7 @@ from shared.domain.execution import (
     Trigger,
 )
 from shared.domain.firing import new_execution
-from shared.domain.ids import ExecutionId, WorkflowId
+from shared.domain.ids import ExecutionId, MessageId, WorkflowId
 from shared.domain.workflow import Workflow
 from shared.errors import Conflict, NotFound
 from shared.services.cancelling import cancel_requested
@@ -36,7 +37,9 @@ def run_workflow(store: Store, workflow: Workflow, actor: Actor, now: datetime) 
         trigger=Trigger.OPERATOR,
         actor=actor,
     )
-    return _begin(store, execution, now)
+    begun = _begin(store, execution, now)
+    assert begun is not None, "its id is a new one"
+    return begun
 
 
 def retry_execution(
@@ -44,18 +47,20 @@ def retry_execution(
 ) -> Execution:
     """Run an execution again for its own time: the steps that succeeded keep their results.
 
-    The workflow is taken as it is now, if its steps still have the same names, else as it was.
-    Raises NotFound, or Conflict for one that goes on or that succeeded.
+    The workflow is taken as it is now, if its steps still have the same names, else as it was. The
+    new id is made of the old one: of two operators that retry at once, one does.
+    Raises NotFound, or Conflict for one that goes on, succeeded, or was retried already.
     """
     old = get_execution(store, execution_id)
     if old.status in UNFINISHED:
         raise Conflict(f"The execution {old.id} is still {old.status.value}: cancel it first.")
     if old.status is ExecutionStatus.SUCCEEDED:
         raise Conflict(f"The execution {old.id} succeeded: run the workflow instead.")
+    _refuse_second_retry(store, old)
     workflow = _workflow_for_retry(store, old)
     fresh = new_execution(
         workflow,
-        _new_id(old.workflow_id, old.due_at),
+        _next_id(old.id),
         old.due_at,
         now,
         trigger=Trigger.RETRY,
@@ -63,7 +68,11 @@ def retry_execution(
     )
     kept = {run.name: run for run in old.steps if run.status is StepStatus.SUCCEEDED}
     steps = tuple(kept.get(run.name, run) for run in fresh.steps)
-    return _begin(store, replace(fresh, steps=steps, retry_of=old.id), now)
+    begun = _begin(store, replace(fresh, steps=steps, retry_of=old.id), now)
+    if begun is None:
+        _refuse_second_retry(store, old)
+        raise Conflict(f"The execution {old.id} was retried, and the retry is gone: try again.")
+    return begun
 
 
 def cancel_execution(
@@ -97,13 +106,30 @@ def get_execution(store: Store, execution_id: ExecutionId) -> Execution:
     return execution
 
 
-def _begin(store: Store, execution: Execution, now: datetime) -> Execution:
+def _begin(store: Store, execution: Execution, now: datetime) -> Execution | None:
+    """Store an execution and send its first steps; None when its id exists already."""
     with batch_timeout():
         (started,) = start_ready_steps(store, [execution], now)
         note_ends(store, [started], now)
-        store.executions.insert([started])
+        if not store.executions.insert([started]):
+            return None
         send_messages(store, [started], now)
     return started
+
+
+def _refuse_second_retry(store: Store, old: Execution) -> None:
+    """Raise Conflict when an execution was retried, by which one, and how that went."""
+    retry = store.executions.get(_next_id(old.id))
+    if retry is not None:
+        raise Conflict(
+            f"The execution {old.id} was retried already, as {retry.id}, which is "
+            f"{retry.status.value}."
+        )
+
+
+def _next_id(execution_id: ExecutionId) -> ExecutionId:
+    """Return the id of the one execution that repeats another: x~2 for x, x~3 for x~2."""
+    return ExecutionId(next_id(MessageId(execution_id)))
 
 
 def _new_id(workflow_id: WorkflowId, due_at: datetime) -> ExecutionId:

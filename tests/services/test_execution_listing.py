@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.execution import Execution, ExecutionStatus
+from shared.domain.workflow_file import NUMBER_MAX
 from shared.errors import Conflict, InvalidData, NotFound
 from shared.services.execution_listing import find_execution, list_executions
 from shared.store import Store
@@ -28,6 +29,10 @@ def test_an_execution_is_found_by_its_id_and_by_the_beginning(store: Store, now:
     assert find_execution(store, "12-20260301T120000").due_at == now
     assert find_execution(store, " 12-20260301T1205 ").due_at == now + timedelta(minutes=5)
     assert find_execution(store, "1-20260301").workflow_id == 1
+    insert(store, now, workflow_id=NUMBER_MAX)
+    assert find_execution(store, f"{NUMBER_MAX}-20260301").workflow_id == NUMBER_MAX
+    insert(store, now, id="12-20260301T120000~2")
+    assert find_execution(store, "12-20260301T120000~").id == "12-20260301T120000~2"
 
 
 def test_an_ambiguous_beginning_lists_the_candidates(store: Store, now: datetime) -> None:

@@ -1,7 +1,9 @@
 """Operators run a workflow now, cancel an execution, or try one again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Barrier
 
 import pytest
 
@@ -160,3 +162,40 @@ def test_what_runs_or_succeeded_is_not_tried_again(
     schedules.run(now)
     with pytest.raises(Conflict, match="succeeded"):
         retry_execution(store, only(schedules).id, ACTOR, now)
+
+
+def test_a_retry_of_a_retry_is_another_one(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add()
+    schedules.run(now, fail)
+    first = only(schedules)
+    second = retry_execution(store, first.id, ACTOR, now)
+    schedules.run(now, fail)
+    third = retry_execution(store, second.id, ACTOR, now)
+    assert (second.id, third.id) == (f"{first.id}~2", f"{first.id}~3")
+    with pytest.raises(Conflict, match=f"was retried already, as {second.id}, which is failed"):
+        retry_execution(store, first.id, ACTOR, now)
+
+
+def test_of_operators_that_retry_at_once_one_does_and_the_others_hear_of_it(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add()
+    schedules.run(now, fail)
+    failed = only(schedules)
+    together = Barrier(4)
+
+    def retry(_: int) -> str:
+        together.wait(10)
+        try:
+            return retry_execution(store, failed.id, ACTOR, now).id
+        except Conflict as error:
+            return error.message
+
+    with ThreadPoolExecutor(4) as operators:
+        answers = sorted(operators.map(retry, range(4)))
+    new = f"{failed.id}~2"
+    assert answers[0] == new
+    assert all(f"was retried already, as {new}, which is running" in a for a in answers[1:])
+    assert len(schedules.all()) == len(schedules.messages()) == 2
