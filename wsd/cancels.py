@@ -4,17 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.clock import utc_now
-from shared.domain.actor import PLATFORM
 from shared.domain.ids import MessageId, NodeId, SessionId
-from shared.domain.message import EndReason, Message
-from shared.domain.result import ResultStatus, end_of_message
+from shared.domain.message import CANCEL_SECONDS, Message
+from shared.domain.result import end_of_cancelled
 from wsd.connection import Connection
 from wsd.database import Database
 from wsd.hub import Hub
 from wsd.inbox import Inbox
 from wsd.protocol import encode_cancel
 
-CANCEL_SECONDS = 10.0
 # While this process has sent nothing that is still open, it looks less often. A look reads all that
 # is open: it takes a small part of the time, however many that are.
 IDLE_SECONDS = 10.0
@@ -69,9 +67,7 @@ class Cancels:
         if now >= cancel.end_at:
             if connection is not None and connection.work is not None:
                 connection.work.end(message.id)
-            by_platform = message.cancel_requested_by == PLATFORM
-            reason = EndReason.EXECUTION_OVER if by_platform else EndReason.OPERATOR
-            self._inbox.end(end_of_message(message, ResultStatus.CANCELLED, utc_now(), reason))
+            self._inbox.end(end_of_cancelled(message, utc_now()))
         elif connection is not None:
             _tell(connection, message, cancel)
 

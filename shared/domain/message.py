@@ -16,6 +16,10 @@ ATTEMPTS_ALLOWED = 3  # in one session
 # In all: a message over which its module dies every time would be sent to it for its whole life.
 ATTEMPTS_IN_ALL = 10
 ACK_SECONDS = 10.0
+# A module that is asked to give work up has so long to say that it did. Then its node ends the
+# work, and the worker soon afterwards, should the node be gone.
+CANCEL_SECONDS = 10.0
+CANCEL_LIFE = timedelta(seconds=15)
 
 
 class MessageStatus(StrEnum):

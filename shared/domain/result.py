@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.actor import PLATFORM
 from shared.domain.ids import ExecutionId, MessageId, ModuleHash, WorkflowId
 from shared.domain.message import EndReason, Message, MessageStatus
 
@@ -91,3 +92,10 @@ def end_of_message(
         execution_id=message.execution_id,
         step=message.step,
     )
+
+
+def end_of_cancelled(message: Message, at: datetime) -> Result:
+    """Return the result of a message that is cancelled, and that its module did not give up."""
+    by_platform = message.cancel_requested_by == PLATFORM
+    reason = EndReason.EXECUTION_OVER if by_platform else EndReason.OPERATOR
+    return end_of_message(message, ResultStatus.CANCELLED, at, reason)

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from shared.domain.actor import PLATFORM
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason, Message, MessageStatus
-from shared.domain.result import Result, ResultStatus, end_of_message
+from shared.domain.result import Result, ResultStatus, end_of_cancelled, end_of_message
 from shared.services.ending import end_messages, follow_results
 from shared.store import Store, batch_timeout
 from shared.store.lenient import LONG_AGO
@@ -66,9 +65,7 @@ def check_queued(store: Store, now: datetime, after: datetime, limit: int = SLIC
 
 def _give_up(message: Message, now: datetime) -> Result:
     if message.cancel_requested_at is not None:
-        by_platform = message.cancel_requested_by == PLATFORM
-        reason = EndReason.EXECUTION_OVER if by_platform else EndReason.OPERATOR
-        return end_of_message(message, ResultStatus.CANCELLED, now, reason)
+        return end_of_cancelled(message, now)
     if message.status is not MessageStatus.QUEUED:
         return end_of_message(message, ResultStatus.TIMED_OUT, now, EndReason.NO_RESULT)
     if message.attempt:  # it was pushed, and came back into the queue

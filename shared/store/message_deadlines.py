@@ -1,7 +1,7 @@
 """The messages by their deadlines, as the worker looks for what is to be given up, or mended."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING
@@ -9,15 +9,12 @@ from pymongo.database import Database
 
 from shared.domain.actor import Actor
 from shared.domain.ids import MessageId
-from shared.domain.message import OPEN, Message, MessageStatus
+from shared.domain.message import CANCEL_LIFE, OPEN, Message, MessageStatus
 from shared.store.chunks import chunks, delete_found, delete_some
 from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO
 from shared.store.messages import read_without_content
 
-# A module that is asked to give work up has so long to say that it did; its node ends it then, and
-# the worker soon afterwards, should the node be gone.
-CANCEL_SECONDS = 15
 NO_CONTENT = {"content": 0}
 PUSHED = (MessageStatus.SENT, MessageStatus.ACKED)
 _FINAL = [status.value for status in MessageStatus if status not in OPEN]
@@ -75,7 +72,7 @@ class MessageDeadlines:
         update = {
             "cancel_requested_at": now,
             "cancel_requested_by": actor,
-            "deadline_at": now + timedelta(seconds=CANCEL_SECONDS),
+            "deadline_at": now + CANCEL_LIFE,
         }
         pushed = {"$in": [status.value for status in PUSHED]}
         for part in chunks(ids):

@@ -1,7 +1,7 @@
 """The messages: work on its way to modules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -10,6 +10,7 @@ from pymongo.database import Database
 from shared.domain.actor import PLATFORM, Actor
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import (
+    CANCEL_LIFE,
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
     OPEN,
@@ -21,9 +22,6 @@ from shared.store.chunks import chunks
 from shared.store.errors import insert_new, insert_or_skip
 from shared.store.lenient import LONG_AGO, Form
 from shared.store.windows import newest_first
-
-# A module's node ends what it was asked to give up after ten seconds, the worker if that is gone.
-CANCEL_LIFE = timedelta(seconds=15)
 
 
 class Messages:

@@ -7,12 +7,11 @@ import pytest
 from shared.clock import utc_now
 from shared.domain.actor import PLATFORM
 from shared.domain.ids import MessageId
-from shared.domain.message import EndReason, MessageStatus
+from shared.domain.message import CANCEL_SECONDS, EndReason, MessageStatus
 from shared.domain.result import Result, ResultStatus
 from shared.store.work_changes import WorkChange
 from tests.support.builders import ACTOR
 from tests.support.work_desk import WorkDesk, hear, result_of, say
-from wsd.cancels import CANCEL_SECONDS
 
 
 def result(desk: WorkDesk, message_id: str) -> Result:
