@@ -7,7 +7,8 @@ from datetime import datetime
 from shared.domain.delivery import Push, Sent, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import Message, MessageStatus
-from shared.services.ending import follow_results
+from shared.domain.result import end_of_cancelled
+from shared.services.ending import end_messages, follow_results
 from shared.services.queueing import read_nodes
 from shared.store import Store, batch_timeout
 
@@ -43,10 +44,25 @@ def undo_attempts(store: Store, pushes: Sequence[Push], push: str, now: datetime
 
 
 def requeue(store: Store, tried: Sequence[tuple[ModuleHash, Tried]], now: datetime) -> None:
-    """Put attempts back into their modules' queues, and tell the nodes where the modules are now."""
+    """Put attempts back into their modules' queues, and tell the nodes where the modules are now.
+
+    What is to be given up ends instead: no other session begins it.
+    """
     modules = {one.id: module_hash for module_hash, one in tried}
     store.deliveries.requeue([one for _, one in tried], now)
+    _end_cancelled(store, [one for _, one in tried], now)
     address(store, modules, now)
+
+
+def _end_cancelled(store: Store, tried: Iterable[Tried], now: datetime) -> None:
+    attempts = {one.id: one.attempt for one in tried}
+    cancelled = [
+        message
+        for message in store.deliveries.read(attempts).values()
+        if message.cancel_requested_at is not None
+        and (message.status, message.attempt) == (MessageStatus.SENT, attempts[message.id])
+    ]
+    end_messages(store, [end_of_cancelled(message, now) for message in cancelled], now)
 
 
 def address(store: Store, modules: dict[MessageId, ModuleHash], now: datetime) -> None:
@@ -83,10 +99,10 @@ def release_orphans(store: Store, now: datetime) -> bool:
     return len(orphans) >= RELEASED_AT_ONCE
 
 
-def _release(store: Store, messages: Iterable[Message], now: datetime) -> None:
+def _release(store: Store, messages: Sequence[Message], now: datetime) -> None:
     """Put messages into the queue, without a node unless their module has one."""
-    queued = [m.id for m in messages if m.status is MessageStatus.QUEUED]
+    queued = [m for m in messages if m.status is MessageStatus.QUEUED]
     sent = [m for m in messages if m.status is MessageStatus.SENT]
-    store.deliveries.address(queued, None, now)
-    store.deliveries.requeue([Tried(id=m.id, attempt=m.attempt) for m in sent], now)
-    address(store, {m.id: m.module_hash for m in messages}, now)
+    store.deliveries.address([m.id for m in queued], None, now)
+    address(store, {m.id: m.module_hash for m in queued}, now)
+    requeue(store, [(m.module_hash, Tried(id=m.id, attempt=m.attempt)) for m in sent], now)

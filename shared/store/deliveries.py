@@ -180,15 +180,22 @@ class Deliveries:
 
     def requeue(self, tried: Iterable[Tried], now: datetime) -> None:
         """Put attempts back into the queue that no module acknowledged; no node has them then."""
-        self._change(tried, SENT, {"status": QUEUED, "node": None, "queued_at": now})
+        for attempt, ids in _by_attempt(tried):
+            self._take_back(ids, {"attempt": attempt}, {"node": None, "queued_at": now})
 
     def take_back(self, ids: Iterable[MessageId], push: str, now: datetime) -> None:
         """Put back into the queue what a push has marked, if it has; its node keeps it."""
+        self._take_back(ids, {"push": push}, {"queued_at": now})
+
+    def _take_back(
+        self, ids: Iterable[MessageId], guard: Mapping[str, Any], change: Mapping[str, Any]
+    ) -> None:
+        """Queue again what is not to be given up; it waits as long as it is useful."""
+        life = {"deadline_at": "$useful_until", "pushed_at": None}
+        update = [{"$set": {"status": QUEUED, **life, **change}}]
+        guard = {"status": SENT, "cancel_requested_at": None, **guard}
         for part in chunks(ids):
-            self._collection.update_many(
-                {"_id": {"$in": part}, "status": SENT, "push": push},
-                {"$set": {"status": QUEUED, "queued_at": now}},
-            )
+            self._collection.update_many({"_id": {"$in": part}, **guard}, update)
 
     def address(self, ids: Iterable[MessageId], node: NodeId | None, now: datetime) -> None:
         """Tell which node holds the sessions of the modules that these wait for."""
@@ -230,12 +237,16 @@ class Deliveries:
         change: Mapping[str, Any],
         besides: Mapping[str, Any] | None = None,
     ) -> None:
-        by_attempt: dict[int, list[MessageId]] = defaultdict(list)
-        for one in tried:
-            by_attempt[one.attempt].append(one.id)
-        for attempt, ids in by_attempt.items():
+        for attempt, ids in _by_attempt(tried):
+            guard = {"status": status, "attempt": attempt, **(besides or {})}
             for part in chunks(ids):
                 self._collection.update_many(
-                    {"_id": {"$in": part}, "status": status, "attempt": attempt, **(besides or {})},
-                    {"$set": dict(change)},
+                    {"_id": {"$in": part}, **guard}, {"$set": dict(change)}
                 )
+
+
+def _by_attempt(tried: Iterable[Tried]) -> Iterable[tuple[int, list[MessageId]]]:
+    found: dict[int, list[MessageId]] = defaultdict(list)
+    for one in tried:
+        found[one.attempt].append(one.id)
+    return found.items()

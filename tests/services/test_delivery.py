@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.delivery import Push, Tried
 from shared.domain.ids import MessageId, NodeId
-from shared.domain.message import Message, MessageStatus
+from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.services.delivery import (
     record_attempts,
@@ -16,7 +16,7 @@ from shared.services.delivery import (
     undo_attempts,
 )
 from shared.services.nodes import sweep
-from tests.support.builders import NODE, make_message, make_result
+from tests.support.builders import ACTOR, NODE, make_message, make_result
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 
@@ -80,6 +80,48 @@ def test_a_later_attempt_is_neither_acknowledged_nor_taken_back_for_an_earlier(
     registry.store.deliveries.acknowledge([earlier], registry.now)
     requeue(registry.store, [(module.module_hash, earlier)], registry.now)
     assert (read(registry, "a").status, read(registry, "a").attempt) == (MessageStatus.SENT, 2)
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+def test_what_is_taken_back_waits_as_long_as_it_is_useful(
+    registry: Registry, is_undone: bool
+) -> None:
+    module = registry.register()
+    (message,) = queue(registry, module, "a", timeout_seconds=86400)
+    push(registry, [message])
+    assert read(registry, "a").deadline_at > message.useful_until
+    if is_undone:
+        undo_attempts(registry.store, [Push(message=message)], "push-1", registry.now)
+    else:
+        tried = Tried(id=message.id, attempt=1)
+        requeue(registry.store, [(module.module_hash, tried)], registry.now)
+    taken_back = read(registry, "a")
+    assert taken_back.status is MessageStatus.QUEUED
+    assert taken_back.deadline_at == message.useful_until
+
+
+def test_what_is_to_be_given_up_ends_instead_of_going_back_into_the_queue(
+    registry: Registry,
+) -> None:
+    registry.enrol()
+    module = registry.register()
+    push(registry, queue(registry, module, "session", "node", "other"))
+    for one in ("session", "node"):
+        assert registry.store.messages.request_cancel(MessageId(one), ACTOR, registry.now)
+    tried = [(module.module_hash, Tried(id=MessageId(one), attempt=1)) for one in ("session",)]
+    requeue(registry.store, tried, registry.now)
+    assert not release_node(registry.store, NODE, registry.now)
+    statuses = [read(registry, one).status for one in ("session", "node", "other")]
+    assert statuses == [MessageStatus.CANCELLED, MessageStatus.CANCELLED, MessageStatus.QUEUED]
+    result = registry.store.results.get(MessageId("node"))
+    assert result is not None
+    assert result.reason is EndReason.OPERATOR
+
+
+def test_a_push_does_not_begin_what_is_to_be_given_up(registry: Registry) -> None:
+    messages = queue(registry, registry.register(), "a", cancel_requested_at=registry.now)
+    assert push(registry, messages) == []
+    assert read(registry, "a").status is MessageStatus.QUEUED
 
 
 def test_what_is_requeued_is_addressed_to_where_the_module_is_now(registry: Registry) -> None:
