@@ -188,7 +188,7 @@ def test_a_process_killed_just_after_it_declared_a_node_dead_leaves_the_event_to
 ) -> None:
     node = registry.enrol()
     with pytest.raises(KeyboardInterrupt):
-        declare_node_dead(KilledStore(registry.store, 0), node, registry.now)
+        declare_node_dead(KilledStore(registry.store, 1), node, registry.now)
     assert happened_to(registry, NODE) == [("enrolled", None)]
     sweep_all(registry)
     assert happened_to(registry, NODE) == [("enrolled", None), ("lost", "node_lost")]
