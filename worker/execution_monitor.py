@@ -1,15 +1,18 @@
 """The execution monitor: executions go on as the results of their messages come."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.execution_progress import open_messages
 from shared.domain.ids import ExecutionId, MessageId
-from shared.services.advancing import advance_executions, begin_waiting
+from shared.services.advancing import advance_executions, begin_waiting, find_free
 from shared.services.cancelling import cancel_requested
+from shared.services.isolation import isolate
 from shared.services.routing import Router
 from shared.store import Store, batch_timeout
+from worker.left_out import LeftOut
 from worker.signs_of_life import SignsOfLife
 from worker.slice_size import SliceSize
 from worker.trusted_clock import TrustedClock
@@ -34,25 +37,20 @@ class ExecutionMonitor:
         self._sent: set[MessageId] = set()
         self._ticks = 0
         self._size = SliceSize(SLICE)
+        self._left_out = LeftOut[ExecutionId]()
+        self._unreadable = LeftOut[ExecutionId]()
 
     def tick(self) -> bool:
-        """Bring every execution forward as far as it goes."""
+        """Bring every execution forward as far as it goes; one that fails stops no other."""
         now = self._clock.judge().likely
         self._read()
         mine = [e for e in self._executions.values() if self._is_mine(e)]
-        cancelled = [e for e in mine if e.cancel_requested_by]
-        self._keep(filter(None, (cancel_requested(self._store, e, now) for e in cancelled)))
-        running = [
-            e for e in mine if e.status is ExecutionStatus.RUNNING and not e.cancel_requested_by
-        ]
-        while running:
-            with self._size.trying() as size:
-                part, running = running[:size], running[size:]
-                self._keep(advance_executions(self._store, part, now, self._sent, self._router))
-            self._note_sent(part)
+        self._work([e for e in mine if e.cancel_requested_by], self._cancel, now)
+        running = [e for e in mine if e.status is ExecutionStatus.RUNNING]
+        self._work([e for e in running if not e.cancel_requested_by], self._advance, now)
         unfinished = [e for e in self._executions.values() if not e.status.is_final]
         if any(e.status is ExecutionStatus.WAITING for e in unfinished):
-            self._keep(begin_waiting(self._store, unfinished, now, self._router))
+            self._work(find_free(unfinished), self._begin, now)
         self._ticks += 1
         return False
 
@@ -61,8 +59,36 @@ class ExecutionMonitor:
         with batch_timeout():
             revisions = self._store.executions.unfinished()
             known = {i: e for i, e in self._executions.items() if revisions.get(i) == e.revision}
-            self._executions = known | self._store.executions.read(revisions.keys() - known.keys())
+            changed = revisions.keys() - known.keys() - self._unreadable.now()
+            read = self._store.executions.read(changed)
+        self._unreadable.add(changed - read.keys())
+        self._executions = known | read
         self._sent &= {i for e in self._executions.values() for i in open_messages(e)}
+
+    def _work(
+        self,
+        executions: Sequence[Execution],
+        do: Callable[[Sequence[Execution], datetime], None],
+        now: datetime,
+    ) -> None:
+        """Do this with the executions, slice by slice; what fails alone is left out for a while."""
+        besides = self._left_out.now()
+        left = [execution for execution in executions if execution.id not in besides]
+        while left:
+            with self._size.trying() as size:
+                part, left = left[:size], left[size:]
+                failed = isolate(lambda some: do(some, now), part, lambda e: e.id)
+            self._left_out.add(execution.id for execution in failed)
+
+    def _cancel(self, executions: Sequence[Execution], now: datetime) -> None:
+        self._keep(filter(None, (cancel_requested(self._store, e, now) for e in executions)))
+
+    def _advance(self, executions: Sequence[Execution], now: datetime) -> None:
+        self._keep(advance_executions(self._store, executions, now, self._sent, self._router))
+        self._note_sent(executions)
+
+    def _begin(self, executions: Sequence[Execution], now: datetime) -> None:
+        self._keep(begin_waiting(self._store, executions, now, self._router))
 
     def _is_mine(self, execution: Execution) -> bool:
         share = self._signs.share

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from shared.domain.event import ALL_WORKERS, WORKERS_AWAY
 from shared.domain.execution import MissReason
 from shared.domain.firing import BlindTime
+from shared.domain.ids import WorkflowId
 from shared.services.routing import Router
 from shared.services.scheduling import SLICE, fire_due
 from shared.store import Store
+from worker.left_out import LeftOut
 from worker.signs_of_life import SignsOfLife
 from worker.slice_size import SliceSize
 from worker.trusted_clock import TrustedClock
@@ -38,11 +40,13 @@ class Scheduler:
         self._router = router
         self._sleep = sleep
         self._size = SliceSize(SLICE)
+        self._left_out = LeftOut[WorkflowId]()
 
     def tick(self) -> bool:
         """Fire what is due, or will be within a moment; True when it is to be called at once."""
         now = self._clock.judge().likely
-        due_at = self._store.due_workflows.due_soon(now + HORIZON)
+        besides = self._left_out.now()
+        due_at = self._store.due_workflows.due_soon(now + HORIZON, besides)
         if due_at is None:
             return False
         seconds = (due_at - now).total_seconds() + self._signs.share.rank * TURN_SECONDS
@@ -50,8 +54,9 @@ class Scheduler:
             self._sleep(seconds)
             now = self._clock.judge().likely
         with self._size.trying() as size:
-            fired = fire_due(self._store, now, self._read_blind_times, self._router, size)
-        if fired.found and not fired.moved:  # another worker did; or a write is refused
+            fired = fire_due(self._store, now, self._read_blind_times, self._router, size, besides)
+        self._left_out.add(fired.failed)
+        if not fired.moved:  # another worker did; or a write is refused
             self._sleep(TURN_SECONDS)
         return True
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SMALLEST = 10
-
 
 class SliceSize:
     """Halved when a step fails, doubled again while steps succeed."""
@@ -19,6 +17,6 @@ class SliceSize:
         try:
             yield self.now
         except Exception:
-            self.now = max(SMALLEST, self.now // 2)
+            self.now = max(1, self.now // 2)
             raise
         self.now = min(self._largest, self.now * 2)

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from shared.domain.actor import PLATFORM, Actor
+from shared.domain.cron import due_times
 from shared.domain.execution import (
     Execution,
     ExecutionStatus,
@@ -42,7 +44,7 @@ class Firing:
 
     workflow: Workflow
     executions: tuple[Execution, ...]
-    next_due_at: datetime
+    next_due_at: datetime | None
 
 
 def plan_firing(
@@ -72,6 +74,26 @@ def plan_firing(
     instead = {} if last.status is ExecutionStatus.MISSED else {"instead": last.id}
     missed_ones = [_missed(workflow, due_at, now, blind_times, instead) for due_at in earlier]
     return Firing(workflow=workflow, executions=(*missed_ones, last), next_due_at=next_due_at)
+
+
+def find_overdue(workflow: Workflow, begin: datetime, until: datetime) -> list[datetime]:
+    """Return the due times from begin until this moment, both included: the first of them."""
+    crons, zone, shift = workflow.crons, workflow.timezone, workflow.shift
+    times = due_times(crons, zone, shift, begin, until + timedelta(microseconds=1))
+    return list(islice(times, MISSED_AT_ONCE + 1))
+
+
+def plan_leaving_out(workflow: Workflow, now: datetime) -> Firing:
+    """Leave out what was due before a workflow was paused or disabled; the rest is next."""
+    begin = workflow.next_due_at or now
+    until = workflow.pause.at if workflow.pause else now
+    try:
+        times = find_overdue(workflow, begin, until)
+    except ValueError:  # its lines are unknown here; this due time is known
+        times = [begin]
+    missed, rest = times[:MISSED_AT_ONCE], times[MISSED_AT_ONCE:]
+    executions = (leave_out(workflow, missed, now),) if missed else ()
+    return Firing(workflow=workflow, executions=executions, next_due_at=next(iter(rest), None))
 
 
 def leave_out(workflow: Workflow, times: Sequence[datetime], now: datetime) -> Execution:

@@ -1,7 +1,7 @@
 """Running executions go on: results end their steps, and the next steps are sent."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from shared.domain.execution_progress import advance, open_messages
 from shared.domain.ids import ExecutionId, MessageId, WorkflowId
 from shared.services.cancelling import cancel_requested
 from shared.services.execution_ends import note_ends
+from shared.services.isolation import isolate
 from shared.services.message_deadlines import end_overdue_among
 from shared.services.routing import Router
 from shared.services.step_sending import send_messages, start_ready_steps
@@ -51,6 +52,12 @@ def bring_up_to_date(
     """
     with batch_timeout():
         executions = list(store.executions.read(ids).values())
+    isolate(lambda some: _bring_some(store, some, now, router), executions, lambda e: e.id)
+
+
+def _bring_some(
+    store: Store, executions: Sequence[Execution], now: datetime, router: Router | None
+) -> None:
     running = []
     for execution in executions:
         if execution.cancel_requested_by:
@@ -63,20 +70,18 @@ def bring_up_to_date(
     advance_executions(store, running, now, messages, router)
 
 
-def begin_waiting(
-    store: Store,
-    unfinished: Sequence[Execution],
-    now: datetime,
-    router: Router | None = None,
-) -> list[Execution]:
-    """Begin those executions that waited for the ones before them; return them as stored.
-
-    `unfinished` are all executions that wait or run.
-    """
+def find_free(unfinished: Iterable[Execution]) -> list[Execution]:
+    """Return those that wait, of all unfinished executions, though none is before them any more."""
     first: dict[WorkflowId, Execution] = {}
     for execution in sorted(unfinished, key=_order):
         first.setdefault(execution.workflow_id, execution)
-    free = [e for e in first.values() if e.status is ExecutionStatus.WAITING]
+    return [e for e in first.values() if e.status is ExecutionStatus.WAITING]
+
+
+def begin_waiting(
+    store: Store, free: Sequence[Execution], now: datetime, router: Router | None = None
+) -> list[Execution]:
+    """Begin executions that waited for the ones before them; return them as stored."""
     begun = [replace(e, status=ExecutionStatus.RUNNING, started_at=now) for e in free]
     with batch_timeout():
         started = start_ready_steps(store, begun, now, router)

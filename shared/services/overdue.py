@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 
-from shared.domain.cron import due_times
 from shared.domain.execution import MissReason
-from shared.domain.firing import MISSED_AT_ONCE, BlindTime, leave_out
-from shared.domain.workflow import Pause, Workflow
+from shared.domain.firing import BlindTime, plan_leaving_out
+from shared.domain.workflow import Workflow
 from shared.services.execution_ends import note_ends
+from shared.services.isolation import isolate
 from shared.services.scheduling import fire
 from shared.services.worker_presence import SHORTEST_GAP, last_worker_sign
 from shared.store import Store
@@ -20,8 +19,8 @@ def is_overdue(workflow: Workflow, now: datetime) -> bool:
     return workflow.next_due_at is not None and workflow.next_due_at <= now
 
 
-def fire_overdue(store: Store, workflow: Workflow, now: datetime) -> None:
-    """Fire a workflow as a worker would; its due time moves."""
+def fire_overdue(store: Store, workflow: Workflow, now: datetime) -> bool:
+    """Fire a workflow as a worker would; its due time moves. False for one that cannot be fired."""
 
     def read_blind_times(_: datetime) -> Sequence[BlindTime]:
         last = last_worker_sign(store)
@@ -29,20 +28,26 @@ def fire_overdue(store: Store, workflow: Workflow, now: datetime) -> None:
             return ()
         return [BlindTime(begin=last, end=now, cause=MissReason.NO_WORKER)]
 
-    fire(store, [workflow], now, read_blind_times)
+    def fire_it(workflows: Sequence[Workflow]) -> None:
+        fire(store, workflows, now, read_blind_times)
+
+    return not isolate(fire_it, [workflow], lambda one: one.workflow_id)
 
 
-def leave_out_overdue(
-    store: Store, workflow: Workflow, now: datetime, pause: Pause | None = None
-) -> None:
+def record_left_out(store: Store, paused: Workflow, now: datetime) -> Workflow:
+    """Record what a paused workflow did not run any more; return it without a due time."""
+    left: Workflow | None = paused
+    while left and left.pause == paused.pause and is_overdue(left, now):
+        if not fire_overdue(store, left, now):
+            break
+        left = store.workflows.get(paused.workflow_id)
+    return replace(paused, next_due_at=None)
+
+
+def leave_out_overdue(store: Store, workflow: Workflow, now: datetime) -> None:
     """Record that what was due does not run any more, unless a worker has just fired it."""
-    if workflow.next_due_at is None or not is_overdue(workflow, now):
-        return
-    crons, zone, shift = workflow.crons, workflow.timezone, workflow.shift
-    until = now + timedelta(microseconds=1)
-    times = due_times(crons, zone, shift, workflow.next_due_at, until)
-    found = list(islice(times, MISSED_AT_ONCE))
-    if found:
-        execution = leave_out(replace(workflow, pause=pause), found, now)
-        note_ends(store, [execution], now)
-        store.executions.insert([execution])
+    while is_overdue(workflow, now):
+        firing = plan_leaving_out(workflow, now)
+        note_ends(store, firing.executions, now)
+        store.executions.insert(firing.executions)
+        workflow = replace(workflow, next_due_at=firing.next_due_at)

@@ -1,33 +1,32 @@
 """Workflows fire: what is due becomes executions, and their first steps are sent."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 
-from shared.domain.cron import due_times, next_due
+from shared.domain.cron import next_due
 from shared.domain.execution import Execution, scheduled_id
 from shared.domain.firing import (
-    MISSED_AT_ONCE,
     ON_TIME,
     BlindTime,
     Firing,
+    find_overdue,
     last_covered,
     plan_firing,
+    plan_leaving_out,
 )
 from shared.domain.ids import ExecutionId, WorkflowId
 from shared.domain.workflow import Overlap, Workflow
 from shared.services.advancing import bring_up_to_date
 from shared.services.execution_ends import note_ends
+from shared.services.isolation import isolate
 from shared.services.routing import Router
 from shared.services.step_sending import send_messages, start_ready_steps
 from shared.store import Store, batch_timeout
 from shared.store.due_workflows import DueMove
 
 SLICE = 250
-# A workflow whose cron lines this release cannot read is looked at again then.
-PUSHED_BACK = timedelta(minutes=10)
 
 Unfinished = Mapping[WorkflowId, Sequence[ExecutionId]]
 
@@ -36,10 +35,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Fired:
-    """How many workflows were due, and how many of them no other worker moved on first."""
+    """How many workflows were due, how many no other worker moved on first, and which failed."""
 
     found: int = 0
     moved: int = 0
+    failed: tuple[WorkflowId, ...] = ()
 
 
 def fire_due(
@@ -48,11 +48,23 @@ def fire_due(
     read_blind_times: Callable[[datetime], Sequence[BlindTime]] = lambda _: (),
     router: Router | None = None,
     limit: int = SLICE,
+    besides: Collection[WorkflowId] = (),
 ) -> Fired:
-    """Fire a slice of the workflows that are due."""
+    """Fire a slice of the workflows that are due, besides these; one that fails stops no other."""
     with batch_timeout():
-        workflows = store.due_workflows.due(now, limit)
-    return fire(store, workflows, now, read_blind_times, router) if workflows else Fired()
+        due = store.due_workflows.due(now, limit, besides)
+    moved = 0
+
+    def fire_some(workflows: Sequence[Workflow]) -> None:
+        nonlocal moved
+        moved += fire(store, workflows, now, read_blind_times, router)
+
+    failed = isolate(fire_some, due.workflows, lambda workflow: workflow.workflow_id)
+    return Fired(
+        found=len(due.workflows) + len(due.unreadable),
+        moved=moved,
+        failed=(*due.unreadable, *(workflow.workflow_id for workflow in failed)),
+    )
 
 
 def fire(
@@ -61,8 +73,8 @@ def fire(
     now: datetime,
     read_blind_times: Callable[[datetime], Sequence[BlindTime]] = lambda _: (),
     router: Router | None = None,
-) -> Fired:
-    """Fire these workflows, which are due.
+) -> int:
+    """Fire these workflows, which are due; return how many no other worker moved on first.
 
     0. Bring forward what is in their way: it may have ended.
     1. Insert the executions: their ids decide, so that each due time has exactly one.
@@ -82,7 +94,7 @@ def fire(
     with batch_timeout():
         send_messages(store, stored.values(), now)
     _tell(stored)
-    return Fired(found=len(workflows), moved=moved)
+    return moved
 
 
 def _find_unfinished(
@@ -131,15 +143,11 @@ def _plan(
     unfinished: Sequence[ExecutionId],
     blind_times: Sequence[BlindTime],
 ) -> Firing:
-    begin = workflow.next_due_at or now
+    if not workflow.is_scheduled:
+        return plan_leaving_out(workflow, now)
+    times = find_overdue(workflow, workflow.next_due_at or now, now)
     lines, zone, shift = workflow.crons, workflow.timezone, workflow.shift
-    try:
-        until = now + timedelta(microseconds=1)
-        times = list(islice(due_times(lines, zone, shift, begin, until), MISSED_AT_ONCE + 1))
-        next_due_at = next_due(lines, zone, shift, times[-1] if times else now)
-    except ValueError:
-        log.exception("a workflow cannot be scheduled", extra={"workflow_id": workflow.workflow_id})
-        return Firing(workflow=workflow, executions=(), next_due_at=now + PUSHED_BACK)
+    next_due_at = next_due(lines, zone, shift, times[-1] if times else now)
     if not times:
         return Firing(workflow=workflow, executions=(), next_due_at=next_due_at)
     return plan_firing(

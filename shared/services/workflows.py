@@ -21,7 +21,7 @@ from shared.domain.workflow_file import (
 from shared.errors import Conflict, InvalidData, NotFound
 from shared.services.module_directory import ModuleDirectory
 from shared.services.module_lookup import find_hash
-from shared.services.overdue import fire_overdue, is_overdue, leave_out_overdue
+from shared.services.overdue import fire_overdue, is_overdue, leave_out_overdue, record_left_out
 from shared.services.workflow_lookup import get_workflow, names_of_their_own
 from shared.store import Store
 from shared.store.counters import WORKFLOW_ID
@@ -97,8 +97,8 @@ def edit_workflow(
             failures_in_a_row=old.failures_in_a_row,
             pause=old.pause,
         )
-        if is_overdue(old, now) and new.is_scheduled:
-            fire_overdue(store, old, now)
+        is_fired = is_overdue(old, now) and (new.is_scheduled or old.pause is not None)
+        if is_fired and fire_overdue(store, old, now):
             return None
         leave_out_overdue(store, old, now)
         new = replace(new, next_due_at=_next_due_of_edited(old, new, now))
@@ -130,16 +130,14 @@ def pause_workflow(
     def write(old: Workflow) -> Workflow | None:
         if old.pause:
             raise Conflict(f"The workflow {old.name!r} is paused already, by {old.pause.actor}.")
-        leave_out_overdue(store, old, now, pause)
-        return (
-            replace(old, pause=pause, next_due_at=None)
-            if store.workflows.pause(old, pause)
-            else None
-        )
+        due_at = old.next_due_at if is_overdue(old, now) else None
+        new = replace(old, pause=pause, next_due_at=due_at)
+        return new if store.workflows.pause(old, pause, due_at) else None
 
     paused = _change(store, workflow_id, write)
     store.events.record([workflow_decided(workflow_id, "paused", now, actor, {"note": note})])
-    return paused
+    # Last: a worker records what was due, too, should this process be killed.
+    return record_left_out(store, paused, now)
 
 
 def resume_workflow(store: Store, workflow_id: WorkflowId, actor: Actor, now: datetime) -> Workflow:
@@ -148,6 +146,8 @@ def resume_workflow(store: Store, workflow_id: WorkflowId, actor: Actor, now: da
     def write(old: Workflow) -> Workflow | None:
         if not old.pause:
             raise Conflict(f"The workflow {old.name!r} is not paused.")
+        if is_overdue(old, now) and fire_overdue(store, old, now):
+            return None  # what was due when it was paused is recorded first
         new = replace(old, pause=None, failures_in_a_row=0)
         new = replace(new, next_due_at=new.due_after(now))
         return new if store.workflows.resume(old, new.next_due_at) else None

@@ -1,7 +1,7 @@
 """The schedule's side of the workflows: when each is due, and how often it failed in a row."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,18 @@ COUNTED_KEPT = 50
 
 @dataclass(frozen=True, kw_only=True)
 class DueMove:
-    """A workflow's due time, moved to the next one."""
+    """A workflow's due time, moved to the next one, if there is one."""
 
     workflow: Workflow
-    next_due_at: datetime
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """Workflows that are due, and those of them that this release cannot read."""
+
+    workflows: tuple[Workflow, ...]
+    unreadable: tuple[WorkflowId, ...]
 
 
 class DueWorkflows:
@@ -31,31 +39,38 @@ class DueWorkflows:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["workflows"]
 
-    def due(self, now: datetime, limit: int) -> list[Workflow]:
-        """Return so many of the workflows that are due."""
-        documents = self._collection.find({"next_due_at": {"$lte": now}})
-        return list(_FORM.read_all(documents.limit(limit)))
+    def due(self, now: datetime, limit: int, besides: Collection[WorkflowId] = ()) -> Due:
+        """Return so many of the workflows that are due, besides these."""
+        found = self._collection.find({"next_due_at": {"$lte": now}}).limit(limit + len(besides))
+        documents = [document for document in found if document["_id"] not in besides][:limit]
+        read = {document["_id"]: _FORM.read(document) for document in documents}
+        return Due(
+            workflows=tuple(workflow for workflow in read.values() if workflow is not None),
+            unreadable=tuple(number for number, workflow in read.items() if workflow is None),
+        )
 
-    def due_soon(self, until: datetime) -> datetime | None:
-        """Return when the first workflow is due until then; None when none is.
+    def due_soon(self, until: datetime, besides: Collection[WorkflowId] = ()) -> datetime | None:
+        """Return when the first workflow besides these is due until then; None when none is.
 
         A narrow range: the embedded server reads all of it, whatever the limit.
         """
         soon = self._collection.find({"next_due_at": {"$lte": until}}, {"next_due_at": 1})
-        first = list(soon.sort("next_due_at").limit(1))
-        return first[0]["next_due_at"] if first else None
+        first = soon.sort("next_due_at").limit(1 + len(besides))
+        return next((d["next_due_at"] for d in first if d["_id"] not in besides), None)
 
     def move(self, moves: Sequence[DueMove]) -> int:
         """Move due times that are still as they were read; return how many were."""
         groups: defaultdict[tuple[Any, ...], list[WorkflowId]] = defaultdict(list)
         for move in moves:
             workflow = move.workflow
-            key = (workflow.next_due_at, workflow.version, move.next_due_at)
+            paused_at = workflow.pause.at if workflow.pause else None
+            key = (workflow.next_due_at, workflow.version, paused_at, move.next_due_at)
             groups[key].append(workflow.workflow_id)
         moved = 0
-        for (old, version, new), ids in groups.items():
+        for (old, version, paused_at, new), ids in groups.items():
+            pause = {"pause.at": paused_at} if paused_at else {"pause": None}
             for part in chunks(ids):
-                guard = {"_id": {"$in": part}, "next_due_at": old, "version": version}
+                guard = {"_id": {"$in": part}, "next_due_at": old, "version": version, **pause}
                 result = self._collection.update_many(guard, {"$set": {"next_due_at": new}})
                 moved += result.matched_count
         return moved

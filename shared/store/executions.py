@@ -301,7 +301,6 @@ _FORM = Form(
         "created_at": LONG_AGO,
         # An unknown status is a newer release's: this one must not go on with it.
         "status": ExecutionStatus.CANCELLED,
-        "steps": (),
         "trigger": Trigger.SCHEDULE,
         "actor": PLATFORM,
         "revision": 1,

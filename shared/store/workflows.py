@@ -61,11 +61,13 @@ class Workflows:
         changed = {key: document[key] for key in document.keys() - _NOT_EDITED}
         return self._update(old, {"$set": changed})
 
-    def pause(self, workflow: Workflow, pause: Pause) -> bool:
-        """Pause a workflow; False when it has changed since it was read."""
-        return self._update(
-            workflow, {"$set": {"pause": pause_document(pause), "next_due_at": None}}
-        )
+    def pause(self, workflow: Workflow, pause: Pause, next_due_at: datetime | None) -> bool:
+        """Pause a workflow; False when it has changed since it was read.
+
+        A due time that has come stays, until it is recorded as missed.
+        """
+        paused = {"pause": pause_document(pause), "next_due_at": next_due_at}
+        return self._update(workflow, {"$set": paused})
 
     def resume(self, workflow: Workflow, next_due_at: datetime | None) -> bool:
         """End a workflow's pause; False when it has changed since it was read."""

@@ -11,7 +11,7 @@ from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.result import Result, ResultStatus
 from shared.domain.workflow import Workflow
-from shared.services.advancing import advance_executions, begin_waiting
+from shared.services.advancing import advance_executions, begin_waiting, find_free
 from shared.services.cancelling import cancel_requested
 from shared.services.ending import end_messages
 from shared.services.scheduling import fire_due
@@ -77,7 +77,7 @@ class Schedules:
         unfinished = [e for e in unfinished if not e.cancel_requested_by]
         changed = {e.id: e for e in advance_executions(store, unfinished, now)}
         left = [changed.get(e.id, e) for e in unfinished]
-        begin_waiting(store, [e for e in left if not e.status.is_final], now)
+        begin_waiting(store, find_free(e for e in left if not e.status.is_final), now)
 
     def answer(self, now: datetime, how: Answer = succeed) -> int:
         """Have the module end all that waits for it; return how many messages those were."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,10 @@ from shared.domain.punctuality import Punctuality, judge
 from shared.domain.workflow import Overlap
 from shared.services.step_sending import make_router
 from shared.services.worker_presence import Share
+from shared.services.workflows import pause_workflow
 from shared.store import Store
+from tests.support.builders import ACTOR, make_step
+from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 from tests.support.schedules import Schedules, succeed
 from worker.execution_monitor import ExecutionMonitor
@@ -196,3 +200,70 @@ def test_the_share_of_a_worker_that_is_away_is_looked_at_by_the_others(
     for _ in range(5):
         worker.monitor.tick()
     assert {e.status for e in schedules.all()} == {ExecutionStatus.SUCCEEDED}
+
+
+def test_a_workflow_that_cannot_be_read_costs_no_time_and_keeps_its_due_time(
+    schedules: Schedules, store: Store, world: World, now: datetime
+) -> None:
+    good = schedules.add()
+    bad = schedules.add(workflow_id=WorkflowId(2))
+    store.workflows._collection.update_one({"_id": 2}, {"$set": {"steps": [{"kind": "newer"}]}})
+    worker = Worker(store, world)
+    ticks = 0
+    while worker.scheduler.tick():
+        ticks += 1
+    assert ticks < 5
+    assert [execution.workflow_id for execution in schedules.all()] == [good.workflow_id]
+    document = store.workflows._collection.find_one({"_id": 2})
+    assert document is not None
+    assert document["next_due_at"] == bad.next_due_at
+
+
+def test_a_workflow_that_cannot_be_fired_stops_no_other(
+    schedules: Schedules, store: Store, world: World, now: datetime
+) -> None:
+    for number in range(1, 6):
+        schedules.add(workflow_id=WorkflowId(number))
+    module_hash = schedules.module.module_hash
+    bad = make_step(name="bad", module_hash=module_hash, after=("nope",))
+    schedules.add(workflow_id=WorkflowId(6), steps=(bad,))
+    worker = Worker(store, world)
+    while worker.scheduler.tick():
+        pass
+    assert sorted(e.workflow_id for e in schedules.all()) == [1, 2, 3, 4, 5]
+    assert world.now - now < SECOND
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"$unset": {"steps": 1}},
+        {"$set": {"workflow.steps": []}},
+        {"$set": {"workflow.steps.0.after": '["nope"]', "steps.0.status": "waiting"}},
+    ],
+)
+def test_an_execution_that_cannot_go_on_stops_no_other(
+    schedules: Schedules, store: Store, world: World, damage: dict[str, Any]
+) -> None:
+    for number in range(1, 4):
+        schedules.add(workflow_id=WorkflowId(number))
+    worker = Worker(store, world)
+    worker.scheduler.tick()
+    (bad, *good) = schedules.all()
+    store.executions._collection.update_one({"_id": bad.id}, damage)
+    worker.live(4 * SECOND, schedules.answer)
+    ended = store.executions.read([execution.id for execution in good]).values()
+    assert [e.status for e in ended] == [ExecutionStatus.SUCCEEDED] * 2
+
+
+def test_what_was_due_before_a_pause_that_was_killed_is_recorded_by_the_worker(
+    schedules: Schedules, store: Store, world: World, now: datetime
+) -> None:
+    workflow = schedules.add(crons=(EVERY_MINUTE,), next_due_at=now - 5 * MINUTE)
+    with pytest.raises(KeyboardInterrupt):
+        pause_workflow(KilledStore(store, 2), workflow.workflow_id, "", ACTOR, now)  # type: ignore[arg-type]
+    assert schedules.all() == []
+    Worker(store, world).live(2 * SECOND, schedules.answer)
+    (missed,) = schedules.all()
+    assert (missed.reason, missed.detail["count"]) == (MissReason.PAUSED, 6)
+    assert schedules.workflow().next_due_at is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.slice_size import SMALLEST, SliceSize
+from worker.slice_size import SliceSize
 
 
 def fail(size: SliceSize) -> None:
@@ -10,13 +10,13 @@ def fail(size: SliceSize) -> None:
         raise TimeoutError
 
 
-def test_it_is_halved_by_failures_down_to_the_smallest() -> None:
-    size = SliceSize(200)
+def test_it_is_halved_by_failures_down_to_one() -> None:
+    size = SliceSize(20)
     sizes = []
     for _ in range(6):
         fail(size)
         sizes.append(size.now)
-    assert sizes == [100, 50, 25, 12, SMALLEST, SMALLEST]
+    assert sizes == [10, 5, 2, 1, 1, 1]
 
 
 def test_it_grows_again_up_to_the_largest() -> None:
