@@ -111,6 +111,8 @@ def start_step(execution: Execution, position: int, choice: Choice, now: datetim
         status=StepStatus.SENT,
         tries=(*run.tries, a_try),
         next_try_at=None,
+        reason=None,
+        error=None,
         started_at=run.started_at or now,
     )
     given_up = now + timedelta(seconds=life_seconds(execution) + execution.workflow.timeout_seconds)
@@ -127,9 +129,8 @@ def hold_step(execution: Execution, position: int, none: NoChoice, now: datetime
         # There is no module to fall back to after all: what failed may be tried again.
         run = _try_again(execution, position, run, None, now)
     elif none.reason is EndReason.NO_MODULE and now < _start_by(execution, run, now):
-        run = replace(run, next_try_at=now + timedelta(seconds=RETRY_BASE_SECONDS))
-    elif run.tries:
-        run = _end_step(run, _status_of(run.tries[-1]), run.reason, run.error, now)
+        next_try_at = now + timedelta(seconds=RETRY_BASE_SECONDS)
+        run = replace(run, next_try_at=next_try_at, reason=none.reason, error=none.error)
     else:
         run = _end_step(run, StepStatus.FAILED, none.reason, none.error, now)
     steps = list(execution.steps)

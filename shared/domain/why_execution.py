@@ -1,14 +1,15 @@
 """What became of an execution, in one sentence."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.causes import BRIEFLY, Piece, piece_of_try, tell_briefly, tell_cause
-from shared.domain.execution import Execution, ExecutionStatus, StepRun, StepStatus
+from shared.domain.execution import Execution, ExecutionStatus, StepRun, StepStatus, StepTry
 from shared.domain.facts import Facts
 from shared.domain.ids import ModuleHash
 from shared.domain.message import EndReason
-from shared.domain.phrases import WallClock, join, name_actor, tell_duration, times
+from shared.domain.phrases import WallClock, join, name_actor, quote, tell_duration, times
 from shared.domain.why_late import tell_delay
 from shared.domain.why_missed import tell_missed
 from shared.domain.workflow import Step
@@ -18,6 +19,8 @@ _USUAL_REASON = {
     ExecutionStatus.TIMED_OUT: EndReason.NO_RESULT,
     ExecutionStatus.CANCELLED: EndReason.OPERATOR,
 }
+# Such ends are no try's: there was no module to try it at.
+_WITHOUT_TRY = (EndReason.NO_MODULE, EndReason.UNKNOWN_MODULE, EndReason.MODULE_DISABLED)
 _CONSEQUENCES = (EndReason.UPSTREAM_FAILED, EndReason.EXECUTION_OVER)
 _WORDS = {ExecutionStatus.TIMED_OUT: "timed out"}
 
@@ -62,12 +65,16 @@ def _tell_running(execution: Execution, facts: Facts, clock: WallClock) -> str:
     if execution.cancel_requested_by is not None:
         canceller = name_actor(execution.cancel_requested_by)
         return f"{word}: {canceller} cancelled it, and it waits until its modules say so"
-    doing = [_tell_open_step(run, facts, clock) for run in execution.steps]
+    steps = execution.workflow.steps
+    doing = [
+        _tell_open_step(run, steps[n] if n < len(steps) else None, facts, clock)
+        for n, run in enumerate(execution.steps)
+    ]
     told = [words for words in doing if words]
     return f"{word}: {join(told) if told else 'its next step is about to be sent'}"
 
 
-def _tell_open_step(run: StepRun, facts: Facts, clock: WallClock) -> str:
+def _tell_open_step(run: StepRun, step: Step | None, facts: Facts, clock: WallClock) -> str:
     if run.status is StepStatus.SENT and run.tries:
         last = run.tries[-1]
         number = f" (try {len(run.tries)})" if len(run.tries) > 1 else ""
@@ -76,10 +83,19 @@ def _tell_open_step(run: StepRun, facts: Facts, clock: WallClock) -> str:
         where = f", which is offline ({spans[-1].reason})" if spans and spans[-1].reason else ""
         return f"step {run.name} has been at {name} since {clock.tell(last.at)}{number}{where}"
     if run.status is StepStatus.WAITING and run.next_try_at is not None:
-        last_reason = run.tries[-1].reason if run.tries else run.reason
-        because = f", after {run_name(run, facts)} {BRIEFLY[last_reason]}" if last_reason else ""
+        because = _tell_wait(run, step, facts, clock)
         return f"step {run.name} is tried next at {clock.tell(run.next_try_at)}{because}"
     return ""
+
+
+def _tell_wait(run: StepRun, step: Step | None, facts: Facts, clock: WallClock) -> str:
+    """Return why a step waits for its next try."""
+    reason = run.reason or (run.tries[-1].reason if run.tries else None)
+    if reason is EndReason.NO_MODULE:
+        kind = f"the kind {quote(step.mission_kind)}" if step and step.mission_kind else "its kind"
+        before = _tell_tries_before(run.tries, facts, clock)
+        return f", because no module of {kind} is online{before}"
+    return f", after {run_name(run, facts)} {BRIEFLY[reason]}" if reason else ""
 
 
 def run_name(run: StepRun, facts: Facts) -> str:
@@ -125,7 +141,7 @@ def _find_guilty(execution: Execution) -> tuple[int, StepRun] | None:
 
 
 def _last_piece(execution: Execution, run: StepRun, step: Step | None, facts: Facts) -> Piece:
-    if run.tries:
+    if run.tries and not _ended_without_try(run):
         return piece_of_try(run.tries[-1], facts)
     begin = run.started_at or execution.due_at
     return _piece_without_try(step, run.error, run.reason, begin, run.ended_at or begin)
@@ -145,12 +161,23 @@ def _piece_without_try(
     )
 
 
+def _ended_without_try(run: StepRun) -> bool:
+    """Return whether a step ended for want of a module, after whatever its tries ended by."""
+    return run.reason in _WITHOUT_TRY and not (run.tries and run.tries[-1].reason is run.reason)
+
+
 def _tell_retries(run: StepRun, last: Piece, facts: Facts, clock: WallClock) -> str:
-    earlier = run.tries[:-1]
-    if not earlier:
-        return ""
-    if all((t.reason, t.module_hash) == (last.reason, last.module_hash) for t in earlier):
+    earlier = run.tries if _ended_without_try(run) else run.tries[:-1]
+    if earlier and all(
+        (t.reason, t.module_hash) == (last.reason, last.module_hash) for t in earlier
+    ):
         retries = "1 retry" if len(earlier) == 1 else f"{len(earlier)} retries"
         return f"; {retries} went the same way"
-    told = [tell_briefly(piece_of_try(a_try, facts), facts, clock) for a_try in earlier]
-    return f"; it was tried {times(len(earlier))} before: {join(list(dict.fromkeys(told)))}"
+    return _tell_tries_before(earlier, facts, clock)
+
+
+def _tell_tries_before(tries: Sequence[StepTry], facts: Facts, clock: WallClock) -> str:
+    told = [tell_briefly(piece_of_try(a_try, facts), facts, clock) for a_try in tries]
+    if not told:
+        return ""
+    return f"; it was tried {times(len(tries))} before: {join(list(dict.fromkeys(told)))}"

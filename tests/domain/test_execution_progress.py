@@ -170,6 +170,25 @@ def test_a_kind_without_a_module_is_waited_for_and_given_up_in_the_end() -> None
     assert (given_up.status, given_up.reason) == (ExecutionStatus.FAILED, EndReason.NO_MODULE)
 
 
+def test_a_step_says_that_it_waits_for_a_module_of_its_kind() -> None:
+    steps = (make_step(module_hash=None, mission_kind="load"),)
+    none = NoChoice(reason=EndReason.NO_MODULE, error="none")
+    held = hold_step(execution_of(make_workflow(steps=steps)), 0, none, NOON)
+    assert (held.steps[0].reason, held.steps[0].error) == (EndReason.NO_MODULE, "none")
+    sent = start_step(held, 0, Choice(module_hash=MODULES[0], because="the only one"), NOON)
+    assert (sent.steps[0].reason, sent.steps[0].error) == (None, None)
+
+
+def test_a_step_without_a_module_for_its_next_try_ends_for_that_reason() -> None:
+    steps = (make_step(module_hash=None, mission_kind="load"),)
+    execution = execution_of(make_workflow(steps=steps))
+    choice = Choice(module_hash=MODULES[0], because="the only one")
+    asked = end(start_step(execution, 0, choice, NOON), FAILED, NOON, retry_after_seconds=3600.0)
+    none = NoChoice(reason=EndReason.NO_MODULE, error="none")
+    ended = hold_step(asked, 0, none, NOON + timedelta(hours=1))
+    assert (ended.status, ended.reason) == (ExecutionStatus.FAILED, EndReason.NO_MODULE)
+
+
 def test_a_module_that_is_gone_ends_its_step() -> None:
     none = NoChoice(reason=EndReason.UNKNOWN_MODULE, error="gone")
     execution = hold_step(execution_of(chain("a", "b")), 0, none, NOON)

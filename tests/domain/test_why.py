@@ -275,6 +275,47 @@ def test_running_at_a_module() -> None:
     )
 
 
+def of_kind(*steps: StepRun, **overrides: Any) -> Any:
+    """Return an execution whose step is for any module of the kind wind."""
+    workflow = make_workflow(steps=(make_step(module_hash=None, mission_kind="wind"),))
+    return make_execution(workflow=workflow, steps=steps, **overrides)
+
+
+def asked_for_later(number: int) -> Any:
+    return make_step_try(
+        message_id=f"m{number}",
+        module_hash=HASH,
+        at=at(number),
+        ended_at=at(number),
+        reason=EndReason.MODULE_FAILURE,
+        error="no weather yet",
+    )
+
+
+def test_running_without_any_module_of_the_kind() -> None:
+    run = make_step_run(
+        status=StepStatus.WAITING, next_try_at=at(61), reason=EndReason.NO_MODULE, error="none"
+    )
+    assert explain(of_kind(run), facts()).sentence == (
+        "running: step forecast is tried next at 21:01, "
+        "because no module of the kind 'wind' is online"
+    )
+
+
+def test_retries_that_ended_for_want_of_a_module() -> None:
+    run = make_step_run(
+        status=StepStatus.FAILED,
+        tries=tuple(asked_for_later(number) for number in range(3)),
+        reason=EndReason.NO_MODULE,
+        ended_at=at(4),
+    )
+    execution = of_kind(run, status=ExecutionStatus.FAILED, reason=run.reason, ended_at=at(4))
+    assert explain(execution, facts()).sentence == (
+        "failed: no module of the kind 'wind' was online; "
+        "it was tried 3 times before: load-72h failed"
+    )
+
+
 def test_cancelled_by_an_operator() -> None:
     execution = make_execution(
         status=ExecutionStatus.CANCELLED,
