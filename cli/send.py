@@ -183,7 +183,7 @@ def _find_targets(
     store: "Store", directory: "ModuleDirectory", reference: str | None, options: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Return what each message is addressed to, in the words of a draft."""
-    from shared.services.module_lookup import find_hash
+    from shared.services.module_lookup import find_hash, find_kind_problem
 
     fallback = tuple(find_hash(store, word, directory) for word in options["fallback"])
     if reference is not None:
@@ -198,8 +198,13 @@ def _find_targets(
         if kind in (None, entry.mission_kind) and (tag is None or tag in map(normalise, entry.tags))
     ]
     if not entries:
-        raise click.ClickException("No module matches.")
+        problem = find_kind_problem(store, kind, directory) if kind else None
+        raise click.ClickException(problem or f"No module has the tag {tag!r}{_of(kind)}.")
     return [{"module_hash": entry.module_hash} for entry in entries]
+
+
+def _of(kind: str | None) -> str:
+    return f" and the missionKind {kind!r}" if kind else ""
 
 
 def _make_id(message_id: str | None, target: dict[str, Any], count: int) -> MessageId | None:

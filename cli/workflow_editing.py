@@ -43,7 +43,9 @@ def create(platform: Platform, file: str, yes: bool) -> None:
             _edit(platform, store, existing, draft, directory, yes=yes)
             return
         created = create_workflow(store, draft, platform.actor, utc_now(), directory)
+        warnings = _find_warnings(store, created, directory)
     render.say(f"Created {call(created)}; {tell_next(created)}.")
+    _warn(warnings)
 
 
 @click.command()
@@ -112,6 +114,21 @@ def _edit(
         store, existing.workflow_id, draft, platform.actor, utc_now(), directory
     ).workflow
     render.say(f"Changed {call(edited)} to version {edited.version}; {tell_next(edited)}.")
+    _warn(_find_warnings(store, edited, directory))
+
+
+def _find_warnings(store: "Store", workflow: "Workflow", directory: "ModuleDirectory") -> list[str]:
+    """Return what may be meant so, and may be a slip: a kind of which no module is registered."""
+    from shared.services.module_lookup import find_kind_problem
+
+    kinds = {step.name: step.mission_kind for step in workflow.steps if step.mission_kind}
+    problems = {name: find_kind_problem(store, kind, directory) for name, kind in kinds.items()}
+    return [f"step {name}: {problem}" for name, problem in problems.items() if problem]
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        render.say(f"Warning: {warning}")
 
 
 def _format_difference(difference: dict[str, Any]) -> str:

@@ -107,6 +107,20 @@ def list_modules(entries: Iterable[ModuleEntry]) -> str:
     return "\n".join(lines)
 
 
+def find_kind_problem(store: Store, kind: str, directory: ModuleDirectory) -> str | None:
+    """Return a sentence about a missionKind that no registered module has, and what is near it."""
+    text = normalise(kind)
+    kinds = {entry.mission_kind for entry in directory.all(store)} - {""}
+    if text in kinds:
+        return None
+    near = _find_near(text, kinds)
+    sentence = f"No registered module has the missionKind {text[:TEXT_SHOWN]!r}."
+    if near:
+        return f"{sentence} Near it: {', '.join(near)}."
+    shown = ", ".join(kind[:TEXT_SHOWN] for kind in sorted(kinds)[:CANDIDATES_SHOWN])
+    return f"{sentence} There are: {shown}." if shown else sentence
+
+
 def _find_entries(
     store: Store, text: str, directory: ModuleDirectory
 ) -> dict[ModuleHash, ModuleEntry]:

@@ -73,13 +73,15 @@ def test_standard_input_is_read_for_a_dash(registry: Registry, run: Run) -> None
         (("load", "1", "--until", "7w"), "--until must not be more than 30 days"),
         (("load", "1", "--timeout", "2w"), "--timeout is longer than 7 days"),
         (("unknown", "1"), "No module has the name"),
-        (("--kind", "unknown", "1"), "No module matches."),
+        (("--kind", "unknown", "1"), "the missionKind 'unknown'. There are: load."),
+        (("--tag", "unknown", "1"), "No module has the tag 'unknown'."),
+        (("--kind", "load", "--tag", "x", "1"), "the tag 'x' and the missionKind 'load'."),
     ],
 )
 def test_what_cannot_be_sent(
     registry: Registry, run: Run, arguments: tuple[str, ...], said: str
 ) -> None:
-    registry.register("load")
+    registry.register("load", mission_kind="load")
     result = run("send", *arguments)
     assert result.exit_code == 1
     assert said in result.stderr

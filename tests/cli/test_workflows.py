@@ -281,3 +281,16 @@ def test_the_shell_completes_names_of_workflows(
     context = click.Context(show, obj=Platform(settings, store))
     offered = [item.value for item in WORKFLOW.shell_complete(context, show.params[0], "LO")]
     assert offered == ["load-72h"]
+
+
+def test_a_kind_that_no_module_has_is_warned_of(
+    run: Run, write: Write, registry: Registry, store: Store
+) -> None:
+    registry.register("north", mission_kind="wind")
+    of_kind = YAML.replace("module: load", "missionKind: winds")
+    result = run("workflow", "create", write(of_kind))
+    assert result.exit_code == 0
+    warning = "Warning: step winds: No registered module has the missionKind 'winds'."
+    assert f"{warning} Near it: wind." in result.stderr
+    assert "Warning" not in run("workflow", "edit", write(of_kind[:-2]), "--yes").stderr
+    assert only(store).steps[0].mission_kind == "wind"
