@@ -18,7 +18,7 @@ class Cancelled(Exception):
 
 
 class RetryLater(Exception):
-    """Raised by a handler that cannot succeed now: a failure that asks for another attempt."""
+    """Raised by a handler that cannot succeed now: a workflow tries its step again later."""
 
     def __init__(self, problem: str, after_seconds: float) -> None:
         super().__init__(problem)
@@ -94,6 +94,12 @@ class Job:
     def inputs(self) -> dict[str, Any]:
         """Return the results of the steps that this one comes after, by step."""
         return _dict(self.meta.get("inputs"))
+
+    @property
+    def try_number(self) -> int:
+        """Return which try of its step this is, from 1; `attempt` counts deliveries of one."""
+        number = self.meta.get("try")
+        return number if isinstance(number, int) else 1
 
     @property
     def execution_id(self) -> str | None:

@@ -25,6 +25,7 @@ def make_job(
     message: Any = None,
     execution_time: str = "2026-01-01T00:00:00",
     attempt: int = 1,
+    try_number: int = 1,
 ) -> Job:
     """Return a job as the platform would send it: an execution, unless a message is given."""
     meta = {
@@ -32,6 +33,7 @@ def make_job(
         "execution_time": execution_time,
         "workflow_id": 1,
         "workflow_name": "test",
+        "try": try_number,
         "windows": windows or {},
         "inputs": inputs or {},
     }

@@ -59,6 +59,7 @@ def _content(
         "workflow_id": workflow.workflow_id,
         "workflow_name": workflow.name,
         "step": step.name,
+        "try": len(execution.steps[position].tries),
         "due_at": execution.due_at.astimezone(UTC),
         "windows": windows,
         # As the modules wrote them: no digit is lost on the way.

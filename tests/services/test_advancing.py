@@ -1,5 +1,6 @@
 """Executions are brought forward before a firing is skipped or queued for them."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ from shared.services.scheduling import fire_due
 from shared.store import Store
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
-from tests.support.schedules import Schedules
+from tests.support.schedules import Schedules, fail
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 EVERY_MINUTE = "* * * * *"
@@ -48,6 +49,16 @@ def test_what_is_overdue_since_the_last_look_is_not_in_the_way(
     first, second = schedules.all()
     assert (first.status, first.reason) == (ExecutionStatus.TIMED_OUT, EndReason.LIFE_OVER)
     assert second.status is RUNNING
+
+
+def test_a_retry_is_told_which_try_of_its_step_it_is(schedules: Schedules, now: datetime) -> None:
+    schedules.add()
+    schedules.work(now)
+    schedules.answer(now, lambda message: replace(fail(message), retry_after_seconds=60.0))
+    for seconds in (1, 61):
+        schedules.work(now + seconds * SECOND)
+    tries = [json.loads(message.content)["meta"]["try"] for message in schedules.messages()]
+    assert tries == [1, 2]
 
 
 def test_what_shall_be_cancelled_is_not_in_the_way(

@@ -67,6 +67,7 @@ def test_a_module_gets_the_execution_in_the_form_of_the_contract(
             "workflow_id": 1,
             "workflow_name": "load-72h",
             "step": "forecast",
+            "try": 1,
             "due_at": "2026-03-01T12:00:00Z",
             "windows": {},
             "inputs": {},
