@@ -11,9 +11,9 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Callable
 
-from forecast_module.job import Cancelled, Job
+from forecast_module.job import Cancelled, Job, RetryLater
 from forecast_module.json_values import to_json
-from forecast_module.outcome import CANCELLED, SUCCESS, Outcome, fail_by
+from forecast_module.outcome import CANCELLED, SUCCESS, Outcome, fail_by, shorten_traceback
 
 Handler = Callable[[Job], Any]
 LOOK_SECONDS = 0.1
@@ -94,10 +94,10 @@ class Handlers:
             result = self.call(job)
         except Cancelled:
             return Outcome(CANCELLED, started_at=started_at)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - logged, and told to the platform
             if job.cancelled.was_seen:
                 return Outcome(CANCELLED, started_at=started_at)
-            log.warning("Job %s failed: %.500s", job.id, error, exc_info=error)
+            _log_failure(job, error)
             return fail_by(error, started_at)
         if job.cancelled.was_seen:
             return Outcome(CANCELLED, started_at=started_at)
@@ -106,6 +106,16 @@ class Handlers:
     def close(self) -> None:
         """End the thread of asyncio handlers."""
         self._loop.close()
+
+
+def _log_failure(job: Job, error: BaseException) -> None:
+    if not isinstance(error, RetryLater):
+        log.warning("Job %s failed:\n%s", job.id, shorten_traceback(error).rstrip())
+    elif job.is_execution:
+        again = f"asks for another try in {error.after_seconds:g} s"
+        log.info("Job %s cannot succeed now and %s: %.500s", job.id, again, error)
+    else:
+        log.warning("Job %s failed (only workflows retry): %.500s", job.id, error)
 
 
 def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:

@@ -13,6 +13,7 @@ from forecast_module.protocol import encode
 SUCCESS, FAILURE, CANCELLED = "success", "failure", "cancelled"
 ERROR_MAX_LENGTH = 500
 TRACEBACK_MAX_BYTES = 2048
+NOT_THE_AUTHORS = (__package__, "asyncio", "concurrent.futures")
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,23 @@ def fail_by(error: BaseException, started_at: float | None = None) -> Outcome:
     """Return the failure that an exception of a handler is."""
     if isinstance(error, RetryLater):
         problem, retry_after = str(error), max(0.0, float(error.after_seconds))
+        where = None  # it did not break: it asks
     else:
         problem, retry_after = f"{type(error).__name__}: {error}".rstrip(": "), None
+        where = shorten_traceback(error)
     return Outcome(
         FAILURE,
         error=problem[:ERROR_MAX_LENGTH],
-        traceback=shorten_traceback(error),
+        traceback=where,
         retry_after=retry_after,
         started_at=started_at,
     )
 
 
 def shorten_traceback(error: BaseException) -> str:
-    """Return the end of the traceback, without the package's own lines: where it broke."""
+    """Return the end of the traceback, from the author's first line on: where it broke."""
     below = error.__traceback__
-    while below is not None and below.tb_frame.f_globals.get("__package__") == __package__:
+    while below is not None and below.tb_frame.f_globals.get("__package__") in NOT_THE_AUTHORS:
         below = below.tb_next
     text = "".join(traceback.format_exception(type(error), error, below, limit=-8))
     data = text.encode("utf-8", "replace")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from scripted_platform import ScriptedPlatform, eventually
 
-from forecast_module import Cancelled, Job, Module, RetryLater
+from forecast_module import Cancelled, Job, Module
 
 Start = Callable[..., Module]
 
@@ -117,36 +117,6 @@ def test_progress_is_told(start: Start, platform: ScriptedPlatform) -> None:
     eventually(lambda: platform.of_type("progress"))
     told = {"type": "progress", "id": "m1", "percent": 40.0, "note": "fitted"}
     assert platform.of_type("progress") == [told]
-
-
-def test_an_exception_is_a_failure_with_a_short_traceback(
-    start: Start, platform: ScriptedPlatform
-) -> None:
-    def deep(n: int) -> None:
-        if n == 0:
-            raise ValueError("no data for the 1st of March" + "x" * 600)
-        deep(n - 1)
-
-    start(lambda job: deep(50))
-    platform.push("m1")
-    eventually(lambda: platform.results)
-    result = platform.results[0]
-    assert result["status"] == "failure"
-    assert result["error"].startswith("ValueError: no data for the 1st of March")
-    assert len(result["error"]) <= 500
-    assert len(result["traceback"].encode()) <= 2048
-    assert "handlers.py" not in result["traceback"]
-
-
-def test_a_handler_may_ask_for_another_attempt(start: Start, platform: ScriptedPlatform) -> None:
-    def forecast(job: Job) -> None:
-        raise RetryLater("the weather is not there yet", after_seconds=600)
-
-    start(forecast)
-    platform.push("m1")
-    eventually(lambda: platform.results)
-    result = platform.results[0]
-    assert (result["error"], result["retry_after_s"]) == ("the weather is not there yet", 600)
 
 
 def test_a_handler_that_exits_ends_its_job_and_not_the_module(
