@@ -34,10 +34,10 @@ class WorkChange:
 
 
 class WorkChanges:
-    """Watches the `messages` collection, from the database down: one stream per process."""
+    """Watches the `messages` collection, and no other: each change that is passed over costs, too."""
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
-        self._database = database
+        self._collection = database["messages"]
 
     def watch(
         self, nodes: Sequence[NodeId], is_wanted: Callable[[], bool]
@@ -46,7 +46,7 @@ class WorkChanges:
 
         The first None comes when the stream is open. Raises driver errors.
         """
-        with self._database.watch(_pipeline(nodes), max_await_time_ms=WAIT_MS) as stream:
+        with self._collection.watch(_pipeline(nodes), max_await_time_ms=WAIT_MS) as stream:
             yield None
             while is_wanted():
                 change = stream.try_next()
@@ -74,6 +74,6 @@ def _pipeline(nodes: Sequence[NodeId]) -> list[dict[str, Any]]:
     given_up = {"operationType": "update", f"{updated}.status": {"$in": GIVEN_UP}}
     told = {"cancelled": f"${updated}.cancel_requested_at", "status": f"${updated}.status"}
     return [
-        {"$match": {"ns.coll": "messages", "$or": [*queued, cancelled, given_up]}},
+        {"$match": {"$or": [*queued, cancelled, given_up]}},
         {"$project": {"documentKey": 1, **told}},
     ]
