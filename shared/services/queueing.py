@@ -15,10 +15,17 @@ from shared.domain.message import Message
 from shared.store import Store
 
 
-def queue_messages(store: Store, messages: Sequence[Message]) -> int:
-    """Store messages that do not exist yet, addressed; return how many those were."""
+def queue_messages(
+    store: Store,
+    messages: Sequence[Message],
+    known: Mapping[ModuleHash, NodeId | None] | None = None,
+) -> int:
+    """Store messages that do not exist yet, addressed; return how many those were.
+
+    `known` are the nodes of the modules, if the caller has just read them.
+    """
     hashes = {message.module_hash for message in messages}
-    nodes = read_nodes(store, hashes)
+    nodes = read_nodes(store, hashes) if known is None else known
     addressed = [replace(message, node=nodes.get(message.module_hash)) for message in messages]
     # A worker may make good for another one that was killed: its messages were created long ago.
     inserted = store.messages.insert(addressed, queued_at=utc_now())

@@ -72,7 +72,8 @@ def send_messages(
     by_hash = {module.module_hash: module for module in modules}
     results = store.results.read({i for e, p in waiting for i in _inputs_of(e, p).values()})
     messages = [_make_message(e, p, by_hash, results) for e, p in waiting]
-    queue_messages(store, [m for m in messages if _fits(m)])
+    nodes = {m.module_hash: m.session.node if m.session else None for m in modules}
+    queue_messages(store, [m for m in messages if _fits(m)], nodes)
     end_messages(store, [_refuse(m) for m in messages if not _fits(m)], now)
     return [message.id for message in messages]
 
