@@ -6,6 +6,8 @@ from marshmallow import INCLUDE, Schema, fields, post_load
 
 from api.app_state import app_state
 from api.http.fields import RequestSchema, WholeNumber
+from api.module_requests import PAGE_MAX
+from api.workflow_listing import Page
 from shared.domain.ids import WorkflowId
 from shared.domain.workflow import Misfire, Overlap, ShiftUnit
 from shared.domain.workflow_file import NUMBER_MAX, BadWorkflow, WorkflowDraft, read_workflow
@@ -62,6 +64,22 @@ class WorkflowBody(RequestSchema):
             return read_workflow(words, app_state().execution_timeout_seconds)
         except BadWorkflow as error:
             raise InvalidData(str(error)) from None
+
+
+class WorkflowsQuery(RequestSchema):
+    """The page of a list of workflows."""
+
+    limit = WholeNumber(1, PAGE_MAX, metadata={"description": "All of them without it."})
+    after = WholeNumber(
+        0,
+        NUMBER_MAX,
+        metadata={"description": "The workflow_id of the last item of the page before."},
+    )
+
+    @post_load
+    def make(self, words: dict[str, Any], **_: Any) -> Page:
+        """Make a value of the words."""
+        return Page(**words)
 
 
 class WorkflowReferenceBody(RequestSchema):

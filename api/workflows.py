@@ -7,6 +7,7 @@ from flask import Response
 from api.app_state import app_state
 from api.http.blueprint import Blueprint
 from api.http.envelope import ok
+from api.workflow_listing import Page, answer_workflows
 from api.workflow_requests import (
     CreatedWorkflow,
     ShownWorkflow,
@@ -14,13 +15,14 @@ from api.workflow_requests import (
     WorkflowAnswer,
     WorkflowBody,
     WorkflowReferenceBody,
+    WorkflowsQuery,
 )
 from shared.clock import utc_now
 from shared.domain.actor import ANONYMOUS
 from shared.domain.ids import WorkflowId
 from shared.domain.workflow_file import NUMBER_MAX, WorkflowDraft
 from shared.services.executions import run_workflow
-from shared.services.workflow_lookup import get_workflow, to_items, to_items_with_figures
+from shared.services.workflow_lookup import get_workflow, to_items_with_figures
 from shared.services.workflows import create_workflow
 
 log = logging.getLogger(__name__)
@@ -49,11 +51,11 @@ def create(draft: WorkflowDraft) -> Response:
 
 
 @workflows.route("/workflow/list")
+@workflows.arguments(WorkflowsQuery(), location="query")
 @workflows.response(200, WorkflowAnswer(many=True))
-def list_workflows() -> Response:
+def list_workflows(page: Page) -> Response:
     """List every workflow."""
-    with app_state().breaker.use() as store:
-        return ok(to_items(store, store.workflows.all()))
+    return answer_workflows(app_state().workflows, page)
 
 
 @workflows.route(f"/workflow/<int(max={NUMBER_MAX}):workflow_id>")

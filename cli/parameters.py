@@ -57,7 +57,7 @@ class WorkflowReference(click.ParamType[str]):
         """Offer the names of workflows that begin so."""
 
         def read(store: "Store") -> list[str]:
-            return [workflow.name for workflow in store.workflows.all()]
+            return list(store.workflows.names().values())
 
         return _offer_names(context, incomplete, read)
 

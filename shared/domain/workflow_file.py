@@ -32,7 +32,7 @@ STEPS_MAX = 100
 FALLBACKS_MAX = 10
 REFERENCE_MAX_LENGTH = 200
 ARGS_MAX_BYTES = 128 * 1024
-STEPS_MAX_BYTES = 2**20
+STEPS_MAX_BYTES = 256 * 1024  # each execution keeps its workflow, and lists tell all of them
 NUMBER_MAX = 2**53
 # What may be chosen: the platform counts on from there, and stays within what can be asked for.
 CHOSEN_NUMBER_MAX = 10**9

@@ -67,7 +67,9 @@ def _read_names(store: Store, events: Iterable[Event]) -> dict[Subject, str]:
             numbers.add(event.subject.id)
     names |= {module_subject(key): name for key, name in store.modules.names(hashes).items()}
     if numbers:
-        names |= {workflow_subject(w.workflow_id): w.name for w in store.workflows.all()}
+        names |= {
+            workflow_subject(number): name for number, name in store.workflows.names().items()
+        }
     return names
 
 

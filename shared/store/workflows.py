@@ -1,11 +1,11 @@
 """The workflows: schedules, and when each is due next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
-from pymongo import IndexModel
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from shared.domain.actor import Actor
@@ -95,6 +95,17 @@ class Workflows:
         """Return every workflow, by number."""
         found = _FORM.read_all(self._collection.find({}))
         return sorted(found, key=lambda workflow: workflow.workflow_id)
+
+    def after(self, workflow_id: int, limit: int = 0) -> Iterator[Workflow]:
+        """Yield the workflows with greater numbers than this, by number: so many, or all."""
+        query = {"_id": {"$gt": workflow_id}}
+        yield from _FORM.read_all(self._collection.find(query).sort("_id", ASCENDING).limit(limit))
+
+    def names(self, *, of_enabled: bool = False) -> dict[WorkflowId, str]:
+        """Return the names of all workflows, or of those that are enabled, by number."""
+        query = {"enabled": True} if of_enabled else {}
+        found = {d["_id"]: d.get("name", "") for d in self._collection.find(query, {"name": 1})}
+        return dict(sorted(found.items()))
 
 
 def to_document(workflow: Workflow) -> dict[str, Any]:

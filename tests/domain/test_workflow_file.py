@@ -186,6 +186,10 @@ def test_the_modules_of_earlier_clients_are_steps_beside_each_other() -> None:
             "steps[0].args is larger than 128 KiB",
         ),
         (
+            {"steps": [{"name": n, "module": "a", "args": {"x": "y" * 90_000}} for n in "abc"]},
+            "steps have args of more than 256 KiB together",
+        ),
+        (
             {"steps": [{"module": "a", "fallback": "b"}]},
             "steps[0].fallback must be a list of modules",
         ),

@@ -1,0 +1,127 @@
+"""Lists of workflows: written once for all that ask at the same moment, in pages for large ones."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Response, request
+
+from api.batched_calls import BatchedCalls
+from api.circuit_breaker import CircuitBreaker
+from api.http.envelope import encode, ok_encoded
+from shared.domain.firing import LATEST_GRACE
+from shared.domain.local_time import find_zone
+from shared.domain.workflow import Overlap, Workflow
+from shared.store import Store
+from shared.store.chunks import chunks
+
+WRITTEN_AT_ONCE = 50
+# Callers that ask for no page get all of it, unless it is that large: then the answer names the rest.
+ANSWER_BYTES = 32 * 2**20
+NO_LIMIT = 2**31 - 1
+
+Write = Callable[[Store, Iterable[Workflow]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Which part of the workflows a caller wants; without a limit, all of them."""
+
+    limit: int | None = None
+    after: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenPage:
+    """An answer, and the workflow that the next page comes after, if there is one."""
+
+    body: bytes
+    continues_after: int | None
+
+
+class WorkflowListing:
+    """One list of one process. A change is in every answer to a request that comes after it."""
+
+    def __init__(self, breaker: CircuitBreaker, store: Store, write: Write) -> None:
+        self._breaker = breaker
+        self._store = store
+        self._write = write
+        self._reading = BatchedCalls(self._read)
+
+    def read(self, page: Page) -> WrittenPage:
+        """Return a page; raises DatabaseUnavailable."""
+        with self._breaker.use():
+            return self._reading.call(page)
+
+    def _read(self, pages: Sequence[Page]) -> list[WrittenPage]:
+        written = {page: self._write_page(page) for page in set(pages)}
+        return [written[page] for page in pages]
+
+    def _write_page(self, page: Page) -> WrittenPage:
+        # One more than wanted tells whether there is another page.
+        limit = page.limit + 1 if page.limit else 0
+        found = self._store.workflows.after(page.after, limit)
+        texts: list[bytes] = []
+        read = size = 0
+        last: int = page.after
+        for some in chunks(found, WRITTEN_AT_ONCE):
+            if size > ANSWER_BYTES or read == page.limit:
+                return _join(texts, last)
+            taken = some[: page.limit - read] if page.limit else some
+            items = self._write(self._store, taken)
+            texts += [orjson.dumps(item, option=orjson.OPT_UTC_Z) for item in items]
+            size = sum(map(len, texts))
+            read, last = read + len(taken), taken[-1].workflow_id
+            if len(taken) < len(some):
+                return _join(texts, last)
+        return _join(texts, None)
+
+
+def answer_workflows(listing: WorkflowListing, page: Page) -> Response:
+    """Answer with a page, and name the next one in a Link."""
+    written = listing.read(page)
+    headers = {}
+    if written.continues_after is not None:
+        query = request.args.to_dict() | {"after": str(written.continues_after)}
+        headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+    return ok_encoded(written.body, headers=headers)
+
+
+def to_jobs(_: Store, workflows: Iterable[Workflow]) -> list[dict[str, Any]]:
+    """Return the enabled ones of these workflows as the jobs that earlier clients know."""
+    return [_to_job(workflow) for workflow in workflows if workflow.enabled]
+
+
+_EMPTY = encode([])
+
+
+def _join(texts: list[bytes], continues_after: int | None) -> WrittenPage:
+    body = b"".join((_EMPTY[:-2], b",".join(texts), _EMPTY[-2:]))
+    return WrittenPage(body=body, continues_after=continues_after)
+
+
+def _to_job(workflow: Workflow) -> dict[str, Any]:
+    due = workflow.next_due_at
+    return {
+        "job_id": f"workflow_{workflow.workflow_id}",
+        "name": workflow.name,
+        "func": "execute_workflow",
+        "next_run_time": due.astimezone(find_zone(workflow.timezone)).isoformat() if due else None,
+        "trigger": _trigger(workflow),
+        "max_instances": NO_LIMIT if workflow.overlap is Overlap.ALLOW else 1,
+        "misfire_grace_time": int(LATEST_GRACE.total_seconds()),
+        "workflow": {
+            "id": str(workflow.workflow_id),
+            "workflow_id": workflow.workflow_id,
+            "name": workflow.name,
+            "enable": workflow.enabled,
+            "description": workflow.description,
+        },
+    }
+
+
+def _trigger(workflow: Workflow) -> str:
+    crons = [f"cron[{line}]" for line in workflow.crons]
+    return crons[0] if len(crons) == 1 else f"or[{', '.join(crons)}]"
