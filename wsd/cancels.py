@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.clock import utc_now
 from shared.domain.ids import MessageId, NodeId, SessionId
-from shared.domain.message import CANCEL_SECONDS, Message
+from shared.domain.message import CANCEL_LIFE, CANCEL_SECONDS, Message
 from shared.domain.result import end_of_cancelled
 from wsd.connection import Connection
 from wsd.database import Database
@@ -13,8 +14,10 @@ from wsd.hub import Hub
 from wsd.inbox import Inbox
 from wsd.protocol import encode_cancel
 
+# An operator's clock may be ahead of this one.
+ANY_CLOCK = timedelta(seconds=5)
 # While this process has sent nothing that is still open, it looks less often. A look reads all that
-# is open: it takes a small part of the time, however many that are.
+# is over soon: it takes a small part of the time, however much that is.
 IDLE_SECONDS = 10.0
 BUSY_FACTOR = 50
 
@@ -28,7 +31,7 @@ class Cancel:
 
 
 class Cancels:
-    """The messages of this node that an operator cancelled after they were sent."""
+    """What an operator cancelled of the work that modules of this node have, or were sent by it."""
 
     def __init__(
         self, hub: Hub, database: Database, inbox: Inbox, monotonic: Callable[[], float]
@@ -49,7 +52,10 @@ class Cancels:
         now = self._monotonic()
         if now < self._look_at:
             return
-        found = await self._database.run(self._database.store.deliveries.to_be_cancelled, nodes)
+        read = self._database.store.deliveries.to_be_cancelled
+        found = await self._database.run(read, utc_now() + CANCEL_LIFE + ANY_CLOCK)
+        # Its module may have come back here from another node, which is told of its work then.
+        found = [m for m in found if m.module_hash in self._hub.by_module or m.node in nodes]
         took_seconds = self._monotonic() - now
         is_busy = any(c.work and c.work.open for c in self._hub.by_module.values())
         self._look_at = now + (BUSY_FACTOR * took_seconds if is_busy else IDLE_SECONDS)

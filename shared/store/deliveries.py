@@ -84,16 +84,15 @@ class Deliveries:
             if document["status"] in (QUEUED, SENT, ACKED)
         }
 
-    def to_be_cancelled(self, nodes: Sequence[NodeId]) -> list[Message]:
-        """Return what these node ids have sent and an operator wants to be given up."""
+    def to_be_cancelled(self, until: datetime) -> list[Message]:
+        """Return what modules have and an operator wants to be given up: it is over by then."""
         return [
             message
-            for node in nodes
             for status in (SENT, ACKED)
             for message in read_without_content(
                 find_by_index(
                     self._collection,
-                    {"node": node, "status": status},
+                    {"status": status, "deadline_at": {"$gt": LONG_AGO, "$lte": until}},
                     {"cancel_requested_at": {"$gt": LONG_AGO}},
                     fields=NO_CONTENT,
                 )

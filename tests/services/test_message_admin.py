@@ -84,9 +84,10 @@ def test_a_module_is_asked_to_give_up_what_it_has(
         registry.now,
         ACTOR,
     )
-    assert stored.deadline_at == registry.now + timedelta(seconds=15)
+    over = registry.now + timedelta(seconds=15)
+    assert stored.deadline_at == over
     assert registry.store.results.get(message.id) is None
-    assert [m.id for m in registry.store.deliveries.to_be_cancelled([NODE])] == [message.id]
+    assert [m.id for m in registry.store.deliveries.to_be_cancelled(over)] == [message.id]
     assert happened(registry, message) == [("cancel_requested", ACTOR)]
 
 

@@ -20,7 +20,7 @@ LOOKS: dict[str, Callable[[Store], object]] = {
     "what was queued for a node lately": lambda s: s.deliveries.queued_lately(NODE, SINCE),
     "the queue of a module": lambda s: s.deliveries.queued_for(MODULES[:1]),
     "the queues of many modules": lambda s: s.deliveries.queued_for(MODULES),
-    "what is to be cancelled": lambda s: s.deliveries.to_be_cancelled([NODE]),
+    "what is to be cancelled": lambda s: s.deliveries.to_be_cancelled(NOON),
     "what a node has sent": lambda s: s.deliveries.sent_by(NODE, 10),
     "what nodes had that are gone": lambda s: s.deliveries.of_nodes_not_among([NODE], 10),
     "how long a queue is": lambda s: s.messages.count(MODULES[0], MessageStatus.QUEUED, 10),

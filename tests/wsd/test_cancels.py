@@ -6,12 +6,14 @@ import pytest
 
 from shared.clock import utc_now
 from shared.domain.actor import PLATFORM
-from shared.domain.ids import MessageId
+from shared.domain.ids import MessageId, NodeId
 from shared.domain.message import CANCEL_SECONDS, EndReason, MessageStatus
 from shared.domain.result import Result, ResultStatus
 from shared.store.work_changes import WorkChange
 from tests.support.builders import ACTOR
 from tests.support.work_desk import WorkDesk, hear, result_of, say
+
+OTHER = NodeId("host-b:10090:1")
 
 
 def result(desk: WorkDesk, message_id: str) -> Result:
@@ -22,8 +24,7 @@ def result(desk: WorkDesk, message_id: str) -> Result:
 
 async def cancel(desk: WorkDesk, message_id: str, actor: Any = ACTOR) -> None:
     """Ask for a message to be given up, as an operator does; the stream tells."""
-    asked = {"cancel_requested_at": utc_now(), "cancel_requested_by": actor}
-    desk.store._database["messages"].update_one({"_id": message_id}, {"$set": asked})
+    assert desk.store.messages.request_cancel(MessageId(message_id), actor, utc_now())
     desk.dispatcher.hear_news(WorkChange(id=MessageId(message_id), is_cancel=True))
     await desk.dispatch()
 
@@ -81,3 +82,21 @@ async def test_a_client_that_said_no_hello_hears_of_no_cancel(desk: WorkDesk) ->
     hear(connection)
     await cancel(desk, "a")
     assert hear(connection) == []
+
+
+async def test_a_module_that_came_back_from_another_node_hears_of_a_cancel(desk: WorkDesk) -> None:
+    desk.send("a", node=OTHER, status=MessageStatus.ACKED, attempt=1)
+    connection = desk.connect()
+    await cancel(desk, "a")
+    assert hear(connection) == ['{"type":"cancel","id":"a"}']
+    await desk.dispatch(seconds=CANCEL_SECONDS)
+    await desk.write()
+    assert result(desk, "a").reason is EndReason.OPERATOR
+
+
+async def test_what_modules_of_other_nodes_have_is_left_to_those(desk: WorkDesk) -> None:
+    desk.send("a", node=OTHER, status=MessageStatus.ACKED, attempt=1)
+    await cancel(desk, "a")
+    await desk.dispatch(seconds=CANCEL_SECONDS)
+    await desk.write()
+    assert desk.read("a").status is MessageStatus.ACKED
