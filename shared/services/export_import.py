@@ -12,10 +12,10 @@ from operator import itemgetter
 from typing import Any
 
 from shared.domain.closing import OfflineReason
-from shared.domain.cron import expand_cron
 from shared.domain.event import went_offline
-from shared.domain.local_time import find_zone
 from shared.domain.module import compute_module_hash
+from shared.domain.workflow_document import to_file
+from shared.domain.workflow_file import read_workflow
 from shared.errors import Conflict, InvalidData
 from shared.store import Store, batch_timeout
 from shared.store.counters import MODULE_ID, REGISTRY_CHANGES, WORKFLOW_ID
@@ -207,7 +207,7 @@ def _check_document(number: int, collection: Any, document: Any) -> tuple[str, D
     problem = (
         find_json_problem(collection, document)
         or _identity_problem(collection, document)
-        or _schedule_problem(collection, document)
+        or _workflow_problem(collection, document)
     )
     if problem:
         raise DamagedLine(number, f"the document in {collection} is damaged: {problem}")
@@ -223,13 +223,11 @@ def _identity_problem(collection: str, document: Document) -> str | None:
     return None if compute_module_hash(*names) == document["_id"] else "its hash is another one's"
 
 
-def _schedule_problem(collection: str, document: Document) -> str | None:
+def _workflow_problem(collection: str, document: Document) -> str | None:
     if collection != "workflows":
         return None
     try:
-        find_zone(document["timezone"])
-        for line in document["crons"]:
-            expand_cron(line)
-    except ValueError as error:
-        return str(error)
-    return None if document["crons"] else "it has no cron lines"
+        read_workflow(to_file(to_workflow(document)))
+    except (TypeError, ValueError) as error:
+        return str(error).removesuffix(".")
+    return None

@@ -15,7 +15,7 @@ from shared.errors import Conflict, InvalidData
 from shared.services.export_import import export_registry, import_registry
 from shared.settings import Settings
 from shared.store import Store, connect
-from tests.support.builders import NODE, make_workflow
+from tests.support.builders import NODE, make_step, make_workflow
 from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
 
@@ -78,11 +78,15 @@ def test_workflows_are_carried_and_are_due_from_now_on(registry: Registry, targe
     ("overrides", "problem"),
     [
         ({"crons": ("0 0 30 2 *",)}, "is never due"),
-        ({"crons": ()}, "it has no cron lines"),
+        ({"crons": ()}, "execute_cron_list must have a cron line"),
         ({"timezone": "Mars/Olympus"}, "is no time zone known here"),
+        ({"steps": ()}, "must not be empty"),
+        ({"steps": (make_step(after=("nope",)),)}, "names 'nope', which is no step"),
+        ({"steps": (make_step(name="a", after=("a",)),)}, "makes a circle"),
+        ({"steps": (make_step(), make_step())}, "a second time"),
     ],
 )
-def test_a_workflow_that_would_never_fire_is_not_imported(
+def test_a_workflow_that_could_not_be_created_is_not_imported(
     registry: Registry, target: Store, overrides: dict[str, Any], problem: str
 ) -> None:
     registry.store.workflows.insert(make_workflow(**overrides))
