@@ -33,6 +33,7 @@ from worker.trusted_clock import TrustedClock
 CLOCK_SECONDS = 10.0
 SWEEP_SECONDS = 10.0
 MESSAGES_SECONDS = 30.0
+ENDS_SECONDS = 10.0
 REGISTRATIONS_SECONDS = 60.0
 PURGE_SECONDS = 60.0
 TALLIES_SECONDS = 60.0
@@ -84,6 +85,7 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
         Loop("clock", CLOCK_SECONDS, keeping.check_clock),
         Loop("orphan sweep", SWEEP_SECONDS, keeping.sweep_orphans),
         Loop("orphaned messages", MESSAGES_SECONDS, keeping.release_orphans),
+        Loop("ends of executions", ENDS_SECONDS, keeping.note_left_ends),
         Loop("registrations", REGISTRATIONS_SECONDS, keeping.finish_registrations),
         Loop("purge", PURGE_SECONDS, keeping.purge),
         Loop("work purge", PURGE_SECONDS, keeping.purge_work),

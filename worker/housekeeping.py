@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.services.delivery import release_orphans
+from shared.services.execution_ends import note_left_ends
 from shared.services.nodes import sweep_orphans
 from shared.services.punctuality import count_an_hour
 from shared.services.registration import finish_abandoned
@@ -90,6 +91,10 @@ class Housekeeping:
         """Count the executions of a full hour for the list; True while work is left."""
         judgement = self._clock.judge()
         return not judgement.doubt and count_an_hour(self._store, judgement.likely)
+
+    def note_left_ends(self) -> bool:
+        """Note ends of executions that a killed process did not; True while work is left."""
+        return note_left_ends(self._store, self._clock.judge().likely)
 
     def finish_registrations(self) -> bool:
         """Record the events of registrations whose process was killed in the middle."""

@@ -117,7 +117,6 @@ class Execution:
     revision: int = 1
     reason: MissReason | EndReason | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
-    deadline_at: datetime | None = None
     expected_by: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -115,8 +115,7 @@ def start_step(execution: Execution, position: int, choice: Choice, now: datetim
         error=None,
         started_at=run.started_at or now,
     )
-    given_up = now + timedelta(seconds=life_seconds(execution) + execution.workflow.timeout_seconds)
-    return replace(_with_step(execution, position, started), deadline_at=given_up)
+    return _with_step(execution, position, started)
 
 
 def hold_step(execution: Execution, position: int, none: NoChoice, now: datetime) -> Execution:

@@ -109,10 +109,10 @@ def _write(
         if new is not old
     ]
     with batch_timeout():
+        if not store.executions.replace_all(changed):
+            note_ends(store, store.executions.unnoted_among([e.id for e in changed]), now)
+            return []
         note_ends(store, changed, now)
-        is_written = store.executions.replace_all(changed)
-    if not is_written:
-        return []
     for execution in changed:
         if execution.status.is_final:
             log.info("an execution ended", extra=_describe(execution))

@@ -21,8 +21,10 @@ def cancel_requested(store: Store, execution: Execution, now: datetime) -> Execu
     """
     _give_up_messages(store, execution, now)
     ended = replace(cancel(execution, EndReason.OPERATOR, now), revision=execution.revision + 1)
+    if not store.executions.replace(ended):
+        return None
     note_ends(store, [ended], now)
-    return ended if store.executions.replace(ended) else None
+    return ended
 
 
 def _give_up_messages(store: Store, execution: Execution, now: datetime) -> None:

@@ -7,18 +7,23 @@ from shared.domain.actor import PLATFORM
 from shared.domain.event import FAILURES, execution_ended, workflow_paused
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.workflow import Pause
+from shared.services.isolation import isolate
 from shared.services.punctuality import forget_tallies
-from shared.store import Store
+from shared.store import Store, batch_timeout
 
+NOTED_AT_ONCE = 200
 _FAILED = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
 
 
 def note_ends(store: Store, ended: Iterable[Execution], now: datetime) -> None:
-    """Record and count executions that are about to be written as ended.
+    """Record and count those executions that were written as ended.
 
-    Before that write: a worker that is killed in between finds them again, and counts them once.
+    The write says that this is to be done: should this process be killed, another one does it, and
+    counts each once.
     """
     ended = [execution for execution in ended if execution.status.is_final]
+    if not ended:
+        return
     events = [execution_ended(execution, execution.ended_at or now) for execution in ended]
     store.events.record([event for event in events if event is not None])
     succeeded = {e.workflow_id for e in ended if e.status is ExecutionStatus.SUCCEEDED}
@@ -27,6 +32,15 @@ def note_ends(store: Store, ended: Iterable[Execution], now: datetime) -> None:
     for execution in ended:
         if execution.status in _FAILED:
             _count(store, execution, now)
+    store.executions.mark_noted([execution.id for execution in ended])
+
+
+def note_left_ends(store: Store, now: datetime) -> bool:
+    """Note ends that another process wrote, and did not note; True while work is left."""
+    with batch_timeout():
+        left = store.executions.unnoted_ends(NOTED_AT_ONCE)
+        failed = isolate(lambda some: note_ends(store, some, now), left, lambda e: e.id)
+    return len(left) >= NOTED_AT_ONCE and not failed
 
 
 def _count(store: Store, execution: Execution, now: datetime) -> None:

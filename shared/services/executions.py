@@ -110,10 +110,10 @@ def _begin(store: Store, execution: Execution, now: datetime) -> Execution | Non
     """Store an execution and send its first steps; None when its id exists already."""
     with batch_timeout():
         (started,) = start_ready_steps(store, [execution], now)
-        note_ends(store, [started], now)
         if not store.executions.insert([started]):
             return None
         send_messages(store, [started], now)
+        note_ends(store, [started], now)
     return started
 
 

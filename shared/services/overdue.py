@@ -48,6 +48,6 @@ def leave_out_overdue(store: Store, workflow: Workflow, now: datetime) -> None:
     """Record that what was due does not run any more, unless a worker has just fired it."""
     while is_overdue(workflow, now):
         firing = plan_leaving_out(workflow, now)
-        note_ends(store, firing.executions, now)
-        store.executions.insert(firing.executions)
+        if store.executions.insert(firing.executions):
+            note_ends(store, firing.executions, now)
         workflow = replace(workflow, next_due_at=firing.next_due_at)

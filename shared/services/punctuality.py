@@ -68,7 +68,7 @@ def count_an_hour(store: Store, now: datetime) -> bool:
 
 
 def forget_tallies(store: Store, ended: Iterable[Execution], now: datetime) -> None:
-    """Have the hours counted anew in which these executions were due, which are about to end."""
+    """Have the hours counted anew in which these executions were due, which have ended."""
     hours = {hour_of(execution.due_at) for execution in ended}
     full = [hour for hour in hours if hour + HOUR <= now]
     if full:

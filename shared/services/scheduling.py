@@ -79,9 +79,9 @@ def fire(
     0. Bring forward what is in their way: it may have ended.
     1. Insert the executions: their ids decide, so that each due time has exactly one.
     2. Move the due times, guarded by what was read.
-    3. Send the first steps' messages.
+    3. Send the first steps' messages, and note what has ended at once.
     A worker that is killed before 2 leaves the workflow due; one that is killed before 3 leaves an
-    execution whose messages the next look at it sends.
+    execution whose messages the next look at it sends, or whose end it notes.
     """
     unfinished = _find_unfinished(store, workflows, now, router)
     with batch_timeout():
@@ -89,10 +89,11 @@ def fire(
         planned = [execution for firing in firings for execution in firing.executions]
         started = start_ready_steps(store, planned, now, router)
     with batch_timeout():
-        stored = _insert(store, started, now)
+        stored = _insert(store, started)
         moved = store.due_workflows.move([_make_move(firing, stored) for firing in firings])
     with batch_timeout():
         send_messages(store, stored.values(), now)
+        note_ends(store, stored.values(), now)
     _tell(stored)
     return moved
 
@@ -155,11 +156,8 @@ def _plan(
     )
 
 
-def _insert(
-    store: Store, executions: Sequence[Execution], now: datetime
-) -> dict[ExecutionId, Execution]:
+def _insert(store: Store, executions: Sequence[Execution]) -> dict[ExecutionId, Execution]:
     """Insert the executions; return them as they are stored, for another worker may be first."""
-    note_ends(store, executions, now)
     inserted = store.executions.insert(executions)
     if inserted == len(executions):
         return {execution.id: execution for execution in executions}

@@ -39,6 +39,7 @@ GLANCED_AT = dict.fromkeys(
 FIXED = frozenset(
     ("_id", "workflow_id", "workflow", "due_at", "created_at", "trigger", "actor", "retry_of")
 )
+_FINAL = [status.value for status in ExecutionStatus if status.is_final]
 _UNFINISHED = {"status": {"$in": [status.value for status in UNFINISHED]}}
 
 
@@ -47,7 +48,7 @@ class Executions:
 
     INDEXES = (
         IndexModel([("workflow_id", ASCENDING), ("due_at", ASCENDING)]),
-        IndexModel([("status", ASCENDING), ("deadline_at", ASCENDING)]),
+        IndexModel([("status", ASCENDING), ("end_noted", ASCENDING)]),
         IndexModel("due_at"),
     )
 
@@ -137,6 +138,31 @@ class Executions:
                 found.setdefault(workflow, []).append((document["due_at"], document["_id"]))
         return {workflow: [e for _, e in sorted(pairs)] for workflow, pairs in found.items()}
 
+    def unnoted_ends(self, limit: int) -> list[Execution]:
+        """Return executions whose end is written and not noted, so many of each status."""
+        return [
+            execution
+            for status in _FINAL
+            for execution in _FORM.read_all(
+                self._collection.find({"status": status, "end_noted": False}).limit(limit)
+            )
+        ]
+
+    def unnoted_among(self, ids: Iterable[ExecutionId]) -> list[Execution]:
+        """Return those of these executions whose end is written and not noted."""
+        return [
+            execution
+            for part in chunks(ids)
+            for execution in _FORM.read_all(
+                self._collection.find({"_id": {"$in": part}, "end_noted": False})
+            )
+        ]
+
+    def mark_noted(self, ids: Iterable[ExecutionId]) -> None:
+        """Remember that these ends are recorded and counted."""
+        for part in chunks(ids):
+            self._collection.update_many({"_id": {"$in": part}}, {"$set": {"end_noted": True}})
+
     def purge(self, before: datetime, limit: int) -> int:
         """Delete a slice of the ended executions that were due before this; count them."""
         old = {"due_at": {"$lt": before}}
@@ -165,7 +191,9 @@ def _change(execution: Execution) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _to_document(execution: Execution) -> dict[str, Any]:
-    return {
+    # In the same write as the end: it is recorded and counted afterwards, by any process.
+    to_be_noted = {"end_noted": False} if execution.status.is_final else {}
+    return to_be_noted | {
         "_id": execution.id,
         "workflow_id": execution.workflow_id,
         "workflow": to_document(execution.workflow),
@@ -178,7 +206,6 @@ def _to_document(execution: Execution) -> dict[str, Any]:
         "revision": execution.revision,
         "reason": execution.reason.value if execution.reason else None,
         "detail": dict(execution.detail),
-        "deadline_at": execution.deadline_at,
         "expected_by": execution.expected_by,
         "started_at": execution.started_at,
         "ended_at": execution.ended_at,
@@ -226,7 +253,6 @@ def _to_execution(document: Mapping[str, Any]) -> Execution:
         revision=document["revision"],
         reason=_to_reason(document["reason"]),
         detail=document["detail"],
-        deadline_at=document["deadline_at"],
         expected_by=document["expected_by"],
         started_at=document["started_at"],
         ended_at=document["ended_at"],
@@ -306,7 +332,6 @@ _FORM = Form(
         "revision": 1,
         "reason": None,
         "detail": {},
-        "deadline_at": None,
         "expected_by": None,
         "started_at": None,
         "ended_at": None,

@@ -9,11 +9,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.actor import PLATFORM
+from shared.domain.event import execution_subject
 from shared.domain.execution import ExecutionStatus, StepStatus
+from shared.domain.ids import WorkflowId
 from shared.domain.message import EndReason
 from shared.domain.workflow import Overlap
+from shared.services.advancing import advance_executions
+from shared.services.executions import cancel_execution
 from shared.services.scheduling import fire_due
 from shared.store import Store
+from tests.support.builders import ACTOR
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 from tests.support.schedules import Schedules, fail
@@ -115,3 +120,35 @@ def test_two_workers_that_clear_the_way_at_once_fire_once(
     schedules.run(now + MINUTE)
     assert [execution.status for execution in schedules.all()] == [SUCCEEDED, SUCCEEDED]
     assert len(schedules.messages()) == 2
+
+
+def test_an_end_that_another_process_was_faster_to_write_is_not_told(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add(pause_after_failures=1)
+    schedules.work(now)
+    (read,) = schedules.all()
+    cancel_execution(store, read.id, ACTOR, now)
+    store.results._collection.delete_many({})
+    store.results.insert([fail(message) for message in schedules.messages()])
+    advance_executions(store, [read], now + SECOND)
+    (execution,) = schedules.all()
+    told = [event.what for event in store.events.find(subject=execution_subject(execution.id))]
+    assert (execution.status, told) == (ExecutionStatus.CANCELLED, ["cancelled"])
+    workflow = schedules.workflow()
+    assert (workflow.failures_in_a_row, workflow.pause) == (0, None)
+
+
+def test_the_ends_of_a_batch_that_was_written_in_part_are_told(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    for number in (1, 2):
+        schedules.add(workflow_id=WorkflowId(number), pause_after_failures=1)
+    schedules.work(now)
+    cancelled, failed = schedules.all()
+    cancel_execution(store, cancelled.id, ACTOR, now)
+    store.results.insert([fail(message) for message in schedules.messages()])
+    assert advance_executions(store, [cancelled, failed], now + SECOND) == []
+    assert schedules.workflow(1).pause is None
+    assert schedules.workflow(2).pause is not None
+    assert store.executions.unnoted_ends(10) == []

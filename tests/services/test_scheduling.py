@@ -275,7 +275,7 @@ def test_a_message_that_is_sent_late_is_seen_by_its_node_all_the_same(
 ) -> None:
     schedules.add()
     with pytest.raises(KeyboardInterrupt):
-        schedules.work(now, KilledStore(store, 4))  # type: ignore[arg-type]
+        schedules.work(now, KilledStore(store, 2))  # type: ignore[arg-type]
     assert len(schedules.all()) == 1
     assert schedules.messages() == []
     before = utc_now()

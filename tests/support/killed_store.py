@@ -16,7 +16,7 @@ READS = frozenset(
         *("overdue_among", "present", "queued_among", "queued_for", "queued_lately"),
         *("read_answer", "read_ends", "read_marker", "read_sent", "reasons", "registrations"),
         *("sent_by", "stream_on_nodes", "taken_numbers", "to_be_cancelled", "unfinished"),
-        *("unfinished_due_times", "unfinished_of", "watch"),
+        *("unfinished_due_times", "unfinished_of", "unnoted_among", "unnoted_ends", "watch"),
     }
 )
 

@@ -14,6 +14,7 @@ from shared.domain.workflow import Workflow
 from shared.services.advancing import advance_executions, begin_waiting, find_free
 from shared.services.cancelling import cancel_requested
 from shared.services.ending import end_messages
+from shared.services.execution_ends import note_left_ends
 from shared.services.scheduling import fire_due
 from shared.store import Store
 from tests.support.builders import make_result, make_step, make_workflow
@@ -77,6 +78,7 @@ class Schedules:
         unfinished = [e for e in unfinished if not e.cancel_requested_by]
         changed = {e.id: e for e in advance_executions(store, unfinished, now)}
         left = [changed.get(e.id, e) for e in unfinished]
+        note_left_ends(store, now)
         begin_waiting(store, find_free(e for e in left if not e.status.is_final), now)
 
     def answer(self, now: datetime, how: Answer = succeed) -> int:
