@@ -21,8 +21,9 @@ class SentAnswer(Schema):
     delivery = fields.String(
         validate=validate.OneOf(["pushed", "queued"]),
         metadata={
-            "description": "pushed: the module is online, and gets it within milliseconds unless "
-            "it has as much to do as it takes; queued: it waits until the module connects."
+            "description": "pushed: the module is online, and gets it within milliseconds, or as "
+            "soon as it has room (GET /message/<message_id> says which); queued: it waits until "
+            "the module connects. Of a duplicate: whether it has left the queue."
         },
     )
     duplicate = fields.Boolean(metadata={"description": "This id was sent before."})

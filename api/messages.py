@@ -105,7 +105,7 @@ def _to_answer(sent: Sent) -> dict[str, Any]:
         "module_hash": message.module_hash,
         "message_id": message.id,
         "status": message.status.value,
-        "delivery": "pushed" if sent.is_online else "queued",
+        "delivery": sent.delivery,
         "duplicate": sent.is_duplicate,
         "useful_until": message.useful_until,
         "chosen_because": message.chosen_because,

@@ -123,14 +123,17 @@ def cancel(platform: Platform, message_id: str) -> None:
 @pass_platform
 def retry(platform: Platform, message_id: str) -> None:
     """Send a message again that did not succeed, under a new id."""
+    from cli.deliveries import look_at_deliveries, tell_waiting
     from cli.send import open_sender
     from shared.services.message_admin import retry_message
 
     with platform.open_store() as store:
         sender, _ = open_sender(platform)
         sent = retry_message(store, sender, MessageId(message_id), utc_now(), platform.actor)
+        deliveries = look_at_deliveries(store, [sent])
     click.echo(sent.message.id)
-    render.say(f"Sent {message_id} again: {'pushed' if sent.is_online else 'queued'}.")
+    render.say(f"Sent {message_id} again: {deliveries[sent.message.id]}.")
+    tell_waiting([sent], deliveries)
 
 
 def _find(

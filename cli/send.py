@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from cli import render
 from cli.context import Platform, pass_platform
+from cli.deliveries import look_at_deliveries, tell_waiting
 from cli.parameters import DURATION, MODULE, MOMENT
 from cli.result_waiting import FOR_EVER, name_of, print_results, wait_for
 from shared.clock import utc_now
@@ -111,7 +112,7 @@ def send(
         for error in refused:
             render.say(f"Not sent: {error.message}")
         if wait_seconds is None:
-            _tell(sent, as_json=as_json)
+            _tell(sent, look_at_deliveries(store, sent), as_json=as_json)
         ended = {} if wait_seconds is None else wait_for(store, sent, wait_seconds)
     succeeded = wait_seconds is None or print_results(sent, ended, as_json=as_json)
     if refused or not succeeded:
@@ -227,8 +228,8 @@ def _send(
     return sent, refused
 
 
-def _tell(sent: "Sequence[Sent]", *, as_json: bool) -> None:
-    rows = [(s.message.id, name_of(s), "pushed" if s.is_online else "queued") for s in sent]
+def _tell(sent: "Sequence[Sent]", deliveries: "dict[MessageId, str]", *, as_json: bool) -> None:
+    rows = [(s.message.id, name_of(s), deliveries[s.message.id]) for s in sent]
     if as_json:
         keys = ("message_id", "module_name", "delivery")
         more = [{"module_hash": s.message.module_hash, "duplicate": s.is_duplicate} for s in sent]
@@ -243,3 +244,4 @@ def _tell(sent: "Sequence[Sent]", *, as_json: bool) -> None:
             render.say(f"The message {one.message.id} was sent before, and is {status}.")
         elif one.message.chosen_because:
             render.say(f"{name_of(one)} was chosen: {one.message.chosen_because}.")
+    tell_waiting(sent, deliveries)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from shared.domain.draft import Draft, find_life_problem
 from shared.domain.ids import MessageId, ModuleHash, NodeId
-from shared.domain.message import QUEUE_MAX, EndReason, Message
+from shared.domain.message import QUEUE_MAX, EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.node import NO_GRACE, LeaseGrace
 from shared.domain.result import ResultStatus, end_of_message
@@ -41,6 +41,13 @@ class Sent:
     module: Module | None
     is_online: bool
     is_duplicate: bool
+
+    @property
+    def delivery(self) -> str:
+        """Return what its sender is told: pushed, if it was or is about to be; or queued."""
+        if self.is_duplicate or not self.is_online:
+            return delivery_of(self.message)
+        return "pushed"
 
 
 class MessageSender:
@@ -181,6 +188,12 @@ class _Batch:
             new.discard(message_id)
             answers.append(sent if draft.is_of(message) else _another(message_id))
         return answers
+
+
+def delivery_of(message: Message) -> str:
+    """Return pushed for what has left its queue towards its module, else queued."""
+    has_left = message.status is not MessageStatus.QUEUED and message.attempt > 0
+    return "pushed" if has_left else "queued"
 
 
 def _read_modules(store: Store, hashes: Iterable[ModuleHash]) -> dict[ModuleHash, Module]:

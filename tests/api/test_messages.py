@@ -80,6 +80,17 @@ def test_an_offline_module_gets_it_later_and_an_online_one_at_once(
     assert [result["status"] for result in said] == ["queued", "queued"]
 
 
+def test_a_duplicate_says_whether_it_has_left_the_queue(
+    client: FlaskClient, connect_module: OnlineMaker
+) -> None:
+    order = {"module_id": connect_module(name="online").module_id, "message": {}}
+    deliveries = [
+        client.post(SEND, json=order | {"message_id": "m1"}).json["result"]["delivery"]
+        for _ in range(2)
+    ]
+    assert deliveries == ["pushed", "queued"]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -8,11 +8,12 @@ import orjson
 import pytest
 
 from shared.clock import utc_now
+from shared.domain.delivery import Push
 from shared.domain.ids import MessageId
 from shared.domain.message import Message
 from shared.domain.result import ResultStatus
 from tests.cli.conftest import Run
-from tests.support.builders import make_result
+from tests.support.builders import NODE, make_result
 from tests.support.eventually import eventually
 from tests.support.registry import Registry
 
@@ -157,7 +158,7 @@ def test_one_of_a_kind_is_chosen(registry: Registry, run: Run) -> None:
     registry.register("away", mission_kind="load")
     registry.connect(registry.register("here", mission_kind="load"))
     result = run("send", "--kind", "load", "--one", "1")
-    assert result.stdout.splitlines()[1].split()[1:] == ["here", "pushed"]
+    assert result.stdout.splitlines()[1].split()[1:] == ["here", "queued"]
     assert "here was chosen: the only one of its kind that is online." in result.stderr
 
 
@@ -166,7 +167,21 @@ def test_a_fallback_takes_over(registry: Registry, run: Run) -> None:
     registry.register("away")
     registry.connect(registry.register("here"))
     result = run("send", "away", "1", "--fallback", "here")
-    assert result.stdout.splitlines()[1].split()[1:] == ["here", "pushed"]
+    assert result.stdout.splitlines()[1].split()[1:] == ["here", "queued"]
+
+
+def test_what_was_pushed_is_told_so_and_what_waits_at_an_online_module_is_not(
+    registry: Registry, run: Run
+) -> None:
+    registry.enrol()
+    registry.connect(registry.register("load"))
+    waiting = run("send", "load", "1", "--id", "m1")
+    assert waiting.stdout.splitlines()[1].split() == ["m1", "load", "queued"]
+    assert "m1 waits: load is online, and busy or about to get it." in waiting.stderr
+    (message,) = messages_of(registry, "load")
+    registry.store.deliveries.mark_sent([Push(message=message)], NODE, "p1", utc_now())
+    again = run("send", "load", "1", "--id", "m1")
+    assert again.stdout.splitlines()[1].split() == ["m1", "load", "pushed"]
 
 
 @pytest.mark.parametrize(
