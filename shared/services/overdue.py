@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.execution import MissReason
-from shared.domain.firing import BlindTime, plan_leaving_out
+from shared.domain.firing import (
+    MISSED_AT_ONCE,
+    BlindTime,
+    find_overdue,
+    last_covered,
+    leave_out,
+    plan_leaving_out,
+)
 from shared.domain.workflow import Workflow
 from shared.services.execution_ends import note_ends
 from shared.services.isolation import isolate
 from shared.services.scheduling import fire
 from shared.services.worker_presence import SHORTEST_GAP, last_worker_sign
 from shared.store import Store
+
+AN_INSTANT = timedelta(microseconds=1)
+# Executions of what was due earlier would be purged.
+LONGEST_PAUSE = timedelta(days=90)
 
 
 def is_overdue(workflow: Workflow, now: datetime) -> bool:
@@ -42,6 +53,21 @@ def record_left_out(store: Store, paused: Workflow, now: datetime) -> Workflow:
             break
         left = store.workflows.get(paused.workflow_id)
     return replace(paused, next_due_at=None)
+
+
+def leave_out_paused(store: Store, workflow: Workflow, now: datetime) -> None:
+    """Record what was due in a pause that is about to end, a thousand due times at once.
+
+    After a kill, what was recorded stands, and the next one who resumes it goes on from there.
+    """
+    if workflow.pause is None or not workflow.enabled:
+        return
+    begin = max(workflow.pause.at, now - LONGEST_PAUSE)
+    while times := find_overdue(workflow, begin + AN_INSTANT, now)[:MISSED_AT_ONCE]:
+        execution = leave_out(workflow, times, now)
+        note_ends(store, [execution], now)
+        store.executions.insert([execution])
+        begin = last_covered(store.executions.get(execution.id) or execution)
 
 
 def leave_out_overdue(store: Store, workflow: Workflow, now: datetime) -> None:

@@ -21,7 +21,13 @@ from shared.domain.workflow_file import (
 from shared.errors import Conflict, InvalidData, NotFound
 from shared.services.module_directory import ModuleDirectory
 from shared.services.module_lookup import find_hash
-from shared.services.overdue import fire_overdue, is_overdue, leave_out_overdue, record_left_out
+from shared.services.overdue import (
+    fire_overdue,
+    is_overdue,
+    leave_out_overdue,
+    leave_out_paused,
+    record_left_out,
+)
 from shared.services.workflow_lookup import get_workflow, names_of_their_own
 from shared.store import Store
 from shared.store.counters import WORKFLOW_ID
@@ -148,6 +154,7 @@ def resume_workflow(store: Store, workflow_id: WorkflowId, actor: Actor, now: da
             raise Conflict(f"The workflow {old.name!r} is not paused.")
         if is_overdue(old, now) and fire_overdue(store, old, now):
             return None  # what was due when it was paused is recorded first
+        leave_out_paused(store, old, now)
         new = replace(old, pause=None, failures_in_a_row=0)
         new = replace(new, next_due_at=new.due_after(now))
         return new if store.workflows.resume(old, new.next_due_at) else None
