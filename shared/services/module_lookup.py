@@ -22,6 +22,9 @@ HASH_SHOWN = 12
 CANDIDATES_SHOWN = 10
 NEAR_SHOWN = 3
 TEXT_SHOWN = 80
+WHAT_TO_DO = (
+    "Name one by its hash; `platformctl delete HASH` removes one that is not used any more."
+)
 
 _is_number = re.compile(r"[0-9]{1,15}").fullmatch
 _is_prefix = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},{HASH_LENGTH}}}").fullmatch
@@ -75,7 +78,7 @@ def find_hash(store: Store, reference: str, directory: ModuleDirectory | None = 
     if not found:
         raise NotFound(_describe_missing(text, directory.all(store)))
     if len(found) > 1:
-        raise Conflict(f"{text!r} may mean any of these modules:\n{list_modules(found.values())}")
+        raise Conflict(_describe_doubt(store, text, found.values()))
     return next(iter(found))
 
 
@@ -95,16 +98,23 @@ def as_prefix(reference: str) -> ModuleHash | None:
     return ModuleHash(text) if _is_prefix(text) else None
 
 
-def list_modules(entries: Iterable[ModuleEntry]) -> str:
-    """Return a line for each module, by their numbers; a long list is cut."""
-    ordered = sorted(entries, key=lambda entry: entry.module_id)
-    lines = [
-        f"  module_id {entry.module_id}  {entry.module_hash[:HASH_SHOWN]}  {entry.name}"
-        for entry in ordered[:CANDIDATES_SHOWN]
-    ]
-    if len(ordered) > CANDIDATES_SHOWN:
-        lines.append(f"  and {len(ordered) - CANDIDATES_SHOWN} more")
-    return "\n".join(lines)
+def _describe_doubt(store: Store, text: str, entries: Iterable[ModuleEntry]) -> str:
+    """Say which modules a text may mean, with what tells them apart, and what to do."""
+    numbers = {entry.module_id: entry.module_hash for entry in entries}
+    hashes = [numbers[number] for number in sorted(numbers)]
+    shown = sorted(store.modules.brief(hashes[:CANDIDATES_SHOWN]), key=lambda m: m.module_id)
+    lines = [f"{text!r} may mean any of these modules:", *map(_describe_candidate, shown)]
+    if len(hashes) > CANDIDATES_SHOWN:
+        lines.append(f"  and {len(hashes) - CANDIDATES_SHOWN} more")
+    return "\n".join([*lines, WHAT_TO_DO])
+
+
+def _describe_candidate(module: Module) -> str:
+    kind = f"kind {module.mission_kind}" if module.mission_kind else "no kind"
+    state = "offline" if module.session is None else "online"
+    since = f"{state} since {module.state_since:%Y-%m-%d %H:%M}Z"
+    identity = f"module_id {module.module_id}  {module.module_hash[:HASH_SHOWN]}  {module.name}"
+    return f"  {identity}  ({kind}, {since})"
 
 
 def find_kind_problem(store: Store, kind: str, directory: ModuleDirectory) -> str | None:

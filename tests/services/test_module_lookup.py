@@ -60,13 +60,17 @@ def test_names_are_told_apart_by_case(registry: Registry) -> None:
 
 
 def test_a_name_of_two_modules_is_refused_and_both_are_listed(registry: Registry) -> None:
-    modules = [registry.register("load", mission_kind=kind) for kind in ("day", "week")]
+    modules = [registry.register("load", mission_kind=kind) for kind in ("", "week")]
+    registry.connect(modules[1])
     with pytest.raises(Conflict) as refused:
         find_by_reference(registry.store, "load")
     assert refused.value.message == (
         "'load' may mean any of these modules:\n"
-        f"  module_id 1  {modules[0].module_hash[:12]}  load\n"
+        f"  module_id 1  {modules[0].module_hash[:12]}  load"
+        "  (no kind, offline since 2026-03-01 12:00Z)\n"
         f"  module_id 2  {modules[1].module_hash[:12]}  load"
+        "  (kind week, online since 2026-03-01 12:00Z)\n"
+        "Name one by its hash; `platformctl delete HASH` removes one that is not used any more."
     )
 
 
@@ -136,7 +140,7 @@ def test_a_long_list_of_candidates_is_cut(registry: Registry) -> None:
         registry.register("load", mission_kind=f"kind-{number}")
     with pytest.raises(Conflict, match="and 2 more") as refused:
         find_by_reference(registry.store, "load")
-    assert len(refused.value.message.splitlines()) == 12
+    assert len(refused.value.message.splitlines()) == 13
 
 
 def test_a_deleted_module_is_not_meant_any_more(registry: Registry) -> None:
