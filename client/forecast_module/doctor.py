@@ -25,6 +25,7 @@ from forecast_module.registration import (
 from forecast_module.version import __version__
 
 TIMEOUT_SECONDS = 10.0
+KIND = "doctor"  # a workflow never asks for it
 QUESTION = {"type": "doctor", "question": "does work come through?"}
 
 
@@ -44,7 +45,7 @@ class Examination:
         self._name = name
         self._open = ExitStack()
         self._http = self._open.enter_context(open_http(address))
-        self._hash = ""
+        self.module_hash = ""
         self._socket: ClientConnection | None = None
 
     @property
@@ -93,17 +94,16 @@ class Examination:
 
     def _register(self) -> str:
         description = "A test module of forecast_module doctor; it may be deleted."
+        registration = Registration(self._name, description, mission_kind=KIND)
         try:
-            self._hash = register(
-                self._address, Registration(self._name, description), TIMEOUT_SECONDS
-            )
+            self.module_hash = register(self._address, registration, TIMEOUT_SECONDS)
         except (NotRegistered, RegistrationRefused) as error:
             remedy = "Do what the sentence says; it is the platform's own."
             raise Problem(str(error), remedy) from error
-        return f"{self._name} is registered: {self._hash[:12]}…"
+        return f"{self._name} is registered: {self.module_hash[:12]}…"
 
     def _upgrade(self) -> str:
-        url = self._address.socket(self._hash)
+        url = self._address.socket(self.module_hash)
         try:
             opening = connect(
                 url,
@@ -144,7 +144,7 @@ class Examination:
 
     def _send_message(self) -> str:
         said = self._call(
-            "POST", "/module/send_message", {"module_hash": self._hash, "message": QUESTION}
+            "POST", "/module/send_message", {"module_hash": self.module_hash, "message": QUESTION}
         )
         return str(said["message_id"])
 
@@ -204,6 +204,10 @@ def examine(url: str, name: str | None = None) -> bool:
         return all(_take(title, step) for title, step in examination.steps)
     finally:
         examination.close()
+        if left := examination.module_hash:
+            print(
+                f"A module of the kind {KIND!r} stays: platformctl delete {left[:12]} removes it."
+            )
 
 
 def _take(title: str, step: Callable[[], str]) -> bool:

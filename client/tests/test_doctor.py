@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripted_platform import ScriptedPlatform
+from scripted_platform import HASH, ScriptedPlatform
 
 from forecast_module import doctor
 from forecast_module.doctor import examine
@@ -28,7 +28,18 @@ def test_every_step_passes_on_a_platform_that_works(
     assert examine(platform.url, "doctor-here")
     assert words(capsys.readouterr().out) == [("pass", step) for step in STEPS]
     assert platform.registrations[0]["name"] == "doctor-here"
+    assert platform.registrations[0]["missionKind"] == "doctor"
     assert platform.of_type("bye")
+
+
+def test_what_stays_of_it_is_named_with_the_way_to_remove_it(
+    platform: ScriptedPlatform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine(platform.url)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert (
+        last == f"A module of the kind 'doctor' stays: platformctl delete {HASH[:12]} removes it."
+    )
 
 
 def test_the_command_ends_with_0_or_1(platform: ScriptedPlatform) -> None:
