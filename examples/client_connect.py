@@ -8,7 +8,7 @@ import random
 import sys
 
 import websockets
-from register import HASH_FILE, register
+from register import HASH_FILE, PLATFORM, register
 
 HEARTBEAT_SECONDS = LONGEST_PAUSE_SECONDS = 30
 UNKNOWN, REPLACED, DISABLED = (404, 4501), (4509,), (403, 4523)
@@ -57,5 +57,5 @@ async def main(name: str, platform: str) -> None:
 
 
 if __name__ == "__main__":
-    defaults = ["example-load", "http://localhost:10080"]
+    defaults = ["example-load", PLATFORM]
     asyncio.run(main(*(sys.argv[1:] + defaults[len(sys.argv) - 1 :])))

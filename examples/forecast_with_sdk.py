@@ -2,10 +2,10 @@
 
 Needs the package in client/: pip install ./client
 python examples/forecast_with_sdk.py [name] [http://host:port]
+Without an address, FORECAST_PLATFORM, else http://localhost:10080.
 The kind is the name's first word: load-72h forecasts load.
 """
 
-import logging
 import math
 import sys
 
@@ -21,9 +21,9 @@ REQUIREMENT = [
         "time_unit": "h",
     }
 ]
-DEFAULTS = ["load-72h", "http://localhost:10080"]
 
-name, platform = [*sys.argv[1:], *DEFAULTS[len(sys.argv) - 1 :]]
+name = sys.argv[1] if len(sys.argv) > 1 else "load-72h"
+platform = sys.argv[2] if len(sys.argv) > 2 else None
 kind = name.partition("-")[0]
 module = Module(platform, name=name, mission_kind=kind, data_requirement=REQUIREMENT)
 
@@ -42,5 +42,4 @@ def forecast(job: Job) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     module.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,3 +90,38 @@ def test_a_refused_result_is_let_go_by_an_example(
     platform.stores = True
     platform.push("m2", "words")
     eventually(lambda: any(result["id"] == "m2" for result in platform.results))
+
+
+def test_a_node_without_websockets_is_told_what_to_do(tmp_path: Path) -> None:
+    script = "delete globalThis.WebSocket; await import(process.argv.pop());"
+    copy = shutil.copy(EXAMPLES / "client.mjs", tmp_path)  # no package ws is near it
+    command = ["node", "--input-type=module", "--eval", script, "--", copy]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("This Node has no WebSocket: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_example_in_node_says_which_platform_does_not_answer(
+    platform: ScriptedPlatform, tmp_path: Path
+) -> None:
+    platform.shut_door()
+    command = [*node_command(tmp_path), "load-example", platform.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = running.stdout.readline()
+        running.kill()
+    assert said.startswith(f"not registered at {platform.url}: ")
+    assert "ECONNREFUSED" in said
+
+
+def test_a_registration_without_a_platform_ends_with_a_sentence(
+    platform: ScriptedPlatform, tmp_path: Path
+) -> None:
+    platform.shut_door()
+    command = [sys.executable, str(EXAMPLES / "register.py")]
+    env = {**os.environ, "FORECAST_PLATFORM": platform.url}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{platform.url} does not answer (")
+    assert len(done.stderr.splitlines()) == 1
