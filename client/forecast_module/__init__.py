@@ -8,7 +8,8 @@ module = Module("http://platform:10080", name="load-72h", mission_kind="load")
 def forecast(job):
     return {"values": [...]}
 
-module.run()
+if __name__ == "__main__":
+    module.run()
 """
 
 from forecast_module.job import Cancelled, Job, RetryLater
