@@ -72,7 +72,7 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
     signs = SignsOfLife(store, clock, worker)
     router = make_router()
     scheduler = Scheduler(store, clock, signs, router)
-    monitor = ExecutionMonitor(store, clock, signs, router)
+    monitor = ExecutionMonitor(store, clock, signs, router, lambda: scheduler.is_firing)
     messages = MessageMonitor(store, clock)
     keeping = Housekeeping(store, clock, retention_of(settings))
     return [

@@ -1,10 +1,10 @@
 """The execution monitor: executions go on as the results of their messages come."""
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Container, Iterable, Sequence
+from datetime import datetime, timedelta
 
-from shared.domain.execution import Execution, ExecutionStatus
+from shared.domain.execution import Execution, ExecutionStatus, StepStatus
 from shared.domain.execution_progress import open_messages
 from shared.domain.ids import ExecutionId, MessageId
 from shared.services.advancing import advance_executions, begin_waiting, find_free
@@ -19,6 +19,10 @@ from worker.trusted_clock import TrustedClock
 
 LOOK_SECONDS = 0.5
 SLICE = 200
+# After this time a message that a worker was to send is sent for it: it may have been killed.
+SENDING_TIME = timedelta(seconds=2)
+# What is due is sent before ends are noted, but not for longer than some seconds.
+GIVE_WAY_LOOKS = 6
 # What is another worker's share is looked at as seldom, in case that worker is away.
 SHARE_OF_OTHERS = 4
 
@@ -27,7 +31,12 @@ class ExecutionMonitor:
     """Looks at all unfinished executions; those that did not change are not read again."""
 
     def __init__(
-        self, store: Store, clock: TrustedClock, signs: SignsOfLife, router: Router
+        self,
+        store: Store,
+        clock: TrustedClock,
+        signs: SignsOfLife,
+        router: Router,
+        is_firing: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -35,13 +44,16 @@ class ExecutionMonitor:
         self._router = router
         self._executions: dict[ExecutionId, Execution] = {}
         self._sent: set[MessageId] = set()
-        self._ticks = 0
+        self._is_firing = is_firing
+        self._ticks = self._given_way = 0
         self._size = SliceSize(SLICE)
         self._left_out = LeftOut[ExecutionId]()
         self._unreadable = LeftOut[ExecutionId]()
 
     def tick(self) -> bool:
         """Bring every execution forward as far as it goes; one that fails stops no other."""
+        if self._gives_way():
+            return False
         now = self._clock.judge().likely
         self._read()
         mine = [e for e in self._executions.values() if self._is_mine(e)]
@@ -53,6 +65,11 @@ class ExecutionMonitor:
             self._work(find_free(unfinished), self._begin, now)
         self._ticks += 1
         return False
+
+    def _gives_way(self) -> bool:
+        """Return whether this look is left out, so that what is due is sent first."""
+        self._given_way = self._given_way + 1 if self._is_firing() else 0
+        return 0 < self._given_way <= GIVE_WAY_LOOKS
 
     def _read(self) -> None:
         """Read the unfinished executions that are new or have changed."""
@@ -84,8 +101,10 @@ class ExecutionMonitor:
         self._keep(filter(None, (cancel_requested(self._store, e, now) for e in executions)))
 
     def _advance(self, executions: Sequence[Execution], now: datetime) -> None:
-        self._keep(advance_executions(self._store, executions, now, self._sent, self._router))
-        self._note_sent(executions)
+        unsent = {i for e in executions for i in _being_sent(e, now)}
+        known = self._sent | unsent
+        self._keep(advance_executions(self._store, executions, now, known, self._router))
+        self._note_sent(executions, unsent)
 
     def _begin(self, executions: Sequence[Execution], now: datetime) -> None:
         self._keep(begin_waiting(self._store, executions, now, self._router))
@@ -99,7 +118,17 @@ class ExecutionMonitor:
     def _keep(self, changed: Iterable[Execution]) -> None:
         self._executions.update({execution.id: execution for execution in changed})
 
-    def _note_sent(self, looked_at: Iterable[Execution]) -> None:
+    def _note_sent(self, looked_at: Iterable[Execution], unsent: Container[MessageId]) -> None:
         """Remember the messages that exist for certain."""
         current = (self._executions[execution.id] for execution in looked_at)
-        self._sent.update(i for execution in current for i in open_messages(execution))
+        ids = (i for execution in current for i in open_messages(execution))
+        self._sent.update(i for i in ids if i not in unsent)
+
+
+def _being_sent(execution: Execution, now: datetime) -> list[MessageId]:
+    """Return the messages that the worker which chose their modules is about to send."""
+    return [
+        run.tries[-1].message_id
+        for run in execution.steps
+        if run.status is StepStatus.SENT and abs(now - run.tries[-1].at) < SENDING_TIME
+    ]

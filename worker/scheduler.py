@@ -41,18 +41,21 @@ class Scheduler:
         self._sleep = sleep
         self._size = SliceSize(SLICE)
         self._left_out = LeftOut[WorkflowId]()
+        self.is_firing = False
 
     def tick(self) -> bool:
         """Fire what is due, or will be within a moment; True when it is to be called at once."""
         now = self._clock.judge().likely
         besides = self._left_out.now()
         due_at = self._store.due_workflows.due_soon(now + HORIZON, besides)
+        self.is_firing = due_at is not None and due_at <= now
         if due_at is None:
             return False
         seconds = (due_at - now).total_seconds() + self._signs.share.rank * TURN_SECONDS
         if seconds > 0:
             self._sleep(seconds)
             now = self._clock.judge().likely
+            self.is_firing = True
         with self._size.trying() as size:
             fired = fire_due(self._store, now, self._read_blind_times, self._router, size, besides)
         self._left_out.add(fired.failed)

@@ -1,0 +1,84 @@
+"""The execution monitor leaves to others what they are about to do, but not for long."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.domain.event import worker_subject
+from shared.domain.execution import ExecutionStatus, StepStatus
+from shared.services.step_sending import make_router
+from shared.store import Store
+from tests.support.builders import make_execution, make_step_run, make_step_try, make_workflow
+from tests.support.registry import Registry
+from tests.support.schedules import Schedules
+from worker.execution_monitor import GIVE_WAY_LOOKS, SENDING_TIME, ExecutionMonitor
+from worker.signs_of_life import SignsOfLife
+from worker.trusted_clock import Reading, TrustedClock
+
+
+@dataclass
+class World:
+    """The time, and whether the scheduler is firing."""
+
+    now: datetime
+    is_firing: bool = False
+
+    def read(self, _store: Store) -> Reading:
+        return Reading(wall=self.now, steady_seconds=self.now.timestamp(), server=self.now)
+
+
+@pytest.fixture
+def world(now: datetime) -> World:
+    return World(now)
+
+
+@pytest.fixture
+def monitor(store: Store, world: World) -> ExecutionMonitor:
+    subject = worker_subject("host-a", 10083)
+    clock = TrustedClock(store, subject, world.read)
+    signs = SignsOfLife(store, clock, subject)
+    return ExecutionMonitor(store, clock, signs, make_router(), lambda: world.is_firing)
+
+
+@pytest.fixture
+def schedules(store: Store, registry: Registry) -> Schedules:
+    return Schedules(store, registry)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=1)], ids=["", "clock ahead"])
+def test_a_message_is_sent_for_the_worker_that_chose_its_module_when_it_was_killed(
+    store: Store, schedules: Schedules, monitor: ExecutionMonitor, world: World, ahead: timedelta
+) -> None:
+    chosen = make_step_try(module_hash=schedules.module.module_hash, at=world.now + ahead)
+    run = make_step_run(status=StepStatus.SENT, tries=(chosen,))
+    store.executions.insert([make_execution(workflow=make_workflow(), steps=(run,))])
+    monitor.tick()
+    assert bool(schedules.messages()) is bool(ahead)  # such a clock says nothing
+    world.now += SENDING_TIME
+    monitor.tick()
+    assert len(schedules.messages()) == 1
+
+
+def test_ends_are_noted_after_what_is_due_was_sent_but_not_too_late(
+    schedules: Schedules, monitor: ExecutionMonitor, world: World, now: datetime
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    schedules.answer(now)
+    world.is_firing = True
+    for _ in range(GIVE_WAY_LOOKS):
+        monitor.tick()
+    assert [e.status for e in schedules.all()] == [ExecutionStatus.RUNNING]
+    monitor.tick()
+    assert [e.status for e in schedules.all()] == [ExecutionStatus.SUCCEEDED]
+
+
+def test_ends_are_noted_at_once_while_nothing_is_due(
+    schedules: Schedules, monitor: ExecutionMonitor, now: datetime
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    schedules.answer(now)
+    monitor.tick()
+    assert [e.status for e in schedules.all()] == [ExecutionStatus.SUCCEEDED]
