@@ -21,7 +21,16 @@ from bench.report import Report, print_report
 from bench.results import BenchRun, render
 from shared.settings import PROJECT_DIR
 
-BENCHES = ("heartbeats", "idle", "connects", "listing", "registration", "command")
+BENCHES = (
+    "heartbeats",
+    "idle",
+    "connects",
+    "listing",
+    "registration",
+    "dispatch",
+    "schedule",
+    "command",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
