@@ -28,7 +28,7 @@ SPREAD_SECONDS = 1.0
 PROBE_SECONDS = 0.03
 LISTED_WITHIN_SECONDS = 20.0
 BARE_NODE = NodeId("bare:1:1")
-ROUNDS = 3
+ROUNDS = 2
 PROGRAMS = ("database", "wsd", "api", "nginx")
 GOALS = {
     "seconds": Goal(what="all are connected", at_most=10, unit="s"),

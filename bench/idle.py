@@ -15,7 +15,7 @@ MODULES = 10_000
 WARM_UP = 50
 WAVE = 2_500
 INTERVAL_SECONDS = 30.0
-ROUNDS = 3
+ROUNDS = 2
 # A whole round of the reconciliation and of the protocol pings, two flushes of the heartbeats.
 WATCHED_SECONDS = 20.0
 GOALS = {

@@ -22,10 +22,10 @@ from shared.store.workflows import to_document
 ABOUT = "10,000 workflows of one step each, 1,000 of them due in the same second"
 WORKFLOWS = 10_000
 DUE = 1_000
-ROUNDS = 3
-QUIET_SECONDS = 6.0
+ROUNDS = 2
+QUIET_SECONDS = 5.0
 SETTLE_SECONDS = 3.0  # the worker sees them all for the first time
-LEAD_SECONDS = 6
+LEAD_SECONDS = 4
 GOALS = {
     "resting": Goal(what="worker and database between firings, of a core", at_most=2, unit="%"),
     "all": Goal(what="1,000 due in one second: all are at their modules", at_most=3, unit="s"),
