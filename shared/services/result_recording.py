@@ -1,12 +1,13 @@
 """What modules say about their work is recorded: results, and what they tell besides."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.ids import ExecutionId, MessageId, ModuleHash
 from shared.domain.message import EndReason, Message
-from shared.domain.result import LateResult, Result, ResultStatus
+from shared.domain.result import LATE_KEPT, LateResult, Result, ResultStatus
 from shared.services.ending import end_messages
 from shared.store import Store, batch_timeout
 
@@ -14,6 +15,9 @@ REASONS = {
     ResultStatus.FAILURE: EndReason.MODULE_FAILURE,
     ResultStatus.CANCELLED: EndReason.MODULE_CANCELLED,
 }
+
+
+Words = tuple[ResultStatus, str | None, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,37 +55,50 @@ def record_results(
             if message is not None
         ]
         standing = end_messages(store, results, now)
-        # What a batch says twice is one thing to keep.
-        for result in {(one.message_id, _words(one)): one for one in reversed(results)}.values():
+        for result in _to_keep(results):
             _keep_late(store, result, standing[result.message_id])
     return messages
 
 
+def _to_keep(results: Sequence[Result]) -> list[Result]:
+    """Return the newest different results of each message: one may stand, and a few are kept late."""
+    by_message: dict[MessageId, dict[Words, Result]] = defaultdict(dict)
+    for result in reversed(results):
+        kept, words = by_message[result.message_id], _words(result)
+        if words in kept or len(kept) <= LATE_KEPT:
+            kept[words] = result
+    return [result for kept in by_message.values() for result in reversed(kept.values())]
+
+
 def _find_messages(store: Store, said: Sequence[ModuleResult]) -> list[Message | None]:
-    ids = [one.message_id for one in said if one.message is None and one.message_id]
-    by_id = store.deliveries.read(ids) if ids else {}
-    return [one.message or _find_message(store, one, by_id) for one in said]
+    """Return the message of each result, None for work that is not its module's."""
+    unknown = [one for one in said if one.message is None]
+    executions = {o.execution_id for o in unknown if o.execution_id and not o.message_id}
+    tries = {
+        execution.id: [one.message_id for run in execution.steps for one in run.tries]
+        for execution in store.executions.read(executions).values()
+    }
+    named = {o.message_id for o in unknown if o.message_id}
+    by_id = store.deliveries.read(named.union(*tries.values()))
+    return [one.message or _find_message(one, by_id, tries) for one in said]
 
 
 def _find_message(
-    store: Store, said: ModuleResult, by_id: Mapping[MessageId, Message]
+    said: ModuleResult,
+    by_id: Mapping[MessageId, Message],
+    tries: Mapping[ExecutionId, Sequence[MessageId]],
 ) -> Message | None:
     """Return the message that a result names, if it is its module's own."""
-    found: Iterable[Message] = ()
+    ids: Sequence[MessageId] = ()
     if said.message_id:
-        found = [by_id[said.message_id]] if said.message_id in by_id else []
+        ids = [said.message_id]
     elif said.execution_id:
-        found = _messages_of(store, said.execution_id)
+        ids = tries.get(said.execution_id, ())
+    found = (by_id[one] for one in ids if one in by_id)
     own = [message for message in found if message.module_hash == said.module_hash]
     # Of several of one execution, the one that still waits, or the one that was sent last.
     own.sort(key=lambda m: (not m.status.is_final, m.sent_at or m.created_at))
     return own[-1] if own else None
-
-
-def _messages_of(store: Store, execution_id: ExecutionId) -> Iterable[Message]:
-    execution = store.executions.get(execution_id)
-    tries = [one for run in execution.steps for one in run.tries] if execution else []
-    return store.deliveries.read(one.message_id for one in tries).values()
 
 
 def _to_result(said: ModuleResult, message: Message) -> Result:
@@ -116,5 +133,5 @@ def _keep_late(store: Store, result: Result, standing: Result) -> None:
         store.results.add_late(result.message_id, late)
 
 
-def _words(result: Result | LateResult) -> tuple[ResultStatus, str | None, str | None]:
+def _words(result: Result | LateResult) -> Words:
     return result.status, result.content, result.error

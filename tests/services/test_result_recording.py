@@ -4,7 +4,7 @@ import pytest
 
 from shared.domain.ids import ExecutionId, MessageId, ModuleHash
 from shared.domain.message import MessageStatus
-from shared.domain.result import ResultStatus
+from shared.domain.result import LATE_KEPT, LateResult, ResultStatus
 from shared.services.result_recording import ModuleResult, record_results
 from shared.store import Store
 from tests.support.builders import NOON, make_execution, make_message, make_step_run, make_step_try
@@ -81,3 +81,22 @@ def test_what_is_not_the_modules_own_work_is_not_recorded(store: Store, word: Mo
     assert record_results(store, [word], NOON) == [None]
     assert store.results.read([MessageId("a"), MessageId("unknown")]) == {}
     assert store.messages.get(MessageId("a")).status is MessageStatus.ACKED
+
+
+def test_a_thousand_answers_to_one_message_cost_a_few_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(store, "a")
+    writes: list[LateResult] = []
+    add_late = store.results.add_late
+
+    def count(message_id: MessageId, late: LateResult) -> None:
+        writes.append(late)
+        add_late(message_id, late)
+
+    monkeypatch.setattr(store.results, "add_late", count)
+    record_results(store, [said(content=str(n)) for n in range(1000)], NOON)
+    assert len(writes) <= LATE_KEPT + 1
+    result = store.results.get(MessageId("a"))
+    assert result is not None
+    assert (result.content, [late.content for late in result.late]) == ("0", ["997", "998", "999"])
