@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import accumulate, count
+from itertools import count
 
 from shared.clock import utc_now
 from shared.domain.delivery import Tried
@@ -168,13 +168,26 @@ class Inbox:
         return len(batch)
 
     def take(self, limit: int) -> Batch | None:
-        """Take the oldest results, by number and bytes, and everything that is written in groups."""
+        """Take the oldest results, by number and bytes, and everything that is written in groups.
+
+        No socket takes more than its share: one that says much makes no other wait for long.
+        """
         waiting = self._waiting
-        sizes = accumulate(one.size for one in waiting.results[:limit])
-        taken = 1 + sum(size <= BATCH_BYTES for size in sizes)
-        batch = Batch(results=waiting.results[:taken])
+        share = max(1, limit // max(1, len(self._bytes_of)))
+        batch, left = Batch(), Batch()
+        counts: Counter[Connection] = Counter()
+        size = 0
+        for one in waiting.results:
+            is_full = len(batch.results) >= limit or (size > 0 and size + one.size > BATCH_BYTES)
+            if is_full or counts[one.connection] >= share:
+                counts[one.connection] = share  # what comes after it waits, too
+                left.results.append(one)
+            else:
+                counts[one.connection] += 1
+                size += one.size
+                batch.results.append(one)
         batch.take_rest_of(waiting)
-        self._waiting = Batch(results=waiting.results[taken:])
+        self._waiting = left
         return batch if len(batch) else None
 
     def write(self, batch: Batch) -> list[Message | None]:

@@ -350,3 +350,19 @@ async def test_what_is_said_about_one_message_fills_no_history(
     subject = Subject(kind=SubjectKind.MESSAGE, id="a")
     said = {event.detail["text"] for event in desk.store.events.find(subject=subject)}
     assert said == {f'{{"id":"a","log":{n}}}' for n in range(3)}
+
+
+async def test_one_socket_that_says_much_makes_no_other_wait_for_long(desk: WorkDesk) -> None:
+    desk.send("a")
+    talker = desk.connect(module_hash="c" * 64)
+    polite = desk.connect()
+    await desk.dispatch()
+    hear(talker), hear(polite)
+    for n in range(300):
+        say(talker, result_of(f"unknown-{n}"))
+    say(polite, result_of("a"))
+    await desk.inbox.write_one_batch()
+    assert hear(polite) == ["receive result"]
+    await desk.write()
+    answers = [orjson.loads(text)["message"].split("'")[1] for text in hear(talker)]
+    assert answers == [f"unknown-{n}" for n in range(300)]
