@@ -9,7 +9,7 @@ from api.circuit_breaker import CircuitBreaker
 from api.listing_cache import CachedListing
 from api.registrar import Registrar
 from api.sender import Sender
-from api.workflow_listing import WorkflowListing, to_jobs
+from api.workflow_listing import WorkflowListing, list_items, list_jobs
 from shared.domain.presence import PresenceRules
 from shared.services.latest_results import LatestResults
 from shared.services.module_directory import ModuleDirectory
@@ -18,7 +18,6 @@ from shared.services.queue_room import QueueRoom
 from shared.services.registration_quota import RegistrationQuota
 from shared.services.routing import Router
 from shared.services.sending import MessageSender
-from shared.services.workflow_lookup import to_items
 from shared.settings import Settings
 from shared.store import Store
 
@@ -56,8 +55,8 @@ def share_app_state(app: Flask, settings: Settings, store: Store) -> None:
         directory=directory,
         registrar=Registrar(breaker, store, RegistrationQuota.of(settings)),
         latest=LatestResults(directory),
-        workflows=WorkflowListing(breaker, store, to_items),
-        jobs=WorkflowListing(breaker, store, to_jobs),
+        workflows=WorkflowListing(breaker, store, list_items),
+        jobs=WorkflowListing(breaker, store, list_jobs),
         execution_timeout_seconds=settings.execution_timeout_seconds,
         sender=Sender(breaker, store, MessageSender(router, QueueRoom(), breaker.grace)),
     )

@@ -12,17 +12,20 @@ from api.batched_calls import BatchedCalls
 from api.circuit_breaker import CircuitBreaker
 from api.http.envelope import encode, ok_encoded
 from shared.domain.firing import LATEST_GRACE
+from shared.domain.ids import WorkflowId
 from shared.domain.local_time import find_zone
 from shared.domain.workflow import Overlap, Workflow
+from shared.services.workflow_lookup import to_items
 from shared.store import Store
 from shared.store.chunks import chunks
 
-WRITTEN_AT_ONCE = 50
+WRITTEN_AT_ONCE = 100
 # Callers that ask for no page get all of it, unless it is that large: then the answer names the rest.
 ANSWER_BYTES = 32 * 2**20
 NO_LIMIT = 2**31 - 1
 
-Write = Callable[[Store, Iterable[Workflow]], list[dict[str, Any]]]
+# Returns what is listed of these workflows, by number.
+Write = Callable[[Store, Iterable[Workflow]], dict[WorkflowId, dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +63,37 @@ class WorkflowListing:
         return [written[page] for page in pages]
 
     def _write_page(self, page: Page) -> WrittenPage:
+        if page == Page() and (whole := self._write_whole()) is not None:
+            return whole
         # One more than wanted tells whether there is another page.
-        limit = page.limit + 1 if page.limit else 0
-        found = self._store.workflows.after(page.after, limit)
+        found = self._store.workflows.after(page.after, page.limit + 1 if page.limit else 0)
         texts: list[bytes] = []
-        read = size = 0
-        last: int = page.after
+        read, last = 0, page.after
         for some in chunks(found, WRITTEN_AT_ONCE):
-            if size > ANSWER_BYTES or read == page.limit:
+            if read == page.limit or sum(map(len, texts)) > ANSWER_BYTES:
                 return _join(texts, last)
             taken = some[: page.limit - read] if page.limit else some
-            items = self._write(self._store, taken)
-            texts += [orjson.dumps(item, option=orjson.OPT_UTC_Z) for item in items]
-            size = sum(map(len, texts))
+            texts += self._encode(taken).values()
             read, last = read + len(taken), taken[-1].workflow_id
             if len(taken) < len(some):
                 return _join(texts, last)
         return _join(texts, None)
+
+    def _write_whole(self) -> WrittenPage | None:
+        """Return everything, or None if that is too large; a database that sorts it takes longer."""
+        texts: dict[int, bytes] = {}
+        size = 0
+        for some in chunks(self._store.workflows.each(), WRITTEN_AT_ONCE):
+            if size > ANSWER_BYTES:
+                return None
+            written = self._encode(some)
+            texts |= written
+            size += sum(map(len, written.values()))
+        return _join([texts[number] for number in sorted(texts)], None)
+
+    def _encode(self, workflows: list[Workflow]) -> dict[int, bytes]:
+        items = self._write(self._store, workflows)
+        return {n: orjson.dumps(item, option=orjson.OPT_UTC_Z) for n, item in items.items()}
 
 
 def answer_workflows(listing: WorkflowListing, page: Page) -> Response:
@@ -89,9 +106,14 @@ def answer_workflows(listing: WorkflowListing, page: Page) -> Response:
     return ok_encoded(written.body, headers=headers)
 
 
-def to_jobs(_: Store, workflows: Iterable[Workflow]) -> list[dict[str, Any]]:
+def list_items(store: Store, workflows: Iterable[Workflow]) -> dict[WorkflowId, dict[str, Any]]:
+    """Return these workflows in their public form."""
+    return {item["workflow_id"]: item for item in to_items(store, workflows)}
+
+
+def list_jobs(_: Store, workflows: Iterable[Workflow]) -> dict[WorkflowId, dict[str, Any]]:
     """Return the enabled ones of these workflows as the jobs that earlier clients know."""
-    return [_to_job(workflow) for workflow in workflows if workflow.enabled]
+    return {w.workflow_id: _to_job(w) for w in workflows if w.enabled}
 
 
 _EMPTY = encode([])

@@ -93,8 +93,11 @@ class Workflows:
 
     def all(self) -> list[Workflow]:
         """Return every workflow, by number."""
-        found = _FORM.read_all(self._collection.find({}))
-        return sorted(found, key=lambda workflow: workflow.workflow_id)
+        return sorted(self.each(), key=lambda workflow: workflow.workflow_id)
+
+    def each(self) -> Iterator[Workflow]:
+        """Yield every workflow, in no order."""
+        yield from _FORM.read_all(self._collection.find({}))
 
     def after(self, workflow_id: int, limit: int = 0) -> Iterator[Workflow]:
         """Yield the workflows with greater numbers than this, by number: so many, or all."""

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.circuit_breaker import CircuitBreaker
-from api.workflow_listing import Page, WorkflowListing, to_jobs
+from api.workflow_listing import Page, WorkflowListing, list_jobs
 from shared.domain.ids import WorkflowId
 from shared.domain.workflow import Workflow
 from shared.store import Store
@@ -85,11 +85,11 @@ def test_callers_of_the_same_moment_share_one_reading_that_began_after_they_aske
     add(store, 1)
     writing, may_write, written = Event(), Event(), []
 
-    def write(_: Store, workflows: Iterable[Workflow]) -> list[dict[str, Any]]:
+    def write(_: Store, workflows: Iterable[Workflow]) -> dict[WorkflowId, Any]:
         written.append([workflow.workflow_id for workflow in workflows])
         writing.set()
         assert may_write.wait(10)
-        return to_jobs(store, [make_workflow(workflow_id=WorkflowId(n)) for n in written[-1]])
+        return list_jobs(store, [make_workflow(workflow_id=WorkflowId(n)) for n in written[-1]])
 
     listing = WorkflowListing(CircuitBreaker(store), store, write)
     with ThreadPoolExecutor(6) as callers:
