@@ -22,7 +22,7 @@ class Form(Generic[T]):
     """How the documents of a collection are read, and what stands in for what cannot be read.
 
     `parse` raises KeyError, TypeError or ValueError. A fallback that is a member of an enumeration
-    stands in for unknown members, too; one that is a mapping holds the fallbacks of a part (None
+    stands in for unknown members, too, a number or a date for what is none; one that is a mapping holds the fallbacks of a part (None
     when all of it is missing).
     """
 
@@ -56,6 +56,20 @@ class Form(Generic[T]):
         log.warning("a document has the form of another release", extra=fields)
 
 
+def a_number(value: Any) -> Any:
+    """Return what must be a number: another type would break only where it is compared."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"not a number: {value!r}")
+    return value
+
+
+def a_date(value: Any) -> Any:
+    """Return what must be a date."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"not a date: {value!r}")
+    return value
+
+
 def _mend(document: Mapping[str, Any], fallbacks: Mapping[str, Any]) -> dict[str, Any]:
     mended = dict(document)
     for key, fallback in fallbacks.items():
@@ -66,6 +80,10 @@ def _mend(document: Mapping[str, Any], fallbacks: Mapping[str, Any]) -> dict[str
         elif isinstance(fallback, Enum):
             known = {member.value for member in type(fallback)}
             mended[key] = value if isinstance(value, str) and value in known else fallback.value
+        elif isinstance(fallback, int | float):
+            mended[key] = value if isinstance(value, int | float) else fallback
+        elif isinstance(fallback, datetime):
+            mended[key] = value if isinstance(value, datetime) else fallback
         else:
             mended.setdefault(key, fallback)
     return mended

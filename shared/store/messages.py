@@ -20,7 +20,7 @@ from shared.domain.message import (
 )
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new, insert_or_skip
-from shared.store.lenient import LONG_AGO, Form
+from shared.store.lenient import LONG_AGO, Form, a_date, a_number
 from shared.store.windows import newest_first
 
 
@@ -206,16 +206,16 @@ def _to_message(document: Mapping[str, Any]) -> Message:
         id=MessageId(document["_id"]),
         module_hash=document["module_hash"],
         content=document["content"],
-        created_at=document["created_at"],
-        useful_until=document["useful_until"],
+        created_at=a_date(document["created_at"]),
+        useful_until=a_date(document["useful_until"]),
         deadline_at=document["deadline_at"],
         sender=Actor(document["sender"]),
         status=MessageStatus(document["status"]),
         mission_kind=document["missionKind"],
-        priority=document["priority"],
-        timeout_seconds=document["timeout_seconds"],
+        priority=a_number(document["priority"]),
+        timeout_seconds=a_number(document["timeout_seconds"]),
         start_timeout_seconds=document.get("start_timeout_seconds"),
-        attempt=document["attempt"],
+        attempt=a_number(document["attempt"]),
         node=document["node"],
         push=document.get("push"),
         sent_at=document.get("sent_at"),

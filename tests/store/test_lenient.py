@@ -10,11 +10,14 @@ from pymongo.collection import Collection
 
 from shared.domain.closing import CLOSED, OfflineReason
 from shared.domain.event import SubjectKind
+from shared.domain.ids import MessageId, ModuleHash
+from shared.domain.message import DEFAULT_PRIORITY, DEFAULT_TIMEOUT_SECONDS
 from shared.domain.node_command import NodeCommand
 from shared.services.module_listing import list_all, list_online, presence_rules, to_item
 from shared.settings import Settings
 from shared.store import Store, lenient
-from tests.support.builders import NODE
+from shared.store.lenient import LONG_AGO
+from tests.support.builders import NODE, make_message
 from tests.support.registry import Registry
 
 Tampered = dict[str, Collection[dict[str, Any]]]
@@ -33,7 +36,9 @@ def registry(store: Store, now: datetime) -> Registry:
 def documents(plain_client: MongoClient, settings: Settings) -> Tampered:
     """The collections themselves, for writing what this release would not."""
     database = plain_client[settings.mongodb_name]
-    return {name: database[name] for name in ("modules", "nodes", "node_commands", "events")}
+    return {
+        name: database[name] for name in ("modules", "nodes", "node_commands", "events", "messages")
+    }
 
 
 def spoil(collection: Collection[dict[str, Any]], update: dict[str, Any]) -> None:
@@ -127,6 +132,25 @@ def test_a_document_that_nothing_helps_does_not_hide_the_others(
     documents["modules"].insert_one({"_id": "b" * 64, "module_id": 2, "tags": 7})
     listing = list_all(registry.store, presence_rules(settings), registry.now)
     assert [listed.module.module_id for listed in listing.modules] == [1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fallback"),
+    [
+        ("priority", "high", DEFAULT_PRIORITY),
+        ("attempt", None, 0),
+        ("timeout_seconds", {}, DEFAULT_TIMEOUT_SECONDS),
+        ("created_at", "2026-03-01", LONG_AGO),
+        ("useful_until", 7, LONG_AGO),
+    ],
+)
+def test_what_is_no_number_and_no_date_has_a_fallback(
+    store: Store, documents: Tampered, key: str, value: object, fallback: object
+) -> None:
+    store.messages.insert([make_message(id=MessageId("a"), module_hash="a" * 64)])
+    spoil(documents["messages"], {"$set": {key: value}})
+    (message,) = store.deliveries.queued_for([ModuleHash("a" * 64)])
+    assert getattr(message, key) == fallback
 
 
 def test_each_document_is_told_of_once(

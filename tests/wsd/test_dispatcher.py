@@ -331,6 +331,15 @@ async def test_an_earlier_client_is_sent_all_once_and_nothing_looks_at_it_again(
     assert a.pushed_at is not None
 
 
+async def test_a_spoilt_message_holds_up_no_other(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=2)
+    desk.send("a", "b")
+    spoilt = {"$set": {"priority": "high"}}
+    desk.store._database["messages"].update_one({"_id": "a"}, spoilt)
+    await desk.dispatch()
+    assert sorted(hear_work(connection)) == [("a", 1), ("b", 1)]
+
+
 async def test_nothing_is_pushed_by_a_node_that_stops(desk: WorkDesk) -> None:
     desk.send("a")
     connection = desk.connect()
