@@ -11,7 +11,7 @@ from itertools import islice
 from typing import ParamSpec
 
 from shared.clock import utc_now
-from shared.domain.delivery import Push, Sent, Tried
+from shared.domain.delivery import Outgoing, Push, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import ATTEMPTS_IN_ALL, EndReason, Message
 from shared.domain.result import ResultStatus, end_of_message
@@ -307,7 +307,7 @@ class Dispatcher:
         for one in leaving:
             self._send(one, sent.get(one.push.message.id))
 
-    def _send(self, leaving: Leaving, sent: Sent | None) -> None:
+    def _send(self, leaving: Leaving, sent: Outgoing | None) -> None:
         """Write a recorded attempt to its socket, or take it back when the socket is gone."""
         connection, work = leaving.connection, leaving.work
         if leaving.push.is_again and not work.expects_ack_of(leaving.push.message.id):
@@ -327,7 +327,7 @@ class Dispatcher:
             is_owed = leaving.push.message.execution_id is not None
             self._inbox.note_pushed(tried, is_owed=is_owed)
 
-    def _follow_answer(self, leaving: Leaving, sent: Sent | None) -> None:
+    def _follow_answer(self, leaving: Leaving, sent: Outgoing | None) -> None:
         """Send nothing again that was answered meanwhile; an acknowledgement counts for all tries."""
         one = leaving.work.open.get(leaving.push.message.id)
         if one is not None and sent is not None:

@@ -94,8 +94,7 @@ class SessionWork:
             return []
         room = PUSHED_AT_ONCE - len(self._leaving)
         if self.acks:
-            busy = sum(one.expects_ack for one in self.open.values()) + len(self._leaving)
-            room = min(room, self._limit - busy)
+            room = min(room, self._limit - self._places_taken)
             if in_groups and room < min(self._limit // 4, len(self.waiting)):
                 return []
         taken: list[Message] = []
@@ -114,8 +113,12 @@ class SessionWork:
     @property
     def is_full(self) -> bool:
         """Return whether nothing more may be sent before a result comes."""
-        busy = sum(one.expects_ack for one in self.open.values()) + len(self._leaving)
-        return self.acks and busy >= self._limit
+        return self.acks and self._places_taken >= self._limit
+
+    @property
+    def _places_taken(self) -> int:
+        """Return how many messages the client has, or is being sent, and owes an answer to."""
+        return sum(one.expects_ack for one in self.open.values()) + len(self._leaving)
 
     def note_sent(self, message_id: MessageId, attempt: int, sent_at: datetime, now: float) -> None:
         """Note that the frame of an attempt went out."""
@@ -135,12 +138,6 @@ class SessionWork:
         """Note that a message is not to be sent any more: another process was first."""
         self._leaving.pop(message_id, None)
         self.open.pop(message_id, None)
-
-    def put_back(self, message_ids: Iterable[MessageId]) -> None:
-        """Let messages wait again whose attempts may not have been recorded."""
-        for message_id in message_ids:
-            if (message := self._leaving.pop(message_id, None)) is not None:
-                insort(self.waiting, message, key=_urgency)
 
     def find(self, name: WorkName) -> OpenMessage | None:
         """Return the open message that a frame names; without a name, the only one."""

@@ -27,7 +27,7 @@ class Push:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
+class Outgoing:
     """A message that an attempt was recorded of: its frame may go out."""
 
     id: MessageId

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from shared.domain.delivery import Push, Sent, Tried
+from shared.domain.delivery import Outgoing, Push, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import Message, MessageStatus
 from shared.domain.result import end_of_cancelled
@@ -17,7 +17,7 @@ RELEASED_AT_ONCE = 500
 
 def record_attempts(
     store: Store, pushes: Sequence[Push], node: NodeId, push: str, now: datetime
-) -> list[Sent]:
+) -> list[Outgoing]:
     """Record an attempt of each message; return those whose frames may go out now.
 
     The others were cancelled, have expired, or are another node's by now.

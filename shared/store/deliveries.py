@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
-from shared.domain.delivery import Push, Sent, Tried
+from shared.domain.delivery import Outgoing, Push, Tried
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import OPEN, Message, MessageStatus, Told
 from shared.store.chunks import chunks
@@ -141,11 +141,11 @@ class Deliveries:
             for part in chunks(ids):
                 self._collection.update_many({"_id": {"$in": part}, **guard}, update)
 
-    def read_sent(self, ids: Iterable[MessageId], push: str) -> list[Sent]:
+    def read_sent(self, ids: Iterable[MessageId], push: str) -> list[Outgoing]:
         """Return the messages of which this push has recorded the attempt, with their contents."""
         fields = {"module_hash": 1, "attempt": 1, "content": 1, "sent_at": 1, "push": 1}
         return [
-            Sent(
+            Outgoing(
                 id=document["_id"],
                 module_hash=document["module_hash"],
                 attempt=document["attempt"],
