@@ -93,7 +93,7 @@ def test_what_goes_on_to_its_next_step_is_still_in_the_way(
     assert len(schedules.open()) == 1
 
 
-@pytest.mark.parametrize("survived", range(10))
+@pytest.mark.parametrize("survived", range(16))
 def test_a_worker_killed_while_it_clears_the_way_is_made_good_for(
     schedules: Schedules, store: Store, now: datetime, survived: int
 ) -> None:

@@ -88,7 +88,7 @@ def test_cancelling_asks_a_module_to_give_up_what_it_has(
     assert message.deadline_at == now + timedelta(seconds=15)
 
 
-@pytest.mark.parametrize("survived", range(5))
+@pytest.mark.parametrize("survived", range(8))
 def test_a_cancelling_that_was_killed_is_finished_by_the_worker(
     schedules: Schedules, store: Store, now: datetime, survived: int
 ) -> None:

@@ -27,8 +27,8 @@ SUCCEEDED, RUNNING, MISSED = (
     ExecutionStatus.RUNNING,
     ExecutionStatus.MISSED,
 )
-# More writes than a worker does while a workflow of two steps lives its life.
-WRITES = 12
+# More writes than a worker asks for while a workflow of two steps lives its life.
+WRITES = 25
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_failure_is_counted_once_wherever_the_worker_was_killed(
     assert len(paused) == 1
 
 
-@pytest.mark.parametrize("survived", range(6))
+@pytest.mark.parametrize("survived", range(WRITES))
 @pytest.mark.parametrize("minutes", [3, 25, 1500])
 def test_missed_times_are_recorded_once_wherever_the_worker_was_killed(
     schedules: Schedules, store: Store, now: datetime, survived: int, minutes: int
