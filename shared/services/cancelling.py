@@ -1,13 +1,15 @@
 """An execution that shall be cancelled: its messages are given up, then it ends."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.actor import PLATFORM
 from shared.domain.execution import Execution
 from shared.domain.execution_progress import cancel, open_messages
+from shared.domain.ids import MessageId
 from shared.domain.message import EndReason, MessageStatus
-from shared.domain.result import ResultStatus, end_of_message
+from shared.domain.result import end_of_cancelled
 from shared.services.ending import end_messages
 from shared.services.execution_ends import note_ends
 from shared.store import Store
@@ -19,7 +21,7 @@ def cancel_requested(store: Store, execution: Execution, now: datetime) -> Execu
     What waits in a queue ends at once; what a module has is asked back, and ends when the module
     says so, or ten seconds later. A worker that is killed in between finds the request again.
     """
-    _give_up_messages(store, execution, now)
+    give_up_messages(store, open_messages(execution), now)
     ended = replace(cancel(execution, EndReason.OPERATOR, now), revision=execution.revision + 1)
     if not store.executions.replace(ended):
         return None
@@ -27,13 +29,11 @@ def cancel_requested(store: Store, execution: Execution, now: datetime) -> Execu
     return ended
 
 
-def _give_up_messages(store: Store, execution: Execution, now: datetime) -> None:
-    messages = store.messages.read(open_messages(execution)).values()
+def give_up_messages(store: Store, ids: Iterable[MessageId], now: datetime) -> None:
+    """Give up messages whose execution is over."""
+    ids = list(ids)
+    # First the wish: from then on, what is queued stays in its queue.
+    store.messages.request_cancel(ids, PLATFORM, now)
+    messages = store.messages.read(ids).values()
     queued = [message for message in messages if message.status is MessageStatus.QUEUED]
-    end_messages(
-        store,
-        [end_of_message(m, ResultStatus.CANCELLED, now, EndReason.EXECUTION_OVER) for m in queued],
-        now,
-    )
-    # Those that were pushed in between, too.
-    store.message_deadlines.request_cancel([message.id for message in messages], PLATFORM, now)
+    end_messages(store, [end_of_cancelled(message, now) for message in queued], now)

@@ -10,7 +10,7 @@ from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.result import ResultStatus, end_of_message
 from shared.errors import Conflict, PlatformError
-from shared.services.ending import end_messages, follow_results
+from shared.services.ending import end_messages
 from shared.services.message_history import no_message
 from shared.services.sending import MessageSender, Sent
 from shared.store import Store, batch_timeout
@@ -27,29 +27,26 @@ class Cancelled:
 def cancel_message(store: Store, message_id: MessageId, now: datetime, actor: Actor) -> Cancelled:
     """Cancel a message: what waits at once, what was sent when its module says so or after 10 s.
 
-    Raises NotFound, and Conflict when it has ended. The result is stored first, so that a kill
-    leaves a message that any later look ends; a push that came first makes it a request.
+    Raises NotFound, and Conflict when it has ended. The wish is written first: no push takes the
+    message from then on, and any process ends it, should this one be killed.
     """
+    is_new = store.messages.request_cancel([message_id], actor, now) == 1
     message = store.messages.get(message_id)
     if message is None:
         raise no_message(message_id)
-    if message.status is MessageStatus.QUEUED:
-        reason = EndReason.OPERATOR
-        result = end_of_message(
-            message, ResultStatus.CANCELLED, now, reason, f"cancelled by {actor}"
-        )
-        store.results.insert([result])
-        standing = store.results.get(message_id)
-        if standing is not None and standing.status is not ResultStatus.CANCELLED:
-            follow_results(store, [standing], now)
-            raise _has_ended(message_id, standing.status.message_status)
-        if store.messages.cancel_queued(message_id, now):
-            store.events.record([message_decided(message_id, "cancelled", now, actor)])
-            return Cancelled(message=message, is_at_once=True)
-    if store.messages.request_cancel(message_id, actor, now):
-        store.events.record([message_decided(message_id, "cancel_requested", now, actor)])
-        return Cancelled(message=message, is_at_once=False)
-    return _explain_refusal(store, message_id)
+    is_at_once = message.status is MessageStatus.QUEUED
+    if is_at_once:
+        reason, error = EndReason.OPERATOR, f"cancelled by {actor}"
+        end = end_of_message(message, ResultStatus.CANCELLED, now, reason, error)
+        status = end_messages(store, [end], now)[message_id].status.message_status
+        if status is not MessageStatus.CANCELLED:
+            raise _has_ended(message_id, status)
+    elif message.status.is_final:
+        raise _has_ended(message_id, message.status)
+    if is_new or is_at_once:
+        what = "cancelled" if is_at_once else "cancel_requested"
+        store.events.record([message_decided(message_id, what, now, actor)])
+    return Cancelled(message=message, is_at_once=is_at_once)
 
 
 def retry_message(
@@ -106,16 +103,6 @@ def _refuse_retry(message: Message) -> None:
             f"The message {message.id!r} is a step of the execution {message.execution_id!r}: "
             "retry that."
         )
-
-
-def _explain_refusal(store: Store, message_id: MessageId) -> Cancelled:
-    """Return that another one cancels it already; raises Conflict when it has ended."""
-    message = store.messages.get(message_id)
-    if message is None:
-        raise no_message(message_id)
-    if message.status.is_final:
-        raise _has_ended(message_id, message.status)
-    return Cancelled(message=message, is_at_once=False)
 
 
 def _has_ended(message_id: MessageId, status: MessageStatus) -> Conflict:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.result import Result, ResultStatus, end_of_cancelled, end_of_message
+from shared.services.cancelling import give_up_messages
 from shared.services.ending import end_messages, follow_results
 from shared.store import Store, batch_timeout
 from shared.store.lenient import LONG_AGO
@@ -43,11 +44,15 @@ def check_pushed(store: Store, now: datetime, after: datetime, limit: int = SLIC
         end_messages(store, [end_of_message(message, *not_started) for message in late], now)
         old = {m.id for m in pushed if m.sent_at is None or m.sent_at < now - MEND_AFTER}
         follow_results(store, store.results.read_ends(old).values(), now)
+        _give_up_orphans(store, [m for m in pushed if m.id in old], now)
     return _end_of_slice(pushed, limit)
 
 
 def check_queued(store: Store, now: datetime, after: datetime, limit: int = SLICE) -> datetime:
-    """End what waits for modules that are deleted or disabled; return where the next slice begins."""
+    """End what waits for modules that are deleted or disabled, or for an execution that is over.
+
+    Returns where the next slice begins.
+    """
     with batch_timeout():
         queued = store.message_deadlines.after([MessageStatus.QUEUED], after, limit)
         enabled = {m.module_hash: m.enabled for m in store.modules.brief(_modules_of(queued))}
@@ -60,7 +65,15 @@ def check_queued(store: Store, now: datetime, after: datetime, limit: int = SLIC
             if not enabled.get(message.module_hash)
         ]
         end_messages(store, ends, now)
+        _give_up_orphans(store, queued, now)
     return _end_of_slice(queued, limit)
+
+
+def _give_up_orphans(store: Store, messages: Iterable[Message], now: datetime) -> None:
+    """Give up what was sent by a worker that was killed while its execution was cancelled."""
+    waiting = [m for m in messages if m.cancel_requested_at is None]
+    over = store.executions.over_among({m.execution_id for m in waiting if m.execution_id})
+    give_up_messages(store, [m.id for m in waiting if m.execution_id in over], now)
 
 
 def _give_up(message: Message, now: datetime) -> Result:

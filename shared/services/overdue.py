@@ -65,8 +65,8 @@ def leave_out_paused(store: Store, workflow: Workflow, now: datetime) -> None:
     begin = max(workflow.pause.at, now - LONGEST_PAUSE)
     while times := find_overdue(workflow, begin + AN_INSTANT, now)[:MISSED_AT_ONCE]:
         execution = leave_out(workflow, times, now)
-        note_ends(store, [execution], now)
-        store.executions.insert([execution])
+        if store.executions.insert([execution]):
+            note_ends(store, [execution], now)
         begin = last_covered(store.executions.get(execution.id) or execution)
 
 

@@ -22,6 +22,7 @@ from shared.domain.result import Result, ResultStatus, end_of_message
 from shared.domain.routing import Candidate, Choice, choose_in_order
 from shared.domain.step_message import LARGEST_CONTENT_BYTES, step_message
 from shared.domain.workflow import Step
+from shared.services.cancelling import give_up_messages
 from shared.services.ending import end_messages
 from shared.services.module_directory import ModuleDirectory
 from shared.services.queueing import queue_messages
@@ -75,6 +76,9 @@ def send_messages(
     nodes = {m.module_hash: m.session.node if m.session else None for m in modules}
     queue_messages(store, [m for m in messages if _fits(m)], nodes)
     end_messages(store, [_refuse(m) for m in messages if not _fits(m)], now)
+    # After they were queued: what was cancelled since it was read did not know of its messages.
+    over = store.executions.over_among({execution.id for execution, _ in waiting})
+    give_up_messages(store, [m.id for m in messages if m.execution_id in over], now)
     return [message.id for message in messages]
 
 

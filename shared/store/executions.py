@@ -121,6 +121,16 @@ class Executions:
             for execution in _FORM.read_all(self._collection.find({"_id": {"$in": part}}))
         }
 
+    def over_among(self, ids: Iterable[ExecutionId]) -> set[ExecutionId]:
+        """Return those of these executions that have ended, or shall be cancelled."""
+        fields = {"status": 1, "cancel_requested_by": 1}
+        return {
+            document["_id"]
+            for part in chunks(set(ids))
+            for document in self._collection.find({"_id": {"$in": part}}, fields)
+            if document.get("status") in _FINAL or document.get("cancel_requested_by")
+        }
+
     def unfinished(self) -> dict[ExecutionId, int]:
         """Return {id: revision} of all that wait or run."""
         return {

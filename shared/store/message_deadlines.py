@@ -7,9 +7,8 @@ from typing import Any
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.domain.actor import Actor
 from shared.domain.ids import MessageId
-from shared.domain.message import CANCEL_LIFE, OPEN, Message, MessageStatus
+from shared.domain.message import OPEN, Message, MessageStatus
 from shared.store.chunks import chunks, delete_found, delete_some
 from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO
@@ -53,31 +52,28 @@ class MessageDeadlines:
     def after(
         self, statuses: Sequence[MessageStatus], deadline: datetime, limit: int
     ) -> list[Message]:
-        """Return so many messages in these states, those whose deadlines come next after this."""
+        """Return so many messages in these states, those whose deadlines come next after this.
+
+        A last deadline that several share is read to its end: the next slice begins after it.
+        """
         found = [
             message
             for status in statuses
-            for message in read_without_content(
-                self._collection.find(
-                    {"status": status.value, "deadline_at": {"$gt": deadline}}, NO_CONTENT
-                )
-                .sort("deadline_at", ASCENDING)
-                .limit(limit)
+            for message in self._read(
+                {"status": status.value, "deadline_at": {"$gt": deadline}}, limit
             )
         ]
-        return sorted(found, key=lambda message: message.deadline_at or LONG_AGO)[:limit]
+        found = sorted(found, key=lambda message: message.deadline_at or LONG_AGO)[:limit]
+        if len(found) < limit:
+            return found
+        last = found[-1].deadline_at
+        before = [message for message in found if message.deadline_at != last]
+        shared = [{"status": status.value, "deadline_at": last} for status in statuses]
+        return [*before, *(message for query in shared for message in self._read(query, 0))]
 
-    def request_cancel(self, ids: Iterable[MessageId], actor: Actor, now: datetime) -> None:
-        """Ask the modules to give messages up that they have; the deadline is near from then on."""
-        update = {
-            "cancel_requested_at": now,
-            "cancel_requested_by": actor,
-            "deadline_at": now + CANCEL_LIFE,
-        }
-        pushed = {"$in": [status.value for status in PUSHED]}
-        for part in chunks(ids):
-            guard = {"_id": {"$in": part}, "status": pushed, "cancel_requested_at": None}
-            self._collection.update_many(guard, {"$set": update})
+    def _read(self, query: dict[str, Any], limit: int) -> list[Message]:
+        cursor = self._collection.find(query, NO_CONTENT).sort("deadline_at", ASCENDING)
+        return list(read_without_content(cursor.limit(limit)))
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete a slice of the ended messages whose deadline was before this; count them."""

@@ -128,25 +128,23 @@ class Messages:
             )
         ]
 
-    def cancel_queued(self, message_id: MessageId, now: datetime) -> bool:
-        """End a cancelled message that waits; False when it was pushed, or ended, before."""
-        guard = {"_id": message_id, "status": MessageStatus.QUEUED.value}
-        update = {"$set": {"status": MessageStatus.CANCELLED.value, "ended_at": now}}
-        return self._collection.update_one(guard, update).matched_count == 1
+    def request_cancel(self, ids: Iterable[MessageId], actor: Actor, now: datetime) -> int:
+        """Have messages given up; return how many of them are open, and were not to be before.
 
-    def request_cancel(self, message_id: MessageId, actor: Actor, now: datetime) -> bool:
-        """Ask the module to give up what it was sent; False when it was asked, or is not there."""
-        guard = {
-            "_id": message_id,
-            "status": {"$in": [MessageStatus.SENT.value, MessageStatus.ACKED.value]},
-            "cancel_requested_at": None,
-        }
+        No push takes them any more, and their deadline is near from then on.
+        """
         update = {
             "cancel_requested_at": now,
             "cancel_requested_by": actor,
             "deadline_at": now + CANCEL_LIFE,
         }
-        return self._collection.update_one(guard, {"$set": update}).matched_count == 1
+        still = {"status": {"$in": [status.value for status in OPEN]}, "cancel_requested_at": None}
+        return sum(
+            self._collection.update_many(
+                {"_id": {"$in": part}, **still}, {"$set": update}
+            ).matched_count
+            for part in chunks(ids)
+        )
 
     def count(self, module_hash: ModuleHash, status: MessageStatus, limit: int = 0) -> int:
         """Return how many messages of a module have this status, or the limit if there are more."""

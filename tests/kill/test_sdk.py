@@ -193,7 +193,7 @@ def test_work_that_is_not_wanted_any_more_stops_its_handler(
 
     [message_id] = one.send()
     eventually(lambda: one.ran[message_id])
-    platform.store.message_deadlines.request_cancel([message_id], PLATFORM, utc_now())
+    platform.store.messages.request_cancel([message_id], PLATFORM, utc_now())
     [result] = one.wait_for_results()
     assert (result.status, result.is_by_module) == ("cancelled", True)
 

@@ -107,7 +107,7 @@ def test_what_is_to_be_given_up_ends_instead_of_going_back_into_the_queue(
     module = registry.register()
     push(registry, queue(registry, module, "session", "node", "other"))
     for one in ("session", "node"):
-        assert registry.store.messages.request_cancel(MessageId(one), ACTOR, registry.now)
+        assert registry.store.messages.request_cancel([MessageId(one)], ACTOR, registry.now)
     tried = [(module.module_hash, Tried(id=MessageId(one), attempt=1)) for one in ("session",)]
     requeue(registry.store, tried, registry.now)
     assert not release_node(registry.store, NODE, registry.now)

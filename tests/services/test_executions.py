@@ -10,11 +10,16 @@ import pytest
 from shared.domain.event import execution_subject
 from shared.domain.execution import Execution, ExecutionStatus, StepStatus, Trigger
 from shared.domain.ids import ExecutionId
-from shared.domain.message import EndReason, Message, MessageStatus
+from shared.domain.message import CANCEL_LIFE, EndReason, Message, MessageStatus
 from shared.domain.result import Result
 from shared.errors import Conflict, NotFound
+from shared.services import advancing
+from shared.services.advancing import advance_executions
 from shared.services.executions import cancel_execution, retry_execution, run_workflow
+from shared.services.message_deadlines import check_pushed, check_queued, end_overdue
+from shared.services.step_sending import send_messages
 from shared.store import Store
+from shared.store.lenient import LONG_AGO
 from tests.support.builders import ACTOR, make_step
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
@@ -104,6 +109,42 @@ def test_a_cancelling_that_was_killed_is_finished_by_the_worker(
     schedules.work(now)
     assert only(schedules).status is CANCELLED
     assert [message.status for message in schedules.messages()] == [MessageStatus.CANCELLED]
+
+
+def test_what_is_cancelled_before_its_message_is_queued_does_not_run(
+    schedules: Schedules, store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedules.add("load", "price")
+    schedules.work(now)
+    schedules.answer(now)
+    execution = only(schedules)
+    with monkeypatch.context() as patch:
+        patch.setattr(advancing, "send_messages", lambda *_: None)  # killed before it
+        (going_on,) = advance_executions(store, [execution], now)
+    cancel_execution(store, execution.id, ACTOR, now)
+    send_messages(store, [going_on], now)
+    assert {m.step: m.status for m in schedules.messages()} == {
+        "load": MessageStatus.SUCCEEDED,
+        "price": MessageStatus.CANCELLED,
+    }
+
+
+@pytest.mark.parametrize("status", ["queued", "acked"])
+def test_a_message_that_outlived_its_execution_is_given_up(
+    schedules: Schedules, store: Store, now: datetime, status: str
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    cancelled = {"$set": {"status": "cancelled"}}
+    store.executions._collection.update_one({"_id": only(schedules).id}, cancelled)
+    (message,) = schedules.messages()
+    pushed = {"$set": {"status": status, "sent_at": now - timedelta(minutes=1)}}
+    store.messages._collection.update_one({"_id": message.id}, pushed)
+    check_queued(store, now, LONG_AGO)
+    check_pushed(store, now, LONG_AGO)
+    end_overdue(store, now + CANCEL_LIFE)
+    (message,) = schedules.messages()
+    assert message.status is MessageStatus.CANCELLED
 
 
 def test_what_has_ended_cannot_be_cancelled(

@@ -6,20 +6,23 @@ from typing import Any
 
 import pytest
 
+from shared.domain.delivery import Push
 from shared.domain.event import Subject, SubjectKind
 from shared.domain.ids import ExecutionId, MessageId
-from shared.domain.message import EndReason, Message, MessageStatus
+from shared.domain.message import CANCEL_LIFE, EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.result import ResultStatus
 from shared.errors import Conflict, NotFound
-from shared.services.ending import end_messages
+from shared.services.delivery import record_attempts
 from shared.services.message_admin import cancel_message, retry_message
+from shared.services.message_deadlines import end_overdue
 from shared.services.module_admin import delete_module
 from shared.services.module_directory import ModuleDirectory
 from shared.services.queue_room import QueueRoom
 from shared.services.routing import Router
 from shared.services.sending import MessageSender
 from tests.support.builders import ACTOR, NODE, RULES, make_message, make_result
+from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
 
 Insert = Callable[..., Message]
@@ -100,28 +103,14 @@ def test_a_module_is_asked_once(registry: Registry, insert: Insert) -> None:
     assert len(happened(registry, message)) == 1
 
 
-def test_a_push_that_comes_first_makes_it_a_request(
-    registry: Registry, insert: Insert, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_push_that_comes_first_makes_it_a_request(registry: Registry, insert: Insert) -> None:
     message = insert()
-    results = registry.store.results
-    store_result = results.insert
-
-    def push_and_insert(said: Any) -> int:
-        registry.store.messages._collection.update_one(
-            {"_id": message.id}, {"$set": {"status": MessageStatus.SENT.value}}
-        )
-        return store_result(said)
-
-    monkeypatch.setattr(results, "insert", push_and_insert)
+    push = [Push(message=message)]
+    assert record_attempts(registry.store, push, NODE, "push-1", registry.now)
     assert not cancel_message(registry.store, message.id, registry.now, ACTOR).is_at_once
     stored = read(registry, message)
     assert (stored.status, stored.cancel_requested_at) == (MessageStatus.SENT, registry.now)
-    # The node ends it; what the module says from now on is late.
-    said = make_result(module_hash=message.module_hash)
-    standing = end_messages(registry.store, [said], registry.now)
-    assert standing[message.id].status is ResultStatus.CANCELLED
-    assert read(registry, message).status is MessageStatus.CANCELLED
+    assert registry.store.results.get(message.id) is None
 
 
 def test_a_result_that_comes_first_stands(registry: Registry, insert: Insert) -> None:
@@ -132,20 +121,29 @@ def test_a_result_that_comes_first_stands(registry: Registry, insert: Insert) ->
     assert read(registry, message).status is MessageStatus.SUCCEEDED
 
 
-def test_a_cancel_that_was_killed_is_finished_by_the_next(
-    registry: Registry, insert: Insert, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("survived", range(1, 4))
+def test_a_cancel_that_was_killed_is_finished_and_nothing_is_pushed(
+    registry: Registry, insert: Insert, survived: int
 ) -> None:
     message = insert()
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(registry.store.messages, "cancel_queued", lambda *_: _kill())
-        cancel_message(registry.store, message.id, registry.now, ACTOR)
-    assert read(registry, message).status is MessageStatus.QUEUED
-    assert cancel_message(registry.store, message.id, registry.now, ACTOR).is_at_once
+    with pytest.raises(KeyboardInterrupt):
+        killed = KilledStore(registry.store, survived)
+        cancel_message(killed, message.id, registry.now, ACTOR)  # type: ignore[arg-type]
+    push = [Push(message=message)]
+    assert record_attempts(registry.store, push, NODE, "push-1", registry.now) == []
+    end_overdue(registry.store, registry.now + CANCEL_LIFE)
     assert read(registry, message).status is MessageStatus.CANCELLED
 
 
-def _kill() -> bool:
-    raise KeyboardInterrupt
+def test_a_cancel_that_was_killed_is_finished_by_the_next(
+    registry: Registry, insert: Insert
+) -> None:
+    message = insert()
+    with pytest.raises(KeyboardInterrupt):
+        cancel_message(KilledStore(registry.store, 1), message.id, registry.now, ACTOR)  # type: ignore[arg-type]
+    assert read(registry, message).status is MessageStatus.QUEUED
+    assert cancel_message(registry.store, message.id, registry.now, ACTOR).is_at_once
+    assert read(registry, message).status is MessageStatus.CANCELLED
 
 
 def test_what_has_ended_cannot_be_cancelled(registry: Registry, insert: Insert) -> None:

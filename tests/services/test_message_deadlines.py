@@ -139,6 +139,17 @@ def test_what_modules_have_is_looked_at_in_slices_round_and_round(
     assert check_pushed(store, now, second, limit=2) == LONG_AGO
 
 
+def test_messages_with_the_same_deadline_are_one_slice(store: Store, now: datetime) -> None:
+    for n in range(5):
+        add(store, id=f"m{n}", deadline_at=now + HOUR)
+    add(store, id="later", deadline_at=now + 2 * HOUR)
+    deadline = check_queued(store, now, LONG_AGO, limit=2)
+    assert deadline == now + HOUR
+    assert {end_of(store, make_message(id=f"m{n}"))[0] for n in range(5)} == {MessageStatus.DEAD}
+    check_queued(store, now, deadline, limit=2)
+    assert end_of(store, make_message(id="later"))[0] is MessageStatus.DEAD
+
+
 def test_what_waits_for_a_module_that_is_deleted_or_disabled_ends(
     store: Store, registry: Registry, now: datetime
 ) -> None:

@@ -11,7 +11,7 @@ READS = frozenset(
         *("after", "brief", "connected", "count_open", "due", "due_between", "due_soon", "epochs"),
         *("estimate", "everywhere", "get_by_module_id", "glance_between", "hashes", "hours"),
         *("is_empty", "last_before", "missing_indexes", "modules_starting_with", "named"),
-        *("newest", "of", "of_hashes", "of_kind_since", "of_module_since", "of_node"),
+        *("newest", "of", "over_among", "of_hashes", "of_kind_since", "of_module_since", "of_node"),
         *("of_nodes_not_among", "of_subjects", "of_workflow", "open_of", "orphaned", "overdue"),
         *("overdue_among", "present", "queued_among", "queued_for", "queued_lately"),
         *("read_answer", "read_ends", "read_marker", "read_sent", "reasons", "registrations"),

@@ -163,7 +163,7 @@ async def test_what_is_to_be_given_up_is_not_pushed_again(desk: WorkDesk) -> Non
     desk.send("a")
     connection = desk.connect()
     await desk.dispatch()
-    assert desk.store.messages.request_cancel(MessageId("a"), ACTOR, utc_now())
+    assert desk.store.messages.request_cancel([MessageId("a")], ACTOR, utc_now())
     await desk.dispatch(seconds=ACK_SECONDS - 1)
     await desk.dispatch(seconds=1.0)
     assert hear_work(connection) == [("a", 1)]
