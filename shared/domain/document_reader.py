@@ -1,6 +1,5 @@
 """Reads a JSON object that a person wrote, field by field, and notes everything that is wrong."""
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from shared.domain.json_document import Lost, text_problem
+from shared.domain.likeness import find_near
 from shared.domain.module import normalise
 
 Path = tuple[str | int, ...]
@@ -55,7 +55,7 @@ class Words:
         known = list(known)
         for key in self.values:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
+                near = find_near(str(key), known) if len(str(key)) > 2 else []
                 hint = f"; do you mean {near[0]}?" if near else ""
                 self.note(f"is not known here{hint}", str(key)[:_KEY_SHOWN])
 

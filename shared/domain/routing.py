@@ -111,7 +111,9 @@ def _describe_order(
 ) -> str:
     first = candidates[0]
     if chosen is first:
-        return "named" if chosen.is_available else "named; it is offline, and so are its fallbacks"
+        if chosen.is_available:
+            return "named"
+        return f"named; it is offline{', and so are its fallbacks' if len(candidates) > 1 else ''}"
     if first.module_hash in failed:
         why = "failed"
     elif not first.enabled:

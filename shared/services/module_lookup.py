@@ -6,11 +6,11 @@ consist of digits, two modules of different kinds may share a name. What may mea
 refused, with all of them named: to guess would close, or delete, the wrong one.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 
 from shared.domain.ids import ModuleHash
+from shared.domain.likeness import TEXT_SHOWN, tell_near
 from shared.domain.module import Module, ModuleEntry, normalise
 from shared.errors import Conflict, NotFound
 from shared.services.module_directory import ModuleDirectory
@@ -20,8 +20,6 @@ HASH_LENGTH = 64
 SHORTEST_PREFIX = 8
 HASH_SHOWN = 12
 CANDIDATES_SHOWN = 10
-NEAR_SHOWN = 3
-TEXT_SHOWN = 80
 WHAT_TO_DO = (
     "Name one by its hash; `platformctl delete HASH` removes one that is not used any more."
 )
@@ -123,10 +121,9 @@ def find_kind_problem(store: Store, kind: str, directory: ModuleDirectory) -> st
     kinds = {entry.mission_kind for entry in directory.all(store)} - {""}
     if text in kinds:
         return None
-    near = _find_near(text, kinds)
     sentence = f"No registered module has the missionKind {text[:TEXT_SHOWN]!r}."
-    if near:
-        return f"{sentence} Near it: {', '.join(near)}."
+    if near := tell_near(text, kinds):
+        return f"{sentence}{near}"
     shown = ", ".join(kind[:TEXT_SHOWN] for kind in sorted(kinds)[:CANDIDATES_SHOWN])
     return f"{sentence} There are: {shown}." if shown else sentence
 
@@ -150,14 +147,4 @@ def _find_entries(
 def _describe_missing(text: str, entries: Iterable[ModuleEntry]) -> str:
     shown = text[:TEXT_SHOWN]
     sentence = f"No module has the name, the module_id or the hash {shown!r}."
-    near = _find_near(text, {entry.name for entry in entries})
-    return f"{sentence} Near it: {', '.join(near)}." if near else sentence
-
-
-def _find_near(text: str, names: Iterable[str]) -> list[str]:
-    """Return the names that look most like a text: in another case, longer, or misspelt."""
-    folded = text.casefold()
-    alike = sorted(name for name in names if folded and folded in name.casefold())
-    if not alike:
-        alike = difflib.get_close_matches(text, names, n=NEAR_SHOWN)
-    return [name[:TEXT_SHOWN] for name in alike[:NEAR_SHOWN]]
+    return f"{sentence}{tell_near(text, (entry.name for entry in entries))}"

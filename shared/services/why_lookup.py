@@ -16,9 +16,10 @@ from shared.domain.phrases import WallClock, tell_duration
 from shared.domain.punctuality import Punctuality, judge
 from shared.domain.why import Explanation, explain_unrecorded
 from shared.domain.workflow import Workflow
-from shared.errors import InvalidData, NotFound
+from shared.errors import Conflict, InvalidData, NotFound
 from shared.services.execution_listing import find_execution, looks_like_id
 from shared.services.explaining import explain_execution, explain_message, gather_surroundings
+from shared.services.module_lookup import find_by_reference
 from shared.services.worker_presence import SHORTEST_GAP, last_worker_sign
 from shared.services.workflow_lookup import find_workflow
 from shared.store import Store
@@ -72,8 +73,21 @@ def explain_reference(store: Store, reference: str, due: str | None, now: dateti
 def _find_workflow(store: Store, text: str) -> Workflow:
     try:
         return find_workflow(store, text)
-    except NotFound:
-        raise NotFound(f"No execution, message or workflow is {text[:TEXT_SHOWN]!r}.") from None
+    except NotFound as error:
+        raise NotFound(_tell_unknown(store, text, error.message)) from None
+
+
+def _tell_unknown(store: Store, text: str, of_workflows: str) -> str:
+    """Return what to ask instead about a module, or which workflow may be meant."""
+    try:
+        name = find_by_reference(store, text).name
+    except (NotFound, Conflict):
+        _, found, near = of_workflows.partition(" Near it: ")
+        return f"No execution, message or workflow is {text[:TEXT_SHOWN]!r}.{found}{near}"
+    return (
+        f"{name!r} is a module, and no execution, message or workflow: "
+        f"`platformctl show {name}` and `platformctl events --module {name}` tell what it does."
+    )
 
 
 def _of_execution(store: Store, execution: Execution, now: datetime) -> Why:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.ids import ModuleHash, WorkflowId
+from shared.domain.likeness import tell_near
 from shared.domain.module import normalise
 from shared.domain.workflow import Workflow
 from shared.domain.workflow_document import modules_of, to_item
@@ -36,7 +37,8 @@ def find_workflow(store: Store, reference: str) -> Workflow:
         numbered = store.workflows.get(WorkflowId(int(text)))
         found |= {numbered.workflow_id: numbered} if numbered else {}
     if not found:
-        raise NotFound(f"No workflow has the workflow_id or the name {text[:SHOWN]!r}.")
+        near = tell_near(text, (workflow.name for workflow in store.workflows.all()))
+        raise NotFound(f"No workflow has the workflow_id or the name {text[:SHOWN]!r}.{near}")
     if len(found) > 1:
         lines = "\n".join(f"  workflow_id {number}  {w.name}" for number, w in found.items())
         raise Conflict(f"{text[:SHOWN]!r} may mean any of these workflows:\n{lines}")

@@ -10,6 +10,7 @@ import orjson
 from shared.domain.actor import Actor
 from shared.domain.event import OPERATOR, workflow_decided
 from shared.domain.ids import ModuleHash, WorkflowId
+from shared.domain.phrases import WallClock, name_actor
 from shared.domain.workflow import Pause, Step, Workflow
 from shared.domain.workflow_document import find_difference, modules_of, to_file
 from shared.domain.workflow_file import (
@@ -135,7 +136,7 @@ def pause_workflow(
 
     def write(old: Workflow) -> Workflow | None:
         if old.pause:
-            raise Conflict(f"The workflow {old.name!r} is paused already, by {old.pause.actor}.")
+            raise Conflict(_tell_paused(old, old.pause))
         due_at = old.next_due_at if is_overdue(old, now) else None
         new = replace(old, pause=pause, next_due_at=due_at)
         return new if store.workflows.pause(old, pause, due_at) else None
@@ -182,6 +183,16 @@ def _change(
         if changed is not None:
             return changed
     raise Conflict("This workflow is being changed by others all the time; try again.")
+
+
+def _tell_paused(workflow: Workflow, pause: Pause) -> str:
+    zone = WallClock.of(workflow.timezone, pause.at).zone
+    note = f" ({pause.note})" if pause.note else ""
+    return (
+        f"The workflow {workflow.name!r} is paused already, by {name_actor(pause.actor)} since "
+        f"{pause.at.astimezone(zone):%Y-%m-%d %H:%M} in {workflow.timezone}{note}. "
+        "For another note, resume it and pause it again."
+    )
 
 
 def _tell(difference: Difference) -> list[dict[str, str]]:

@@ -106,6 +106,9 @@ def test_the_first_waits_when_none_is_online() -> None:
     assert choice is not None
     assert (choice.module_hash, choice.fallback) == (A, (B,))
     assert choice.because == "named; it is offline, and so are its fallbacks"
+    alone = choose_in_order(away[:1])
+    assert alone is not None
+    assert alone.because == "named; it is offline"
 
 
 def test_none_is_left_when_all_failed() -> None:

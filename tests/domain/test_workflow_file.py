@@ -219,6 +219,7 @@ def test_the_modules_of_earlier_clients_are_steps_beside_each_other() -> None:
             {"steps": ..., "execute_modules": [{"args": {}}]},
             "execute_modules[0] needs a module_hash or a name",
         ),
+        ({"timeout": 40}, "timeout is not known here; do you mean timeout_seconds?"),
         (
             {"execute_cron_lists": ["@daily"]},
             "execute_cron_lists is not known here; do you mean execute_cron_list?",

@@ -19,6 +19,7 @@ from tests.support.builders import (
     make_step_try,
     make_workflow,
 )
+from tests.support.registry import Registry
 
 # 20:00 in Shanghai.
 SHANGHAI = "Asia/Shanghai"
@@ -205,6 +206,21 @@ def test_what_is_unknown_or_ambiguous_is_refused(
         explain_reference(store, "12-20260301", None, now)
     with pytest.raises(InvalidData, match="'soon' is neither 09:30 nor"):
         explain_reference(store, "12", "soon", now)
+
+
+def test_what_is_called_like_a_module_is_said_to_be_one(
+    store: Store, registry: Registry, now: datetime
+) -> None:
+    registry.register("wind-a")
+    with pytest.raises(NotFound, match=r"'wind-a' is a module, .* `platformctl show wind-a`"):
+        explain_reference(store, "wind-a", None, now)
+
+
+def test_a_workflow_that_may_be_meant_is_named(
+    store: Store, workflow: Workflow, now: datetime
+) -> None:
+    with pytest.raises(NotFound, match=r"workflow is 'laod-72h'\. Near it: load-72h\."):
+        explain_reference(store, "laod-72h", None, now)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_what_nothing_is_called_is_not_found(store: Store, reference: str) -> No
         find_workflow(store, reference)
 
 
+def test_what_looks_alike_is_named(store: Store) -> None:
+    store.workflows.insert(make_workflow(workflow_id=7))
+    with pytest.raises(NotFound, match=r"'laod-72h'\. Near it: load-72h\."):
+        find_workflow(store, "laod-72h")
+
+
 def test_workflows_are_shown_with_the_names_of_their_modules(
     store: Store, registry: Registry
 ) -> None:

@@ -281,8 +281,11 @@ def test_a_pause_has_a_note_and_an_actor_and_ends_the_due_times(
 
 def test_what_is_paused_cannot_be_paused_again(store: Store, now: datetime) -> None:
     workflow = create(store, now)
-    pause_workflow(store, workflow.workflow_id, "", ACTOR, now)
-    with pytest.raises(Conflict, match="is paused already"):
+    pause_workflow(store, workflow.workflow_id, "holidays", ACTOR, now)
+    with pytest.raises(
+        Conflict,
+        match=r"paused already, by alice since 2026-03-01 20:00 in Asia/Shanghai \(holidays\)",
+    ):
         pause_workflow(store, workflow.workflow_id, "", ACTOR, now)
 
 
