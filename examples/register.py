@@ -50,4 +50,6 @@ if __name__ == "__main__":
     except HTTPError as error:
         sys.exit(f"{platform} does not register it: {error.read().decode(errors='replace')}")
     except OSError as error:
-        sys.exit(f"{platform} does not answer ({error}): is the platform up, and is this its port?")
+        sys.exit(
+            f"{platform} does not answer ({getattr(error, 'reason', error)}): is the platform up, and is this its port?"
+        )

@@ -17,6 +17,7 @@ from forecast_module.protocol import Work
 from forecast_module.records import WORKING
 from forecast_module.results_store import ResultsStore
 from forecast_module.timing import Timing
+from forecast_module.version import __version__
 
 MOST_STARTS = 2
 
@@ -127,6 +128,7 @@ class WorkLoop:
         """Leave new messages to the next run of the program."""
         with self._changed:
             self._is_stopping = True
+            self._ask_for_no_more()
 
     def ids(self) -> list[str]:
         """Return the jobs in hand."""
@@ -183,9 +185,16 @@ class WorkLoop:
         with self._changed:
             self._jobs.pop(job.id, None)
             self._told_at.pop(job.id, None)
+            if self._is_stopping:
+                self._ask_for_no_more()
             self._changed.notify_all()
         log.info("Job %s ended: %s", job.id, outcome.status)
         self._outgoing.results_changed()
+
+    def _ask_for_no_more(self) -> None:
+        """Say that there is room for the jobs in hand only: more would wait in vain."""
+        if self._jobs:
+            self._outgoing.send_soon(protocol.hello(__version__, len(self._jobs)))
 
     def _report(self, job: Job, percent: float, note: str) -> None:
         now = time.monotonic()

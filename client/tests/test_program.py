@@ -5,17 +5,21 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from scripted_platform import ScriptedPlatform, eventually
 
+from forecast_module import Module
+
 SUPPORT = Path(__file__).parent / "support"
 CLIENT_DIR = Path(__file__).resolve().parents[1]
 
 Program = subprocess.Popen[str]
 StartProgram = Callable[[float], Program]
+Start = Callable[..., Module]
 
 
 @pytest.fixture
@@ -94,6 +98,23 @@ def test_new_work_is_not_acknowledged_while_a_program_ends(
     assert program.wait(10) == 0
     assert [ack["id"] for ack in platform.of_type("ack")] == ["m1"]
     assert "m2" not in notes.read_text()
+
+
+def test_a_program_that_ends_has_room_for_the_jobs_in_hand_only(
+    start: Start, platform: ScriptedPlatform
+) -> None:
+    go_on = threading.Semaphore(0)
+    module = start(lambda job: go_on.acquire(timeout=10), in_flight=4)
+    for n in range(2):
+        platform.push(f"m{n}")
+    eventually(lambda: len(platform.of_type("ack")) == 2)
+    stopping = threading.Thread(target=module.stop)
+    stopping.start()
+    eventually(lambda: [hello["in_flight"] for hello in platform.hellos] == [4, 2])
+    go_on.release()
+    eventually(lambda: [hello["in_flight"] for hello in platform.hellos] == [4, 2, 1])
+    go_on.release()
+    stopping.join()
 
 
 def test_a_second_signal_ends_the_program_at_once(
