@@ -53,6 +53,15 @@ def test_a_hello_lets_the_work_go_at_once() -> None:
     assert ids(work.take(10.1, NOON)) == ["a"]
 
 
+def test_a_later_hello_with_less_room_holds_back_what_waits() -> None:
+    work = with_hello(4)
+    work.enqueue([message("a"), message("b")])
+    assert send(work) == ["a", "b"]
+    work.hear_hello(Hello(sdk="test", acks=True, in_flight=2), 1.0)
+    work.enqueue([message("c")])
+    assert send(work, 1.0) == []
+
+
 def test_urgent_messages_go_first_and_equal_ones_in_their_order() -> None:
     work = with_hello(10)
     work.enqueue([message("c", 3), message("a", 1), message("urgent", 4, priority=101)])
