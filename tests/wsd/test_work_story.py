@@ -11,10 +11,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from shared.clock import utc_now
 from shared.domain.ids import MessageId
 from shared.domain.message import DEFAULT_LIFE, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.result import ResultStatus
+from shared.services.message_deadlines import end_overdue
 from shared.services.queueing import queue_messages
 from shared.settings import Settings
 from shared.store import Store
@@ -118,6 +120,22 @@ async def test_the_next_message_waits_for_the_result_of_the_one_before(
         frames = [json.loads(text) if text[0] == "{" else text for text in await hear(socket, 2)]
         assert "receive result" in frames
         assert [frame["id"] for frame in frames if isinstance(frame, dict)] == ["b"]
+
+
+async def test_what_the_worker_timed_out_holds_up_nothing_behind_it(
+    running: RunningDaemon,
+) -> None:
+    module = running.register()
+    async with await running.connect(module.module_hash) as socket:
+        await socket.send(HELLO % 1)
+        send(running.store, module, "a", timeout_seconds=60)
+        send(running.store, module, "b")
+        assert (await hear_work(socket))["id"] == "a"
+        await socket.send('{"type":"ack","id":"a"}')
+        await eventually_async(lambda: stored(running.store, "a").status is MessageStatus.ACKED)
+        end_overdue(running.store, utc_now() + timedelta(seconds=61))
+        assert (await hear_work(socket))["id"] == "b"
+        assert stored(running.store, "a").status is MessageStatus.TIMED_OUT
 
 
 async def hear(socket: ClientConnection, count: int) -> list[str]:
