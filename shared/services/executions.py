@@ -19,7 +19,7 @@ from shared.domain.workflow import Workflow
 from shared.errors import Conflict, NotFound
 from shared.services.cancelling import cancel_requested
 from shared.services.execution_ends import note_ends
-from shared.services.step_sending import send_messages, start_ready_steps
+from shared.services.step_sending import find_missing_inputs, send_messages, start_ready_steps
 from shared.store import Store, batch_timeout
 
 # Each lost race means that the execution went on; it has few steps.
@@ -49,7 +49,8 @@ def retry_execution(
 
     The workflow is taken as it is now, if its steps still have the same names, else as it was. The
     new id is made of the old one: of two operators that retry at once, one does.
-    Raises NotFound, or Conflict for one that goes on, succeeded, or was retried already.
+    Raises NotFound, or Conflict for one that goes on, succeeded, was retried already, or needs
+    results that are purged.
     """
     old = get_execution(store, execution_id)
     if old.status in UNFINISHED:
@@ -68,7 +69,14 @@ def retry_execution(
     )
     kept = {run.name: run for run in old.steps if run.status is StepStatus.SUCCEEDED}
     steps = tuple(kept.get(run.name, run) for run in fresh.steps)
-    begun = _begin(store, replace(fresh, steps=steps, retry_of=old.id), now)
+    retry = replace(fresh, steps=steps, retry_of=old.id)
+    missing = find_missing_inputs(store, retry)
+    if missing:
+        raise Conflict(
+            f"The results of {', '.join(map(repr, missing))} are purged, and other steps need them: "
+            "run the workflow instead."
+        )
+    begun = _begin(store, retry, now)
     if begun is None:
         _refuse_second_retry(store, old)
         raise Conflict(f"The execution {old.id} was retried, and the retry is gone: try again.")

@@ -16,7 +16,7 @@ from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import QUEUE_MAX, EndReason, Message, MessageStatus
 from shared.domain.module import Module
 from shared.domain.node import NO_GRACE, LeaseGrace
-from shared.domain.result import ResultStatus, end_of_message
+from shared.domain.result import Result, ResultStatus, end_of_message
 from shared.domain.routing import Choice
 from shared.errors import Conflict, InvalidData, NotFound, PlatformError, QueueFull
 from shared.services.ending import end_messages
@@ -122,14 +122,19 @@ class _Batch:
         self.store = store
         self.now = now
         self.asked = [(d.message_id or _make_id(now, n), d) for n, d in enumerate(drafts)]
-        self.stored = store.messages.read({d.message_id for d in drafts if d.message_id})
+        given = {d.message_id for d in drafts if d.message_id}
+        # First the results: one without its message is older than that was kept.
+        ends = store.results.read_ends(given)
+        self.stored = store.messages.read(given)
+        self.refused: dict[MessageId, PlatformError] = {
+            i: _used(end) for i, end in ends.items() if i not in self.stored
+        }
         self.wanted: dict[MessageId, Draft] = {}
         for message_id, draft in self.asked:
-            if message_id not in self.stored:
+            if message_id not in self.stored.keys() | self.refused.keys():
                 self.wanted.setdefault(message_id, draft)
         self.choices: dict[MessageId, Choice] = {}
         self.messages: dict[MessageId, Message] = {}
-        self.refused: dict[MessageId, PlatformError] = {}
         self.modules: dict[ModuleHash, Module] = {}
 
     def make_messages(self) -> None:
@@ -224,6 +229,13 @@ def _another(message_id: MessageId) -> Conflict:
     return Conflict(
         f"The message {message_id!r} exists already, and is another one: "
         "its content or its module differs."
+    )
+
+
+def _used(end: Result) -> Conflict:
+    return Conflict(
+        f"The message {end.message_id!r} was sent before, and is purged; its result is stored: "
+        f"{end.status.value} at {end.at:%Y-%m-%dT%H:%M:%SZ}. Give new work another id."
     )
 
 

@@ -82,6 +82,18 @@ def send_messages(
     return [message.id for message in messages]
 
 
+def find_missing_inputs(store: Store, execution: Execution) -> list[str]:
+    """Return the steps whose results others wait for, and are not stored any more."""
+    inputs = {
+        message_id: name
+        for position, run in enumerate(execution.steps)
+        if not run.status.is_final
+        for name, message_id in _inputs_of(execution, position).items()
+    }
+    stored = store.results.read_ends(inputs)
+    return sorted({name for message_id, name in inputs.items() if message_id not in stored})
+
+
 class _Choosing:
     """Chooses modules for many steps at once; the named ones are read together."""
 

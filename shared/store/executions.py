@@ -174,9 +174,12 @@ class Executions:
             self._collection.update_many({"_id": {"$in": part}}, {"$set": {"end_noted": True}})
 
     def purge(self, before: datetime, limit: int) -> int:
-        """Delete a slice of the ended executions that were due before this; count them."""
+        """Delete a slice of the ended executions that were due before this; count them.
+
+        The retry of an old one is due as that was, and is kept from its own beginning on.
+        """
         old = {"due_at": {"$lt": before}}
-        ended = {"status": {"$nin": [status.value for status in UNFINISHED]}}
+        ended = {"status": {"$in": _FINAL}, "created_at": {"$lt": before}}
         found = find_by_index(self._collection, old, ended, fields={"_id": 1}, limit=limit)
         return delete_found(self._collection, found)
 

@@ -180,6 +180,29 @@ def test_a_retry_keeps_what_succeeded_and_does_the_rest_again(
     assert ended.status is SUCCEEDED
 
 
+def test_a_retry_that_needs_purged_results_is_refused(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add("load", "price")
+    schedules.run(now, fail_second)
+    store.results.purge(now + timedelta(days=30), 10)
+    with pytest.raises(Conflict, match="The results of 'load' are purged"):
+        retry_execution(store, only(schedules).id, ACTOR, now)
+    assert len(schedules.all()) == 1
+
+
+def test_the_retry_of_an_old_execution_is_not_purged_with_it(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add("load", "price")
+    schedules.run(now, fail_second)
+    old, later = only(schedules), now + timedelta(days=89)
+    retry = retry_execution(store, old.id, ACTOR, later)
+    cancel_execution(store, retry.id, ACTOR, later)
+    assert store.executions.purge(later, 10) == 1
+    assert only(schedules).id == retry.id
+
+
 def test_a_retry_takes_the_workflow_as_it_was_mended(
     schedules: Schedules, store: Store, now: datetime
 ) -> None:

@@ -18,7 +18,7 @@ from shared.services.queue_room import QueueRoom
 from shared.services.queueing import queue_messages
 from shared.services.routing import Router
 from shared.services.sending import MessageSender, Sent
-from tests.support.builders import ACTOR, NODE, RULES, make_message
+from tests.support.builders import ACTOR, NODE, RULES, make_message, make_result
 from tests.support.registry import Registry
 from tests.support.tampering import remove_module
 
@@ -125,6 +125,20 @@ def test_the_same_id_twice_at_once_is_one_message(registry: Registry) -> None:
     first, again = send(registry, draft, draft)
     assert (first.is_duplicate, again.is_duplicate) == (False, True)
     assert again.message == first.message
+
+
+def test_the_id_of_a_purged_message_is_not_used_again(registry: Registry) -> None:
+    module = registry.register()
+    registry.store.results.insert([make_result(message_id="m1", module_hash=module.module_hash)])
+    used, new = send(
+        registry,
+        make_draft(module.module_hash, message_id=MessageId("m1")),
+        make_draft(module.module_hash, message_id=MessageId("m2")),
+    )
+    assert isinstance(used, Conflict)
+    assert "was sent before, and is purged; its result is stored: success at" in used.message
+    assert isinstance(new, Sent)
+    assert registry.store.messages.read(["m1", "m2"]).keys() == {"m2"}
 
 
 @pytest.mark.parametrize("other", [{"content": "1"}, {"module_hash": "0" * 64}])
