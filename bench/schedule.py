@@ -24,7 +24,7 @@ WORKFLOWS = 10_000
 DUE = 1_000
 ROUNDS = 2
 QUIET_SECONDS = 5.0
-SETTLE_SECONDS = 3.0  # the worker sees them all for the first time
+SETTLE_SECONDS = 3.0  # the worker starts, and sees what is new for the first time
 LEAD_SECONDS = 4
 GOALS = {
     "resting": Goal(what="worker and database between firings, of a core", at_most=2, unit="%"),
@@ -119,6 +119,7 @@ def main() -> None:
         hashes = stack.register_modules(DUE)
         programs = [stack.database, stack.start_worker()]
         progress("no workflows")
+        time.sleep(SETTLE_SECONDS)
         empty = watch(programs)
         documents = [to_document(workflow) for workflow in make_workflows(hashes)]
         stack.store.workflows._collection.insert_many(documents)
