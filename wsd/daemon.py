@@ -4,34 +4,28 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from shared.clock import utc_now
 from shared.domain.closing import RESTART, OfflineReason
-from shared.domain.ids import NodeId
 from shared.domain.node import Node, node_address
 from shared.domain.session import SessionEnd
 from shared.services.nodes import announce_retirement, retire_node
 from shared.settings import Settings
 from shared.store import connect
 from shared.store.errors import DatabaseError
-from shared.store.work_changes import WorkChange
 from wsd.admission import Admission
 from wsd.background import Background
 from wsd.connection import Connection, Surroundings
 from wsd.database import Database
-from wsd.dispatcher import Dispatcher
 from wsd.handshake import Handshake
 from wsd.hub import Hub
-from wsd.inbox import Inbox
 from wsd.lease import LeaseKeeper, LeaseTimes
 from wsd.loops.command_poll import CommandPoll
 from wsd.loops.heartbeat_flush import HeartbeatFlush
 from wsd.loops.heartbeat_monitor import HeartbeatMonitor
 from wsd.loops.node_monitor import NodeMonitor
-from wsd.loops.progress_flush import ProgressFlush
 from wsd.loops.reconciler import Reconciler
 from wsd.loops.runner import Loop
 from wsd.machine_id import read_machine_id
@@ -39,8 +33,7 @@ from wsd.metrics import Metrics
 from wsd.session import SilenceRules
 from wsd.session_writer import SessionWriter
 from wsd.takeover_probe import ProbeTimes, TakeoverProbe
-from wsd.work_frames import WorkFrames
-from wsd.work_stream import WorkStream
+from wsd.work_parts import WorkParts
 from wsd.working_clock import WorkingClock
 
 BACKLOG = 4096
@@ -62,27 +55,33 @@ class Daemon:
         self._port = settings.wsd_port + index
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        # The batches of claims have a thread of their own, so have deliveries and what modules say
-        # of them: no sweep or flush makes them wait.
+        # The batches of claims have a thread of their own: no sweep or flush makes them wait.
         store = connect(settings)
         self._database = Database(store, threads=3, name="store")
         self._batches = Database(store, threads=1, name="batches")
-        self._deliveries = Database(store, threads=1, name="deliveries")
-        self._words = Database(store, threads=1, name="words")
         self._lease_store = connect(settings, maxPoolSize=2)
-        self._stream = WorkStream(
-            connect(settings, maxPoolSize=2), self._own_ids, self._on_work_change
-        )
         self._background = Background()
         self._clock = WorkingClock()
         self._metrics = Metrics()
         self._hub = Hub(settings.takeover_window_seconds)
         self._writer = SessionWriter(self._batches, self._hub.view, self._metrics)
         self._flush = HeartbeatFlush(self._hub, self._database, self._clock, self._metrics)
-        self._inbox = Inbox(self._words, self._metrics)
-        self._progress = ProgressFlush(self._database)
-        self._inbox.on_stored.append(self._flush.note_execution)
-        self._probe = TakeoverProbe(
+        self._work = WorkParts(settings, self._hub, self._database, self._flush, self._metrics)
+        self._probe = self._make_probe()
+        self._admission = Admission(
+            self._hub, self._writer, self._probe, self._database, self._clock, self._background
+        )
+        self._lease = self._make_lease_keeper()
+        self._hub.on_session_start += [self._count_start, self._work.begin]
+        self._hub.on_session_end += [
+            self._count_end,
+            self._flush.keep_last_heartbeat,
+            self._write_end,
+        ]
+
+    def _make_probe(self) -> TakeoverProbe:
+        settings = self._settings
+        return TakeoverProbe(
             self._hub,
             self._database,
             self._background,
@@ -91,17 +90,10 @@ class Daemon:
                 command_poll_seconds=settings.command_poll_seconds,
             ),
         )
-        self._dispatcher = Dispatcher(
-            self._hub,
-            self._deliveries,
-            self._inbox,
-            poll_seconds=settings.command_poll_seconds,
-            round_seconds=settings.reconcile_seconds,
-        )
-        self._admission = Admission(
-            self._hub, self._writer, self._probe, self._database, self._clock, self._background
-        )
-        self._lease = LeaseKeeper(
+
+    def _make_lease_keeper(self) -> LeaseKeeper:
+        settings = self._settings
+        return LeaseKeeper(
             self._lease_store,
             name=f"{settings.node_name}:{self._port}",
             address=node_address(settings.node_name, read_machine_id(settings.var_dir), self._port),
@@ -111,12 +103,6 @@ class Daemon:
             count_sessions=lambda: len(self._hub.by_session),
             on_enrolled=self._on_enrolled,
         )
-        self._hub.on_session_start += [self._count_start, self._dispatcher.begin]
-        self._hub.on_session_end += [
-            self._count_end,
-            self._flush.keep_last_heartbeat,
-            self._write_end,
-        ]
 
     def _count_start(self, _connection: Connection) -> None:
         self._metrics.sessions_started += 1
@@ -125,7 +111,7 @@ class Daemon:
         self._metrics.sessions_ended += 1
 
     def _write_end(self, connection: Connection, end: SessionEnd) -> None:
-        end = self._dispatcher.release(connection, end)
+        end = self._work.release(connection, end)
         if not self._hub.is_stopping:  # a stopping node ends all its sessions in `_retire`
             self._writer.end(end)
 
@@ -152,7 +138,7 @@ class Daemon:
         around = Surroundings(
             answer=handshake.answer,
             release=self._hub.release,
-            take_work_frame=WorkFrames(self._dispatcher, self._inbox, self._progress).take,
+            take_work_frame=self._work.take_frame,
             clock=self._clock,
             metrics=self._metrics,
             background=self._background,
@@ -161,11 +147,18 @@ class Daemon:
         server = await loop.create_server(
             lambda: Connection(around), self._settings.wsd_host, self._port, backlog=BACKLOG
         )
+        self._start_writers()
         self._start_loops()
         self._lease.start()
-        self._stream.start()
+        self._work.start()
         log.info("listening", extra={"host": self._settings.wsd_host, "port": self._port})
         return server
+
+    def _start_writers(self) -> None:
+        self._writing = asyncio.create_task(self._writer.run())
+        self._keeping = asyncio.create_task(self._work.inbox.run())
+        for writing in (self._writing, self._keeping):
+            writing.add_done_callback(self._stop_without_writer)
 
     def _start_loops(self) -> None:
         settings = self._settings
@@ -177,13 +170,7 @@ class Daemon:
             is_changing=self._admission.is_changing,
             closes_per_tick=settings.closes_per_second,
         )
-        nodes = NodeMonitor(
-            self._hub,
-            self._database,
-            self._clock,
-            lease_seconds=settings.lease_seconds,
-            freeze_seconds=settings.freeze_seconds,
-        )
+        nodes = self._make_node_monitor()
         reconciler = Reconciler(
             self._hub,
             self._database,
@@ -194,7 +181,39 @@ class Daemon:
             self._background,
             interval_seconds=settings.websocket_ping_interval_seconds,
         )
-        monitor = HeartbeatMonitor(
+        monitor = self._make_heartbeat_monitor()
+        self._reconciling = Loop("reconciler", settings.reconcile_seconds, reconciler.tick)
+        monitor.on_tick += [self._lease.note_tick, self._admission.forget_old_refusals]
+        monitor.on_freeze += [
+            self._lease.renew_soon,  # the own lease is looked after before anything else
+            self._admission.forget_all_refusals,
+            nodes.forget,
+            self._reconciling.wake,
+        ]
+        watch_seconds = min(2.0, settings.lease_seconds / 10)
+        loops = (
+            Loop("heartbeat monitor", monitor.seconds, monitor.tick),
+            Loop("heartbeat flush", settings.heartbeat_flush_seconds, self._flush.tick),
+            Loop("command poll", settings.command_poll_seconds, commands.tick),
+            Loop("node monitor", watch_seconds, nodes.tick),
+            *self._work.make_loops(),
+            self._reconciling,
+        )
+        self._tasks = [asyncio.create_task(loop.run()) for loop in loops]
+
+    def _make_node_monitor(self) -> NodeMonitor:
+        settings = self._settings
+        return NodeMonitor(
+            self._hub,
+            self._database,
+            self._clock,
+            lease_seconds=settings.lease_seconds,
+            freeze_seconds=settings.freeze_seconds,
+        )
+
+    def _make_heartbeat_monitor(self) -> HeartbeatMonitor:
+        settings = self._settings
+        return HeartbeatMonitor(
             self._hub,
             self._clock,
             self._metrics,
@@ -207,32 +226,6 @@ class Daemon:
             freeze_seconds=settings.freeze_seconds,
             freeze_grace_seconds=settings.freeze_grace_seconds,
         )
-        self._reconciling = Loop("reconciler", settings.reconcile_seconds, reconciler.tick)
-        monitor.on_tick += [self._lease.note_tick, self._admission.forget_old_refusals]
-        monitor.on_freeze += [
-            self._lease.renew_soon,  # the own lease is looked after before anything else
-            self._admission.forget_all_refusals,
-            nodes.forget,
-            self._reconciling.wake,
-        ]
-        watch_seconds = min(2.0, settings.lease_seconds / 10)
-        self._writing = asyncio.create_task(self._writer.run())
-        self._keeping = asyncio.create_task(self._inbox.run())
-        for writing in (self._writing, self._keeping):
-            writing.add_done_callback(self._stop_without_writer)
-        dispatching = Loop("dispatcher", settings.command_poll_seconds, self._dispatcher.tick)
-        self._dispatcher.wake = dispatching.wake
-        loops = (
-            Loop("heartbeat monitor", monitor.seconds, monitor.tick),
-            Loop("heartbeat flush", settings.heartbeat_flush_seconds, self._flush.tick),
-            Loop("command poll", settings.command_poll_seconds, commands.tick),
-            Loop("node monitor", watch_seconds, nodes.tick),
-            Loop("inbox", 1.0, self._inbox.keep_held_alive),
-            Loop("progress flush", 1.0, self._progress.tick),
-            dispatching,
-            self._reconciling,
-        )
-        self._tasks = [asyncio.create_task(loop.run()) for loop in loops]
 
     def _stop_without_writer(self, writing: "asyncio.Task[None]") -> None:
         """End the process when a writer died: supervisord starts a whole one."""
@@ -249,16 +242,6 @@ class Daemon:
 
         self._loop.call_soon_threadsafe(take)
 
-    def _own_ids(self) -> list[NodeId]:
-        """Return the ids under which senders may know this node (called by the stream's thread)."""
-        node = self._hub.node
-        return [node.id, *self._hub.former_ids] if node else []
-
-    def _on_work_change(self, change: WorkChange | None) -> None:
-        """Take a change into the event loop (called by the stream's thread)."""
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._dispatcher.hear_news, change)
-
     async def serve(self) -> None:
         """Wait for the signal."""
         await self._stop.wait()
@@ -267,7 +250,7 @@ class Daemon:
         """Stop accepting, end every session as `platform_restart`, close every socket."""
         log.info("stopping", extra={"sessions": len(self._hub.by_session)})
         self._hub.is_stopping = True
-        self._stream.stop()
+        self._work.stream.stop()
         server.close()
         for task in self._tasks:
             task.cancel()
@@ -285,8 +268,7 @@ class Daemon:
             self._database.run(store.close) for store in (self._database.store, self._lease_store)
         ]
         await asyncio.wait(map(asyncio.ensure_future, closing), timeout=CLOSE_STORES_SECONDS)
-        self._database.close()
-        for threads in (self._batches, self._deliveries, self._words):
+        for threads in (self._database, self._batches, self._work):
             threads.close()
 
     async def _stop_writing(self) -> None:
@@ -296,7 +278,7 @@ class Daemon:
 
     async def _keep_last_results(self) -> None:
         """Store what modules said before their sockets closed."""
-        self._inbox.stop()
+        self._work.inbox.stop()
         await asyncio.wait([self._keeping], timeout=STOP_WRITING_SECONDS)
 
     async def _fix_reason(self) -> bool:

@@ -236,7 +236,7 @@ async def test_a_server_without_change_streams_is_polled(
                 await socket.send(HELLO % 1)
                 await socket.send("heartbeat")
                 assert await socket.recv() == "heartbeat confirm"
-                assert not running.daemon._stream.is_open
+                assert not running.daemon._work.stream.is_open
                 send(store, module, "a")
                 assert (await hear_work(socket))["id"] == "a"
 
@@ -246,7 +246,7 @@ async def test_the_change_stream_wakes_at_once(settings: Settings, store: Store)
         module = running.register()
         async with await running.connect(module.module_hash) as socket:
             await socket.send(HELLO % 1)
-            await eventually_async(lambda: running.daemon._stream.is_open)
+            await eventually_async(lambda: running.daemon._work.stream.is_open)
             send(store, module, "a")
             assert (await hear_work(socket))["id"] == "a"
 
