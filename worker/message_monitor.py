@@ -1,8 +1,9 @@
 """The message monitor: messages whose time is over are given up, and interrupted ends are mended."""
 
+from datetime import datetime
+
 from shared.services.message_deadlines import check_pushed, check_queued, end_overdue
 from shared.store import Store
-from shared.store.lenient import LONG_AGO
 from worker.trusted_clock import TrustedClock
 
 OVERDUE_SECONDS = 2.0
@@ -16,7 +17,8 @@ class MessageMonitor:
     def __init__(self, store: Store, clock: TrustedClock) -> None:
         self._store = store
         self._clock = clock
-        self._pushed_after = self._queued_after = LONG_AGO
+        self._pushed_after: datetime | None = None
+        self._queued_after: datetime | None = None
 
     def end_overdue(self) -> bool:
         """End messages whose deadline has passed; True while work is left."""

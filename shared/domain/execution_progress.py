@@ -76,12 +76,6 @@ def ready_steps(execution: Execution, now: datetime) -> list[int]:
     ]
 
 
-def next_look(execution: Execution) -> datetime | None:
-    """Return when a step's next try is due, if one waits for its time."""
-    times = [run.next_try_at for run in execution.steps if run.status is StepStatus.WAITING]
-    return min((at for at in times if at is not None), default=None)
-
-
 def named_modules(step: Step) -> tuple[ModuleHash, ...]:
     """Return the modules that the workflow names for this step, best first."""
     return (step.module_hash, *step.fallback) if step.module_hash else step.fallback

@@ -41,7 +41,8 @@ class MessageStatus(StrEnum):
         return self not in OPEN
 
 
-OPEN = (MessageStatus.QUEUED, MessageStatus.SENT, MessageStatus.ACKED)
+PUSHED = (MessageStatus.SENT, MessageStatus.ACKED)
+OPEN = (MessageStatus.QUEUED, *PUSHED)
 
 
 class EndReason(StrEnum):

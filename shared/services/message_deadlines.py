@@ -4,13 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.domain.ids import MessageId, ModuleHash
-from shared.domain.message import EndReason, Message, MessageStatus
+from shared.domain.message import OPEN, PUSHED, EndReason, Message, MessageStatus
 from shared.domain.result import Result, ResultStatus, end_of_cancelled, end_of_message
 from shared.services.cancelling import give_up_messages
 from shared.services.ending import end_messages, follow_results
 from shared.store import Store, batch_timeout
-from shared.store.lenient import LONG_AGO
-from shared.store.message_deadlines import PUSHED
 
 SLICE = 500
 # A wsd writes the status a moment after the result; if it did not by then, it was killed.
@@ -27,11 +25,14 @@ def end_overdue(store: Store, now: datetime, limit: int = SLICE) -> bool:
 
 def end_overdue_among(store: Store, ids: Iterable[MessageId], now: datetime) -> None:
     """End those of these messages whose deadline has passed."""
-    overdue = store.message_deadlines.overdue_among(ids, now)
+    found = store.deliveries.read(ids).values()
+    overdue = [m for m in found if m.status in OPEN and m.deadline_at and m.deadline_at <= now]
     end_messages(store, [_give_up(message, now) for message in overdue], now)
 
 
-def check_pushed(store: Store, now: datetime, after: datetime, limit: int = SLICE) -> datetime:
+def check_pushed(
+    store: Store, now: datetime, after: datetime | None, limit: int = SLICE
+) -> datetime | None:
     """Look at a slice of what modules have, by deadline; return where the next slice begins.
 
     What was not begun in time is given up. A status that a wsd could not write any more, because it
@@ -48,7 +49,9 @@ def check_pushed(store: Store, now: datetime, after: datetime, limit: int = SLIC
     return _end_of_slice(pushed, limit)
 
 
-def check_queued(store: Store, now: datetime, after: datetime, limit: int = SLICE) -> datetime:
+def check_queued(
+    store: Store, now: datetime, after: datetime | None, limit: int = SLICE
+) -> datetime | None:
     """End what waits for modules that are deleted or disabled, or for an execution that is over.
 
     Returns where the next slice begins.
@@ -98,6 +101,6 @@ def _modules_of(messages: Iterable[Message]) -> set[ModuleHash]:
     return {message.module_hash for message in messages}
 
 
-def _end_of_slice(messages: list[Message], limit: int) -> datetime:
-    """Return the last deadline of a full slice; else the beginning of a new round."""
-    return (messages[-1].deadline_at or LONG_AGO) if len(messages) >= limit else LONG_AGO
+def _end_of_slice(messages: list[Message], limit: int) -> datetime | None:
+    """Return the last deadline of a full slice; else None, the beginning of a new round."""
+    return messages[-1].deadline_at if len(messages) >= limit else None

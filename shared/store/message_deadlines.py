@@ -1,21 +1,19 @@
 """The messages by their deadlines, as the worker looks for what is to be given up, or mended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.domain.ids import MessageId
-from shared.domain.message import OPEN, Message, MessageStatus
-from shared.store.chunks import chunks, delete_found, delete_some
+from shared.domain.message import OPEN, PUSHED, Message, MessageStatus
+from shared.store.chunks import delete_found, delete_some
 from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO
 from shared.store.messages import read_without_content
 
 NO_CONTENT = {"content": 0}
-PUSHED = (MessageStatus.SENT, MessageStatus.ACKED)
 _FINAL = [status.value for status in MessageStatus if status not in OPEN]
 
 
@@ -38,21 +36,10 @@ class MessageDeadlines:
             )
         ]
 
-    def overdue_among(self, ids: Iterable[MessageId], now: datetime) -> list[Message]:
-        """Return those of these messages that are open though their deadline has passed."""
-        return [
-            message
-            for part in chunks(ids)
-            for message in read_without_content(
-                self._collection.find({"_id": {"$in": part}}, NO_CONTENT)
-            )
-            if message.status in OPEN and message.deadline_at and message.deadline_at <= now
-        ]
-
     def after(
-        self, statuses: Sequence[MessageStatus], deadline: datetime, limit: int
+        self, statuses: Sequence[MessageStatus], deadline: datetime | None, limit: int
     ) -> list[Message]:
-        """Return so many messages in these states, those whose deadlines come next after this.
+        """Return so many messages in these states, those whose deadlines come next after this, or first.
 
         A last deadline that several share is read to its end: the next slice begins after it.
         """
@@ -60,7 +47,7 @@ class MessageDeadlines:
             message
             for status in statuses
             for message in self._read(
-                {"status": status.value, "deadline_at": {"$gt": deadline}}, limit
+                {"status": status.value, "deadline_at": {"$gt": deadline or LONG_AGO}}, limit
             )
         ]
         found = sorted(found, key=lambda message: message.deadline_at or LONG_AGO)[:limit]

@@ -18,7 +18,6 @@ from shared.domain.execution_progress import (
     hold_step,
     left_out,
     named_modules,
-    next_look,
     open_messages,
     ready_steps,
     retry_seconds,
@@ -119,6 +118,11 @@ def test_a_branch_beside_a_failed_step_goes_on() -> None:
     execution = end(start_all(execution, NOON), SUCCESS, NOON)
     assert statuses(execution) == [StepStatus.FAILED, StepStatus.SUCCEEDED, StepStatus.SUCCEEDED]
     assert execution.status is ExecutionStatus.FAILED
+
+
+def next_look(execution: Execution) -> datetime | None:
+    """Return when a step's next try is due, if one waits for its time."""
+    return min((run.next_try_at for run in execution.steps if run.next_try_at), default=None)
 
 
 @pytest.mark.parametrize("how", [LOST, TIMED_OUT, NOT_STARTED])

@@ -10,7 +10,6 @@ from shared.domain.message import EndReason, Message, MessageStatus
 from shared.domain.result import ResultStatus
 from shared.services.message_deadlines import check_pushed, check_queued, end_overdue
 from shared.store import Store
-from shared.store.lenient import LONG_AGO
 from tests.support.builders import ACTOR, NOON, make_message, make_result
 from tests.support.killed_store import KilledStore
 from tests.support.registry import Registry
@@ -96,7 +95,7 @@ def test_a_status_that_a_killed_wsd_did_not_write_follows_soon(
     sent_at = now - age * SECOND
     message = add(store, status=ACKED, sent_at=sent_at, deadline_at=now + HOUR)
     store.results.insert([make_result(message_id=message.id)])
-    check_pushed(store, now, LONG_AGO)
+    check_pushed(store, now, None)
     stored = store.messages.get(message.id)
     assert stored is not None
     assert (stored.status is MessageStatus.SUCCEEDED) == mended
@@ -123,7 +122,7 @@ def test_a_module_that_does_not_begin_in_time_has_not_started(
         "deadline_at": now + HOUR,
     }
     message = add(store, **values | overrides)
-    check_pushed(store, now, LONG_AGO)
+    check_pushed(store, now, None)
     assert end_of(store, message) == expected
 
 
@@ -132,18 +131,18 @@ def test_what_modules_have_is_looked_at_in_slices_round_and_round(
 ) -> None:
     for n in range(5):
         add(store, id=f"m{n}", status=ACKED, deadline_at=now + n * HOUR)
-    first = check_pushed(store, now, LONG_AGO, limit=2)
+    first = check_pushed(store, now, None, limit=2)
     assert first == now + HOUR
     second = check_pushed(store, now, first, limit=2)
     assert second == now + 3 * HOUR
-    assert check_pushed(store, now, second, limit=2) == LONG_AGO
+    assert check_pushed(store, now, second, limit=2) is None
 
 
 def test_messages_with_the_same_deadline_are_one_slice(store: Store, now: datetime) -> None:
     for n in range(5):
         add(store, id=f"m{n}", deadline_at=now + HOUR)
     add(store, id="later", deadline_at=now + 2 * HOUR)
-    deadline = check_queued(store, now, LONG_AGO, limit=2)
+    deadline = check_queued(store, now, None, limit=2)
     assert deadline == now + HOUR
     assert {end_of(store, make_message(id=f"m{n}"))[0] for n in range(5)} == {MessageStatus.DEAD}
     check_queued(store, now, deadline, limit=2)
@@ -160,7 +159,7 @@ def test_what_waits_for_a_module_that_is_deleted_or_disabled_ends(
         name: add(store, id=name, module_hash=key, deadline_at=now + HOUR)
         for name, key in hashes.items()
     }
-    assert check_queued(store, now, LONG_AGO) == LONG_AGO
+    assert check_queued(store, now, None) is None
     assert {name: end_of(store, message) for name, message in messages.items()} == {
         "well": (QUEUED, None),
         "disabled": (MessageStatus.DEAD, EndReason.MODULE_DISABLED),
