@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from cli import render
+from cli.confirming import confirm
 from cli.context import Platform, pass_platform
 from cli.parameters import MODULE
 from shared.clock import utc_now
@@ -87,7 +88,7 @@ def delete(platform: Platform, module: str, yes: bool) -> None:
         found = find_by_reference(store, module)
         if not yes:
             question = f"Delete {found.name} (module_id {found.module_id})?"
-            click.confirm(question, abort=True, err=True)
+            confirm(question)
         delete_module(store, found.module_hash, utc_now(), platform.actor)
     render.say(f"Deleted {found.name}.")
 
@@ -139,7 +140,7 @@ def _find_without_doubt(find: "Callable[[], Connected]") -> "Connected":
 def _confirm_expiry(living: "Sequence[Module]") -> None:
     """Ask before sockets that live are closed."""
     question = f"This closes the sockets of {_count(len(living))} now alive; they come back. Go on?"
-    click.confirm(question, abort=True, err=True)
+    confirm(question)
 
 
 def _count(number: int) -> str:

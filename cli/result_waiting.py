@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from cli import render
+from shared.clock import utc_now
 
 if TYPE_CHECKING:
     from shared.domain.ids import MessageId
@@ -40,7 +42,7 @@ def wait_for(store: "Store", sent: "Sequence[Sent]", seconds: int) -> "dict[Mess
 
 
 def print_results(
-    sent: "Sequence[Sent]", ended: "dict[MessageId, Result]", *, as_json: bool
+    store: "Store", sent: "Sequence[Sent]", ended: "dict[MessageId, Result]", *, as_json: bool
 ) -> bool:
     """Print the results; return whether all are successes."""
     from shared.domain.result import ResultStatus
@@ -54,7 +56,7 @@ def print_results(
     if as_json:
         render.print_json([to_result_item(result) for _, result in seen])
     elif len(sent) == 1 and seen:
-        _print_result(seen[0][1].result)
+        _print_result(store, seen[0][1].result)
     elif seen:
         render.print_table(
             HEADER,
@@ -81,9 +83,22 @@ def print_results(
     )
 
 
-def _print_result(result: "Result") -> None:
+def _print_result(store: "Store", result: "Result") -> None:
     """Print what the module said, as it said it; what went wrong goes to standard error."""
     if result.content is not None:
         click.echo(result.content)
-    if result.error or result.reason:
-        render.say(f"{result.status}: {result.error or result.reason}")
+    if result.error:
+        render.say(f"{result.status}: {result.error}")
+    elif result.reason:
+        render.say(_explain(store, result))
+
+
+def _explain(store: "Store", result: "Result") -> str:
+    """Return the sentence about a message that did not succeed; its status may follow only now."""
+    from shared.services.explaining import explain_message
+
+    message = store.messages.get(result.message_id)
+    if message is None:
+        return f"{result.status}: {result.reason}"
+    ended = replace(message, status=result.status.message_status, ended_at=result.at)
+    return explain_message(store, ended, utc_now()).sentence

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 HEADER = ("message", "module", "delivery")
 SENT_AT_ONCE = 100
+QUOTES = """put JSON in single quotes, as in platformctl send MODULE '{"seconds": 1}'"""
 
 
 def _complete(
@@ -113,9 +114,11 @@ def send(
             render.say(f"Not sent: {error.message}")
         if wait_seconds is None:
             _tell(sent, look_at_deliveries(store, sent), as_json=as_json)
-        ended = {} if wait_seconds is None else wait_for(store, sent, wait_seconds)
-    succeeded = wait_seconds is None or print_results(sent, ended, as_json=as_json)
-    if refused or not succeeded:
+            is_success = True
+        else:
+            ended = wait_for(store, sent, wait_seconds)
+            is_success = print_results(store, sent, ended, as_json=as_json)
+    if refused or not is_success:
         raise Exit(1)
 
 
@@ -125,6 +128,8 @@ def _read_words(words: Sequence[str], options: dict[str, Any]) -> tuple[str | No
     if options["one"] and (not options["kind"] or options["tag"]):
         raise click.UsageError("--one chooses among the modules of a --kind.")
     if len(words) != (1 if is_for_many else 2):
+        if any(word.startswith(("{", "[")) for word in words[:-1]):
+            raise click.UsageError(f"The shell split the content into words: {QUOTES}")
         raise click.UsageError(
             "With --kind or --tag, give the content and no MODULE."
             if is_for_many
@@ -147,7 +152,8 @@ def _read_content(text: str, is_text: bool) -> str:
             return text.strip()
     except NotJson as error:
         if text.lstrip().startswith(("{", "[")):
-            sentence = f"The content {error}. With --text it is sent as text."
+            hint = QUOTES if '"' not in text else "With --text it is sent as text."
+            sentence = f"The content {error}. {hint}"
             raise click.ClickException(sentence) from None
     try:
         return orjson.dumps(text).decode()

@@ -1,11 +1,11 @@
 """platformctl workflow create, edit: a file becomes a workflow."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from cli import render
+from cli.confirming import confirm
 from cli.context import Platform, pass_platform
 from cli.parameters import WORKFLOW
 from cli.workflows import call, format_value, tell_next, yes_option
@@ -13,6 +13,7 @@ from shared.clock import utc_now
 from shared.domain.ids import WorkflowId
 
 if TYPE_CHECKING:
+    from cli.workflow_file import WorkflowFile
     from shared.domain.workflow import Workflow
     from shared.domain.workflow_file import WorkflowDraft
     from shared.services.module_directory import ModuleDirectory
@@ -35,8 +36,8 @@ def create(platform: Platform, file: str, yes: bool) -> None:
     from shared.services.module_directory import ModuleDirectory
     from shared.services.workflows import create_workflow
 
-    draft = _read(platform, file)
-    with platform.open_store() as store:
+    source, draft = _read(platform, file)
+    with platform.open_store() as store, source.naming_lines():
         directory = ModuleDirectory()
         existing = _find_existing(store, draft)
         if existing is not None:
@@ -67,8 +68,8 @@ def edit(platform: Platform, file: str, workflow_reference: str | None, yes: boo
     from shared.services.module_directory import ModuleDirectory
     from shared.services.workflow_lookup import find_workflow
 
-    draft = _read(platform, file)
-    with platform.open_store() as store:
+    source, draft = _read(platform, file)
+    with platform.open_store() as store, source.naming_lines():
         if workflow_reference is not None:
             existing = find_workflow(store, workflow_reference)
         else:
@@ -76,10 +77,11 @@ def edit(platform: Platform, file: str, workflow_reference: str | None, yes: boo
         _edit(platform, store, existing, draft, ModuleDirectory(), yes=yes)
 
 
-def _read(platform: Platform, file: str) -> "WorkflowDraft":
+def _read(platform: Platform, file: str) -> "tuple[WorkflowFile, WorkflowDraft]":
     from cli.workflow_file import open_workflow_file
 
-    return open_workflow_file(file).read(platform.settings.execution_timeout_seconds)
+    source = open_workflow_file(file)
+    return source, source.read(platform.settings.execution_timeout_seconds)
 
 
 def _find_existing(store: "Store", draft: "WorkflowDraft") -> "Workflow | None":
@@ -109,7 +111,7 @@ def _edit(
         return
     render.say(f"{call(existing)} would change:\n{_format_difference(difference)}")
     if not yes:
-        _confirm(existing)
+        confirm(f"Change {existing.name}?")
     edited = edit_workflow(
         store, existing.workflow_id, draft, platform.actor, utc_now(), directory
     ).workflow
@@ -141,13 +143,3 @@ def _format_difference(difference: dict[str, Any]) -> str:
             if ends[end] is not None
         ]
     return "\n".join(lines)
-
-
-def _confirm(existing: "Workflow") -> None:
-    """Ask before a workflow is changed; a file on standard input leaves nothing to answer with."""
-    try:
-        click.confirm(f"Change {existing.name}?", abort=True, err=True)
-    except click.Abort:
-        if not sys.stdin.isatty():
-            render.say("Nothing was changed: without a terminal, --yes is the answer.")
-        raise

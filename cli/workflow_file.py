@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from shared.domain.document_reader import Path as FieldPath
 from shared.domain.json_document import Lost, NotJson, read_json
 from shared.domain.workflow import DEFAULT_TIMEOUT_SECONDS
 from shared.domain.workflow_file import BadWorkflow, WorkflowDraft, read_workflow
+from shared.errors import PlatformError
 
 MAX_BYTES = 2 * 2**20
 STDIN = "-"
@@ -67,6 +69,17 @@ class WorkflowFile:
         except BadWorkflow as error:
             problems = [f"{self._place(p.path)}: {p}." for p in error.problems]
             raise click.ClickException("\n".join(problems)) from None
+
+    @contextmanager
+    def naming_lines(self) -> Iterator[None]:
+        """Begin what a service finds wrong with fields with their lines."""
+        try:
+            yield
+        except PlatformError as error:
+            if not error.problems:
+                raise
+            sentences = [f"{self._place(path)}: {text}" for path, text in error.problems]
+            raise click.ClickException("\n".join(sentences)) from None
 
     def _place(self, path: FieldPath) -> str:
         """Return the file and the line of a field, or else of what it is missing in."""

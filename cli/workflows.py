@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import rich_click as click
+from click.exceptions import Exit
 
 from cli import render
+from cli.confirming import confirm
 from cli.context import Platform, pass_platform
 from cli.lazy_group import LazyGroup
 from cli.parameters import WORKFLOW
@@ -96,16 +98,21 @@ def show(platform: Platform, workflow_reference: str, as_json: bool, as_file: bo
 def run(platform: Platform, workflow_reference: str, as_json: bool) -> None:
     """Run a workflow now, whatever its schedule says; prints the execution's id."""
     from shared.services.executions import run_workflow
+    from shared.services.explaining import explain_execution
     from shared.services.workflow_lookup import find_workflow
 
     with platform.open_store() as store:
         found = find_workflow(store, workflow_reference)
         execution = run_workflow(store, found, platform.actor, utc_now())
-    render.say(f"{call(found)} is {execution.status.value}.")
+        why = explain_execution(store, execution, utc_now())
+    is_running = not execution.status.is_final
+    render.say(f"{call(found)} is {execution.status.value}." if is_running else why.sentence)
     if as_json:
         render.print_json({"execution_id": execution.id, "status": execution.status.value})
     else:
         click.echo(execution.id)
+    if not is_running:
+        raise Exit(1)
 
 
 @click.command()
@@ -149,7 +156,7 @@ def delete(platform: Platform, workflow_reference: str, yes: bool) -> None:
     with platform.open_store() as store:
         found = find_workflow(store, workflow_reference)
         if not yes:
-            click.confirm(f"Delete {call(found)}?", abort=True, err=True)
+            confirm(f"Delete {call(found)}?")
         delete_workflow(store, found.workflow_id, platform.actor, utc_now())
     render.say(f"Deleted {call(found)}.")
 

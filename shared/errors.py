@@ -19,10 +19,14 @@ INTERNAL_ERROR = "3001"
 
 
 class PlatformError(Exception):
-    """An error with a public `code`, an HTTP `status` and a sentence for the caller."""
+    """An error with a public `code`, an HTTP `status` and a sentence for the caller.
+
+    `problems` are the sentences about the fields of a document, each beside its field's path.
+    """
 
     code: ClassVar[str] = INTERNAL_ERROR
     status: ClassVar[int] = 500
+    problems: tuple[tuple[tuple[str | int, ...], str], ...] = ()
 
     def __init__(self, message: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)

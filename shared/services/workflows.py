@@ -231,8 +231,10 @@ def _find_modules(
         except (NotFound, Conflict) as error:
             problems.append((reference, error))
     if problems:
-        sentences = [f"{reference}: {error.message}" for reference, error in problems]
-        raise type(problems[0][1])("\n".join(sentences))
+        told = [(r.path, f"{r}: {error.message}") for r, error in problems]
+        refusal = type(problems[0][1])("\n".join(sentence for _, sentence in told))
+        refusal.problems = tuple(told)
+        raise refusal
     return tuple(_make_step(step, found) for step in draft.steps)
 
 

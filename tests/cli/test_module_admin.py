@@ -147,3 +147,11 @@ def test_disable_and_enable_say_what_became_of_it(registry: Registry, run: Run) 
         "load-forecast is enabled.\n",
     ]
     assert registry.read(module).enabled
+
+
+def test_without_a_terminal_the_answer_is_named(registry: Registry, run: Run) -> None:
+    module = registry.register("load")
+    result = run("delete", "load")
+    assert result.exit_code == 1
+    assert "Nothing was changed: without a terminal, --yes is the answer." in result.stderr
+    assert registry.store.modules.get(module.module_hash) is not None

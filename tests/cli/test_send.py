@@ -10,7 +10,7 @@ import pytest
 from shared.clock import utc_now
 from shared.domain.delivery import Push
 from shared.domain.ids import MessageId
-from shared.domain.message import Message
+from shared.domain.message import EndReason, Message
 from shared.domain.result import ResultStatus
 from tests.cli.conftest import Run
 from tests.support.builders import NODE, make_result
@@ -64,6 +64,7 @@ def test_standard_input_is_read_for_a_dash(registry: Registry, run: Run) -> None
     ("arguments", "said"),
     [
         (("load", '{"a":1'), "With --text it is sent as text."),
+        (("load", "{seconds:1}"), """put JSON in single quotes, as in platformctl send MODULE"""),
         (("load", "x" * 256 * 1024), "The content is larger than 256 KiB"),
         (("load", "[1e999]"), "The content has the number 1e999, which no 64-bit float can hold."),
         (("load", '{"a":1,"a":2}'), "The content has the key 'a' more than once."),
@@ -105,6 +106,12 @@ def test_what_cannot_be_sent(
 )
 def test_usage_errors(run: Run, arguments: tuple[str, ...]) -> None:
     assert run("send", *arguments).exit_code == 2
+
+
+def test_a_content_that_the_shell_split_is_told_how_to_be_quoted(run: Run) -> None:
+    result = run("send", "load", "{seconds:", "1}")
+    assert result.exit_code == 2
+    assert "The shell split the content into words" in result.stderr
 
 
 def test_the_options_reach_the_message(registry: Registry, run: Run) -> None:
@@ -207,6 +214,22 @@ def test_wait_prints_the_result_as_the_module_said_it(
         )
         ended = waiting.result()
     assert (ended.exit_code, ended.stdout, ended.stderr) == (code, '{"values": [1.0]}\n', said)
+
+
+def test_wait_tells_in_a_sentence_why_there_is_no_result(registry: Registry, run: Run) -> None:
+    module = registry.register("load")
+    run("send", "load", "1", "--id", "m1")
+    given_up = make_result(
+        message_id="m1",
+        module_hash=module.module_hash,
+        status=ResultStatus.TIMED_OUT,
+        reason=EndReason.NO_RESULT,
+        at=utc_now(),
+    )
+    registry.store.results.insert([given_up])
+    result = run("send", "load", "1", "--id", "m1", "--wait")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("timed out: load was sent the work at ")
 
 
 def test_wait_gives_up_after_its_time_and_the_message_goes_on(registry: Registry, run: Run) -> None:

@@ -88,7 +88,7 @@ def test_create_tells_file_line_and_field_of_each_problem(run: Run, write: Write
 def test_create_names_a_module_that_is_unknown(run: Run, write: Write, store: Store) -> None:
     result = run("workflow", "create", write(YAML.replace("load\n", "laod\n")))
     assert result.exit_code == 1
-    assert "steps[0].module: No module has the name" in result.stderr
+    assert "workflow.yaml:4: steps[0].module: No module has the name" in result.stderr
     assert store.workflows.all() == []
 
 
@@ -294,3 +294,14 @@ def test_a_kind_that_no_module_has_is_warned_of(
     assert f"{warning} Near it: wind." in result.stderr
     assert "Warning" not in run("workflow", "edit", write(of_kind[:-2]), "--yes").stderr
     assert only(store).steps[0].mission_kind == "wind"
+
+
+def test_a_run_that_ends_at_once_says_why_and_fails(
+    run: Run, write: Write, registry: Registry, store: Store
+) -> None:
+    run("workflow", "create", write())
+    (module_hash,) = [step.module_hash for step in only(store).steps if step.module_hash]
+    store.modules.set_enabled(module_hash, registry.now, enabled=False)
+    result = run("workflow", "run", "load-72h")
+    assert result.exit_code == 1
+    assert result.stderr == "failed: the module load is disabled\n"
