@@ -176,8 +176,9 @@ def test_the_doctor_passes_every_step(
 ) -> None:
     assert examine(platform.url, "doctor-of-the-tests")
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["pass"] * 6
-    assert "its result was stored and read back" in lines[-1]
+    passed = [line for line in lines if line.startswith("pass")]
+    assert len(passed) == 6
+    assert "its result was stored and read back" in passed[-1]
 
 
 def test_work_that_is_not_wanted_any_more_stops_its_handler(
