@@ -42,6 +42,7 @@ class Fault:
 
     commands: frozenset[str]
     collection: str | None = None
+    stage: str | None = None  # that an aggregation begins with
     skip: int = 0
     times: int | None = None
     refuse_with: Document | None = None
@@ -52,6 +53,8 @@ class Fault:
         """Return whether this command is hit, and count it."""
         name = next(iter(command))
         if name not in self.commands or self.collection not in (None, command[name]):
+            return False
+        if self.stage is not None and self.stage not in command["pipeline"][0]:
             return False
         self.met += 1
         last = self.skip + (self.times if self.times is not None else self.met)

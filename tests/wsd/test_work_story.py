@@ -227,7 +227,7 @@ async def test_a_server_without_change_streams_is_polled(
     settings: Settings, store: Store, wire_proxy: WireProxy
 ) -> None:
     far = replace(settings, mongodb_host=wire_proxy.uri)
-    no_streams = refused(refusal(40573, "NoChangeStreams"), "aggregate", collection=1)
+    no_streams = refused(refusal(40573, "NoChangeStreams"), "aggregate", stage="$changeStream")
     with wire_proxy.injecting(no_streams):
         async with run_daemon(far, store) as running:
             await eventually_async(lambda: no_streams.met)
