@@ -9,7 +9,8 @@ from shared.store import batch_timeout
 from wsd.connection import Connection
 from wsd.database import Database
 
-CHECKED_AT_ONCE = 500
+# A push waits no longer than it takes to look these up.
+CHECKED_AT_ONCE = 200
 # A round over everything held takes at most this part of the time, however much that is.
 ROUND_FACTOR = 20
 
