@@ -6,8 +6,9 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K")
 
-# Another release, or another worker with other time zones, may do it meanwhile.
-LEFT_OUT_SECONDS = 600.0
+# Another release, or a worker with other time zones, may do it meanwhile; and it may not be the
+# fault of what failed.
+LEFT_OUT_SECONDS = 60.0
 
 
 class LeftOut(Generic[K]):

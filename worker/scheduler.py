@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from shared.domain.event import ALL_WORKERS, WORKERS_AWAY
+from shared.domain.event import ALL_WORKERS, WORKERS_AWAY, Event
 from shared.domain.execution import MissReason
 from shared.domain.firing import BlindTime
 from shared.domain.ids import WorkflowId
@@ -67,11 +67,11 @@ class Scheduler:
         """Return the times since then in which no worker did anything."""
         self._signs.note()  # the gap that has just ended may not be recorded yet
         return [
-            BlindTime(
-                begin=event.detail["since"],
-                end=event.at,
-                cause=MissReason(event.reason or MissReason.NO_WORKER),
-            )
+            BlindTime(begin=event.detail["since"], end=event.at, cause=_cause_of(event))
             for event in self._store.events.find(subject=ALL_WORKERS, since=since)
-            if event.what == WORKERS_AWAY
+            if event.what == WORKERS_AWAY and "since" in event.detail
         ]
+
+
+def _cause_of(event: Event) -> MissReason:
+    return next((r for r in MissReason if r == event.reason), MissReason.NO_WORKER)

@@ -8,6 +8,7 @@ from shared.domain.message import OPEN, PUSHED, EndReason, Message, MessageStatu
 from shared.domain.result import Result, ResultStatus, end_of_cancelled, end_of_message
 from shared.services.cancelling import give_up_messages
 from shared.services.ending import end_messages, follow_results
+from shared.services.isolation import isolate
 from shared.store import Store, batch_timeout
 
 SLICE = 500
@@ -19,8 +20,9 @@ def end_overdue(store: Store, now: datetime, limit: int = SLICE) -> bool:
     """End a slice of the messages whose deadline has passed; True while work is left."""
     with batch_timeout():
         overdue = store.message_deadlines.overdue(now, limit)
-        end_messages(store, [_give_up(message, now) for message in overdue], now)
-    return len(overdue) >= limit
+        ends = [_give_up(message, now) for message in overdue]
+        failed = isolate(lambda some: end_messages(store, some, now), ends, lambda e: e.message_id)
+    return len(overdue) >= limit and not failed
 
 
 def end_overdue_among(store: Store, ids: Iterable[MessageId], now: datetime) -> None:
