@@ -66,3 +66,17 @@ def test_a_long_pause_is_covered_to_its_end(store: Store) -> None:
     missed = executions(store)
     assert [execution.detail["count"] for execution in missed] == [1000, 201]
     assert missed[-1].detail["last_due_at"] == end
+
+
+def test_all_that_was_due_before_a_pause_is_recorded(store: Store) -> None:
+    late = NOON - 600 * HOUR
+    crons = ("*/30 * * * *",)
+    made = make_workflow(workflow_id=NUMBER, crons=crons, created_at=late, next_due_at=late)
+    store.workflows.insert(made)
+    pause_workflow(store, NUMBER, "", ACTOR, NOON)
+    found = sorted(store.executions.due_between(NUMBER, late, NOON + HOUR), key=lambda e: e.due_at)
+    assert [execution.detail["count"] for execution in found] == [1000, 201]
+    assert {execution.reason for execution in found} == {MissReason.PAUSED}
+    paused = store.workflows.get(NUMBER)
+    assert paused is not None
+    assert paused.next_due_at is None
