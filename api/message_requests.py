@@ -1,9 +1,11 @@
 """What requests about messages and results say, as marshmallow schemas: checked, and documented."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import request
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.http.fields import JsonText, Moment, RequestSchema, Text, WholeNumber
@@ -14,7 +16,8 @@ from shared.domain.draft import (
     find_content_problem,
     find_id_problem,
 )
-from shared.domain.ids import MessageId, WorkflowId
+from shared.domain.ids import MessageId
+from shared.domain.likeness import find_near
 from shared.domain.message import (
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
@@ -25,6 +28,7 @@ from shared.domain.module import NAME_MAX_LENGTH
 FALLBACKS_MAX = 20
 PAGE_DEFAULT = 100
 ID_MAX_LENGTH = 128
+KEY_SHOWN = 40
 _TARGETS = ("module_id", "module_hash", "module", "missionKind")
 
 
@@ -159,7 +163,7 @@ class LatestRequest:
     """Whose newest successes a consumer wants."""
 
     mission_kind: str | None = None
-    workflow_id: WorkflowId | None = None
+    workflow: str | None = None
     module: str | None = None
 
 
@@ -169,7 +173,13 @@ class LatestQuery(RequestSchema):
     mission_kind = Text(
         KIND_MAX_LENGTH, is_normalised=True, may_be_empty=False, data_key="missionKind"
     )
-    workflow_id = WholeNumber(1, 2**53, metadata={"description": "Only what this workflow asked."})
+    workflow = Text(
+        NAME_MAX_LENGTH,
+        is_normalised=True,
+        may_be_empty=False,
+        data_key="workflow_id",
+        metadata={"description": "Only what this workflow asked; its name does, too."},
+    )
     module = Text(
         NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, metadata={"description": CALLED}
     )
@@ -178,6 +188,7 @@ class LatestQuery(RequestSchema):
     def require_one(self, words: dict[str, Any], **_: Any) -> None:
         """Refuse a question about everything, or about two things."""
         if not words:
+            _refuse_mistyped(request.args)
             raise ValidationError("is required, or workflow_id, or module", "missionKind")
         if "mission_kind" in words and "module" in words:
             raise ValidationError("must not be given beside missionKind", "module")
@@ -186,3 +197,11 @@ class LatestQuery(RequestSchema):
     def make(self, words: dict[str, Any], **_: Any) -> LatestRequest:
         """Make a value of the words."""
         return LatestRequest(**words)
+
+
+def _refuse_mistyped(keys: Iterable[str]) -> None:
+    """Refuse a query's first word that is not known, though others are let pass elsewhere."""
+    for key in keys:
+        near = find_near(key, ("missionKind", "workflow_id", "module")) if len(key) > 2 else []
+        hint = f"; do you mean {near[0]}?" if near else ""
+        raise ValidationError(f"is not known here{hint}", key[:KEY_SHOWN])

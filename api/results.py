@@ -14,10 +14,13 @@ from api.http.envelope import encode, ok, ok_encoded
 from api.message_answers import LatestAnswer, ResultAnswer
 from api.message_requests import LatestQuery, LatestRequest, PageRequest, ResultsQuery
 from shared.clock import utc_now
-from shared.domain.ids import MessageId
+from shared.domain.ids import MessageId, WorkflowId
+from shared.domain.workflow_file import NUMBER_MAX
 from shared.services.latest_results import Question, read_results
 from shared.services.module_lookup import find_by_reference, find_hash
 from shared.services.results import ResultSeen, get_result, list_results, to_result_item
+from shared.services.workflow_lookup import find_workflow
+from shared.store import Store
 
 results = Blueprint("results", __name__, description="Fetch results.")
 
@@ -59,7 +62,7 @@ def list_latest(wanted: LatestRequest) -> Response:
     with state.breaker.use(REQUEST_SECONDS) as store:
         question = Question(
             mission_kind=wanted.mission_kind,
-            workflow_id=wanted.workflow_id,
+            workflow_id=_find_workflow(store, wanted.workflow) if wanted.workflow else None,
             module_hash=find_hash(store, wanted.module, state.directory) if wanted.module else None,
         )
         ids = state.latest.find(store, question, now)
@@ -71,6 +74,13 @@ def list_latest(wanted: LatestRequest) -> Response:
         seen = read_results(store, ids)
     items = [to_result_item(one) | _age(one, now) for one in seen]
     return ok_encoded(encode(items), headers=headers)
+
+
+def _find_workflow(store: Store, reference: str) -> WorkflowId:
+    """Return the workflow's number: taken at its word, for names have no index."""
+    if reference.isascii() and reference.isdigit() and 0 < int(reference) <= NUMBER_MAX:
+        return WorkflowId(int(reference))
+    return find_workflow(store, reference).workflow_id
 
 
 def _make_etag(ids: Iterable[MessageId]) -> str:

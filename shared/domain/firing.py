@@ -136,6 +136,11 @@ def new_execution(
     )
 
 
+def longest_lateness(due_at: datetime, next_due_at: datetime) -> timedelta:
+    """Return how late the latest due time may still be run."""
+    return min((next_due_at - due_at) / 2, LATEST_GRACE)
+
+
 def _fire_latest(
     workflow: Workflow,
     due_at: datetime,
@@ -145,7 +150,7 @@ def _fire_latest(
     blind_times: Sequence[BlindTime],
 ) -> Execution:
     late = now - due_at
-    if late > min((next_due_at - due_at) / 2, LATEST_GRACE):
+    if late > longest_lateness(due_at, next_due_at):
         return _missed(workflow, due_at, now, blind_times)
     if late > ON_TIME and workflow.misfire is Misfire.SKIP:
         return replace(_missed(workflow, due_at, now, blind_times), reason=MissReason.POLICY)

@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from shared.domain.cron import next_due
 from shared.domain.execution import Execution, ExecutionStatus, MissReason
 from shared.domain.facts import Facts, Span
+from shared.domain.firing import last_covered, longest_lateness
 from shared.domain.phrases import WallClock, name_actor, tell_duration
 from shared.domain.workflow import Misfire
 
@@ -71,7 +73,21 @@ def _tell_policy(execution: Execution, facts: Facts, clock: WallClock) -> str:
     successor = facts.successor
     if successor is not None and successor.due_at <= execution.created_at:
         return f"policy {policy.value} {_tell_successor(successor, clock)}"
-    return f"policy {policy.value} runs only the latest, and only while it is young enough"
+    return f"policy {policy.value} runs only the latest, and {_tell_age(execution)}"
+
+
+def _tell_age(execution: Execution) -> str:
+    """Return how late a due time was found, and how late it might have been."""
+    workflow, due_at = execution.workflow, last_covered(execution)
+    try:
+        following = next_due(workflow.crons, workflow.timezone, workflow.shift, due_at)
+    except ValueError:
+        return "only while it is young enough"
+    late, allowed = execution.created_at - due_at, longest_lateness(due_at, following)
+    if late <= allowed:  # a later one was the latest
+        return "only while it is young enough"
+    was = "the last of them was" if due_at != execution.due_at else "it was"
+    return f"{was} {tell_duration(late)} late, {tell_duration(allowed)} are allowed"
 
 
 def _tell_successor(successor: Execution, clock: WallClock) -> str:

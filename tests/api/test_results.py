@@ -12,7 +12,7 @@ from shared.domain.module import Module
 from shared.domain.result import LateResult, ResultStatus
 from shared.services.registration import register_module
 from shared.store import Store
-from tests.support.builders import NOON, make_message, make_registration, make_result
+from tests.support.builders import NOON, make_message, make_registration, make_result, make_workflow
 from tests.support.tampering import remove_module
 
 WRITTEN = '{"b" : [1.0, 1e5, 0.10],\n "a":null}'
@@ -168,7 +168,8 @@ def test_the_latest_of_one_module(client: FlaskClient, store: Store, module: Mod
     [
         ("", 400, "3002"),
         ("missionKind=", 400, "3002"),
-        ("workflow_id=x", 400, "3002"),
+        ("workflow_id=x", 404, "3003"),
+        ("missionKnd=load", 400, "3002"),
         ("module=load&missionKind=load", 400, "3002"),
         ("workflow_id=7", 404, "3003"),
         ("module=nobody", 404, "3003"),
@@ -179,6 +180,19 @@ def test_a_question_for_the_latest_that_makes_no_sense(
 ) -> None:
     answer = client.get(f"/results/latest?{query}")
     assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def test_a_mistyped_word_of_the_question_is_named(client: FlaskClient) -> None:
+    answer = client.get("/results/latest?missionKnd=load")
+    assert "missionKnd is not known here; do you mean missionKind?" in answer.json["message"]
+
+
+def test_the_latest_of_a_workflow_is_asked_for_by_its_name_too(
+    client: FlaskClient, store: Store
+) -> None:
+    store.workflows.insert(make_workflow(workflow_id=7, name="load-72h"))
+    for reference in ("7", "load-72h"):
+        assert client.get(f"/results/latest?workflow_id={reference}").json["result"] == []
 
 
 def test_a_kind_without_results_is_an_empty_list(client: FlaskClient) -> None:

@@ -91,7 +91,8 @@ def test_one_missed_execution_may_stand_for_many_due_times(
     assert sentence(store, now, "load-72h", "12:30") == (
         "missed, with 39 more up to 19:30: "
         "no worker was running between 2026-02-28 23:59 and 20:00; "
-        "policy latest_only runs only the latest, and only while it is young enough"
+        "policy latest_only runs only the latest, "
+        "and the last of them was 30 min late, 10 min are allowed"
     )
 
 
