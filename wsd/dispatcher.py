@@ -96,6 +96,8 @@ class Dispatcher:
         self._ready: set[Connection] = set()
         self._doubtful: list[Doubtful] = []
         self._gathers = False
+        self._is_held = False  # until results are stored
+        inbox.on_caught_up = self._go_on
         self._news: list[MessageId] = []  # of the change stream, to be read
         self._polled_at = self._widely_polled_at = self._round_at = float("-inf")
         self._reading_seconds = 0.0  # since the last round
@@ -140,6 +142,11 @@ class Dispatcher:
             self._news.append(change.id)
         self.wake()
 
+    def _go_on(self) -> None:
+        """Push again what waited until results were stored."""
+        if self._is_held:
+            self.wake()
+
     def _work_of(self, connection: Connection) -> SessionWork:
         if connection.work is None:
             connection.work = SessionWork(self._monotonic())
@@ -155,6 +162,23 @@ class Dispatcher:
         if self._hub.node is None or self._hub.is_stopping:
             return False
         node, now = self._hub.node_id, self._monotonic()
+        if is_due := now >= self._polled_at + self._poll_seconds:
+            self._polled_at = now
+        await self._read_all(node, now, is_due=is_due)
+        # After all that is awaited: what is acknowledged or answered meanwhile is not sent again.
+        leaving = self._find_overdue(now) if is_due else []
+        # Modules would answer faster than their results are stored, and pushes slow that down.
+        self._is_held = self._inbox.is_behind
+        if not self._is_held:
+            leaving += self._choose(now, in_groups=not is_due)
+        self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
+        if leaving:
+            await self._push(leaving, node)
+        has_ready = self._ready and not self._is_held
+        return bool(has_ready or self._unread or self._news or self._ends.has_more)
+
+    async def _read_all(self, node: NodeId, now: float, *, is_due: bool) -> None:
+        """Read what may be new, after what is in doubt; what is due by time, once in a while."""
         if self._doubtful:
             await self._undo_doubtful()
         if now >= self._round_at + max(self._round_seconds, ROUND_FACTOR * self._reading_seconds):
@@ -168,21 +192,13 @@ class Dispatcher:
             await self._read_queues()
         if self._news:
             await self._read_news()
-        if is_due := now >= self._polled_at + self._poll_seconds:
-            self._polled_at = now
+        if is_due:
             self._ready |= {c for c in self._working if c.work and c.work.waiting}
             await self._poll((node, *self._hub.former_ids), now)
             await self._cancels.tick((node, *self._hub.former_ids))
             self._ends.look_over(self._working, now)
         if self._ends.has_more:
             await self._free_places()
-        # After all that is awaited: what is acknowledged or answered meanwhile is not sent again.
-        leaving = self._find_overdue(now) if is_due else []
-        leaving += self._choose(now, in_groups=not is_due)
-        self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
-        if leaving:
-            await self._push(leaving, node)
-        return bool(self._ready or self._unread or self._news or self._ends.has_more)
 
     async def _free_places(self) -> None:
         """Let go of what another process ended; what it took back is in the queue again."""

@@ -15,7 +15,7 @@ from shared.domain.result import Result
 from shared.services.delivery import requeue
 from shared.services.ending import end_messages
 from shared.services.result_recording import ModuleResult, record_results
-from wsd.batch_writer import BatchWriter
+from wsd.batch_writer import MAX_OPERATIONS, BatchWriter
 from wsd.connection import Connection
 from wsd.database import Database
 from wsd.metrics import Metrics
@@ -94,6 +94,7 @@ class Inbox:
         self.stop = self._batches.stop
         self.write_one_batch = self._batches.write_one_batch
         self.on_stored: list[Callable[[ModuleHash], object]] = []
+        self.on_caught_up: Callable[[], object] = lambda: None
 
     # What sockets and the dispatcher bring.
 
@@ -155,6 +156,11 @@ class Inbox:
         for connection in self._held:
             connection.note_life()
         return False
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether more results wait than a batch holds: they come before new work."""
+        return len(self._waiting.results) > MAX_OPERATIONS
 
     # What the batch writer asks for.
 
@@ -220,6 +226,8 @@ class Inbox:
                 waiting.connection.send_now(RECEIVE_RESULT)
                 for call in self.on_stored:
                     call(message.module_hash)
+        if not self.is_behind:
+            self.on_caught_up()
 
     def fail(self, batch: Batch) -> None:
         """Let everything wait again, in its order: each of these writes may be repeated."""

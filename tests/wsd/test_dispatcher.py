@@ -19,6 +19,7 @@ from shared.store.work_changes import WorkChange
 from tests.support.builders import NODE
 from tests.support.command_log import CommandLog
 from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, result_of, say
+from wsd import inbox
 from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
 
 OTHER = NodeId("host-b:10090:1")
@@ -338,6 +339,27 @@ async def test_a_spoilt_message_holds_up_no_other(desk: WorkDesk) -> None:
     desk.store._database["messages"].update_one({"_id": "a"}, spoilt)
     await desk.dispatch()
     assert sorted(hear_work(connection)) == [("a", 1), ("b", 1)]
+
+
+async def test_no_more_is_pushed_while_many_results_wait_to_be_stored(
+    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MAX_OPERATIONS", 2)
+    desk.send("a", "b", "c", "d")
+    connection, woken = desk.connect(in_flight=3), []
+    desk.dispatcher.wake = lambda: woken.append(True)
+    await desk.dispatch()
+    assert len(hear_work(connection)) == 3
+    for one in "abc":
+        say(connection, result_of(one))
+    await desk.dispatch()
+    assert hear_work(connection) == []
+    woken.clear()
+    await desk.write()
+    assert woken
+    hear(connection)
+    await desk.dispatch(seconds=0)
+    assert hear_work(connection) == [("d", 1)]
 
 
 async def test_nothing_is_pushed_by_a_node_that_stops(desk: WorkDesk) -> None:
