@@ -68,8 +68,9 @@ def _rows(seen: "Sequence[ResultSeen]") -> list[tuple[str, ...]]:
             result.message_id,
             result.status.value,
             tell_duration(result.at - result.sent_at) if result.sent_at else "-",
-            result.error or result.reason or "-",
-            result.content or "-",
+            " ".join((result.error or result.reason or "-").split()),
+            # What failed says it in its error; its traceback stands in --json.
+            "-" if result.error else result.content or "-",
         )
         for result in (one.result for one in seen)
     ]

@@ -57,14 +57,17 @@ def _complete(
 @click.option("--text", "is_text", is_flag=True, help="Send the content as text, JSON or not.")
 @click.option("--id", "message_id", help="The same id again is the same message.")
 @click.option(
-    "--until", metavar="TIME", type=MOMENT, help="Give it up then, if it still waits: 30m; 2h."
+    "--until",
+    metavar="TIME",
+    type=MOMENT,
+    help="Give it up then, if it still waits: 30m, a date; 2h without it.",
 )
 @click.option(
     "--timeout",
     metavar="TIME",
     type=DURATION,
     default=int(DEFAULT_TIMEOUT_SECONDS),
-    help="From the push to the result: 90, 30m; 2h.",
+    help="From the push to the result: 90, 30m, 1d; 2h without it.",
 )
 @click.option("--priority", type=click.IntRange(0, 2**31 - 1), default=DEFAULT_PRIORITY)
 @click.option(

@@ -15,7 +15,7 @@ from cli.lazy_group import LazyGroup
 from cli.parameters import WORKFLOW
 from shared.clock import utc_now
 from shared.domain.local_time import find_zone
-from shared.domain.phrases import tell_duration
+from shared.domain.phrases import name_actor, tell_duration
 
 if TYPE_CHECKING:
     from shared.domain.workflow import Workflow
@@ -66,6 +66,9 @@ def list_workflows(platform: Platform, as_json: bool) -> None:
         render.print_json(items)
     elif items:
         render.print_table(HEADER, [_row(item) for item in items], shorten=True)
+        for item in items:
+            if item["pause"]:
+                render.say(_tell_pause(item))
     else:
         render.say("There is no workflow: platformctl workflow create FILE makes one.")
 
@@ -181,9 +184,7 @@ def tell_next(workflow: "Workflow") -> str:
     if workflow.next_due_at is None:
         return "it is paused" if workflow.pause else "it is disabled, and does not fire"
     zone = find_zone(workflow.timezone)
-    told = f"next {render.format_clock(workflow.next_due_at, zone)}"
-    is_local = render.is_local(workflow.next_due_at, zone)
-    return told if is_local else f"{told} ({workflow.timezone})"
+    return f"next {render.format_clock(workflow.next_due_at, zone)} ({workflow.timezone})"
 
 
 def _local(moment: datetime | None, zone: str) -> str:
@@ -212,9 +213,19 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _tell_pause(item: dict[str, Any]) -> str:
+    """Return who paused a workflow, since when, and why."""
+    pause = item["pause"]
+    since = _local(pause["at"], item["timezone"])
+    note = f": {pause['note']}" if pause["note"] else ""
+    return f"{item['name']} is paused since {since}, by {name_actor(pause['actor'])}{note}"
+
+
 def _fields(item: dict[str, Any]) -> list[tuple[str, str]]:
     """Return everything about a workflow; a line for each of its steps and figures."""
     left_out = ("execute_modules", "steps", "punctuality")
+    if item["pause"]:
+        item = item | {"pause": _tell_pause(item)}
     rows = [(name, format_value(value)) for name, value in item.items() if name not in left_out]
     rows += [(f"step {step['name']}", _tell_step(step)) for step in item["steps"]]
     for title, span in (("last 24 h", "24h"), ("last 7 d", "7d")):

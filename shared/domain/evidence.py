@@ -110,7 +110,9 @@ def _of_message(message: Message, facts: Facts, subject: str) -> Iterator[Eviden
         progress = message.progress
         percent = "" if progress.percent is None else f" {progress.percent:g} %"
         what = f"progress{percent}"
-        yield Evidence(at=progress.at, subject=subject, what=what, reason=progress.note)
+        # It may be noted while the acknowledgement, told in the same moment, is being written.
+        at = max(progress.at, message.acked_at or progress.at)
+        yield Evidence(at=at, subject=subject, what=what, reason=progress.note)
     if message.cancel_requested_at is not None:
         by = message.cancel_requested_by or ""
         yield Evidence(

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.clock import machine_timezone
 from shared.domain.event import ALL_WORKERS, CLOCK_DISTRUSTED, CLOCK_TRUSTED, Event
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.facts import Facts, gaps_of
@@ -35,7 +36,15 @@ def explain_message(store: Store, message: Message, now: datetime) -> Explanatio
         end = message.ended_at or (result.at if result else now)
         hashes = {message.module_hash}
         facts = gather_surroundings(store, hashes, message.created_at, end, now)
-        return explain(message, replace(facts, messages={message.id: message}, results=results))
+        known = replace(facts, messages={message.id: message}, results=results)
+        return explain(message, known, _timezone_of(store, message))
+
+
+def _timezone_of(store: Store, message: Message) -> str:
+    """Return the zone that a message is told in: its workflow's, or else this machine's."""
+    number = message.workflow_id
+    workflow = store.workflows.get(number) if number is not None else None
+    return workflow.timezone if workflow else machine_timezone(message.created_at)
 
 
 def gather_about_execution(store: Store, execution: Execution, now: datetime) -> Facts:

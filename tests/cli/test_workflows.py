@@ -172,10 +172,10 @@ def test_list_tells_what_fires_next(run: Run, run_json: RunJson, write: Write) -
     ("machine", "told", "listed"),
     [
         ("UTC", "09:30:00 (Asia/Shanghai).", "09:30:00+08:00"),
-        ("Asia/Shanghai", "09:30:00.", "09:30:00  "),
+        ("Asia/Shanghai", "09:30:00 (Asia/Shanghai).", "09:30:00  "),
     ],
 )
-def test_a_time_says_its_zone_where_that_is_not_the_machines(
+def test_a_time_says_its_zone(
     run: Run, write: Write, in_zone: Callable[[str], None], machine: str, told: str, listed: str
 ) -> None:
     in_zone(machine)
@@ -251,6 +251,8 @@ def test_pause_keeps_the_note_and_resume_ends_it(run: Run, write: Write, store: 
     assert paused.pause is not None
     assert paused.pause.note == "holidays"
     assert paused.next_due_at is None
+    assert run("workflow", "list").stderr.strip().endswith(": holidays")
+    assert ": holidays" in run("workflow", "show", "load-72h").stdout
     assert run("workflow", "pause", "load-72h").exit_code == 1
     result = run("workflow", "resume", "1")
     assert "Resumed load-72h (workflow_id 1); next 20" in result.stderr

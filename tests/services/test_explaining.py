@@ -61,9 +61,10 @@ def test_a_miss_is_explained_by_the_gap_between_two_workers(store: Store, now: d
     assert told.timezone == "Asia/Shanghai"
 
 
-def test_an_expired_message_is_explained_by_its_modules_absence(
+def test_an_expired_message_is_explained_by_its_modules_absence_in_its_workflows_zone(
     registry: Registry, store: Store, now: datetime
 ) -> None:
+    store.workflows.insert(make_workflow(workflow_id=7))
     registry.enrol()
     module = registry.connect(registry.register("load-72h"))
     disconnect(registry, module, now + minutes(1))
@@ -71,6 +72,7 @@ def test_an_expired_message_is_explained_by_its_modules_absence(
     message = make_message(
         module_hash=module.module_hash,
         status=MessageStatus.EXPIRED,
+        workflow_id=7,
         created_at=sent_at,
         useful_until=sent_at + minutes(10),
         ended_at=sent_at + minutes(10),
