@@ -241,6 +241,7 @@ def test_wait_gives_up_after_its_time_and_the_message_goes_on(registry: Registry
 
 def test_wait_for_many_is_a_table(registry: Registry, run: Run) -> None:
     modules = [registry.register(name, mission_kind="load") for name in ("north", "south")]
+    run("send", "--kind", "load", "1", "--id", "m1")
     for module, status in zip(modules, (ResultStatus.SUCCESS, ResultStatus.TIMED_OUT), strict=True):
         message_id = f"m1:{module.module_hash[:12]}"
         registry.store.results.insert(
