@@ -99,7 +99,7 @@ def show(platform: Platform, workflow_reference: str, as_json: bool, as_file: bo
 @json_option
 @pass_platform
 def run(platform: Platform, workflow_reference: str, as_json: bool) -> None:
-    """Run a workflow now, whatever its schedule says; prints the execution's id."""
+    """Run a workflow now, whatever its schedule, pause and overlap say; prints the execution's id."""
     from shared.services.executions import run_workflow
     from shared.services.explaining import explain_execution
     from shared.services.workflow_lookup import find_workflow

@@ -37,6 +37,7 @@ class Piece:
     progress: Progress | None = None
     canceller: Actor | None = None
     kind: str = ""
+    life_key: str = "start_timeout_seconds"  # what a longer life is asked for by
 
     @property
     def began_work_at(self) -> datetime:
@@ -63,6 +64,7 @@ def piece_of_message(message: Message, facts: Facts) -> Piece:
         progress=message.progress,
         canceller=message.cancel_requested_by,
         kind=message.mission_kind,
+        life_key="start_timeout_seconds" if message.execution_id else "useful_until",
     )
 
 
@@ -173,9 +175,9 @@ def _life_over(piece: Piece, facts: Facts, clock: WallClock) -> str:
     where = _where_it_was(
         piece, facts, clock, online=", but its work before this one took all of the time"
     )
-    longer = f", longer than the message's life of {life}"
+    longer = f", longer than the message's life of {life} (see {piece.life_key})"
     if "online throughout" in where:
-        longer = f" (the message's life of {life})"
+        longer = f" (the message's life of {life}: see {piece.life_key})"
     return f"{facts.name(piece.module_hash)} {where}{longer}"
 
 

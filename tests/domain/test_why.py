@@ -78,7 +78,8 @@ def test_a_module_that_was_away_for_longer_than_the_messages_life() -> None:
     known = facts(messages=lives, **away(4.5, 52, OfflineReason.CONNECTION_LOST))
     assert explain(failed(step, ExecutionStatus.TIMED_OUT), known).sentence == (
         "timed out: load-72h was offline from 20:04:30 (connection_lost) to 20:52, "
-        "longer than the message's life of 10 min; 2 retries went the same way"
+        "longer than the message's life of 10 min (see start_timeout_seconds); "
+        "2 retries went the same way"
     )
 
 

@@ -36,7 +36,7 @@ def test_a_message_that_expired_while_its_module_was_away() -> None:
     )
     assert explain(message, known).sentence == (
         "expired: load-72h was offline all the time since 19:30 (heartbeat_timeout), "
-        "longer than the message's life of 10 min"
+        "longer than the message's life of 10 min (see useful_until)"
     )
 
 

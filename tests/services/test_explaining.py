@@ -83,7 +83,7 @@ def test_an_expired_message_is_explained_by_its_modules_absence_in_its_workflows
     told = explain_message(store, message, end + minutes(1))
     assert told.sentence == (
         "expired: load-72h was offline all the time since 2026-03-01 20:01 (connection_lost), "
-        "longer than the message's life of 10 min"
+        "longer than the message's life of 10 min (see useful_until)"
     )
 
 
