@@ -74,11 +74,12 @@ def send_messages(
     results = store.results.read({i for e, p in waiting for i in _inputs_of(e, p).values()})
     messages = [_make_message(e, p, by_hash, results) for e, p in waiting]
     nodes = {m.module_hash: m.session.node if m.session else None for m in modules}
-    queue_messages(store, [m for m in messages if _fits(m)], nodes)
+    is_new = queue_messages(store, [m for m in messages if _fits(m)], nodes) > 0
     end_messages(store, [_refuse(m) for m in messages if not _fits(m)], now)
-    # After they were queued: what was cancelled since it was read did not know of its messages.
-    over = store.executions.over_among({execution.id for execution, _ in waiting})
-    give_up_messages(store, [m.id for m in messages if m.execution_id in over], now)
+    if is_new:
+        # After they were queued: what was cancelled since it was read did not know of them.
+        over = store.executions.over_among({execution.id for execution, _ in waiting})
+        give_up_messages(store, [m.id for m in messages if m.execution_id in over], now)
     return [message.id for message in messages]
 
 
