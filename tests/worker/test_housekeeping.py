@@ -171,7 +171,9 @@ def test_work_goes_when_it_is_too_old(store: Store, keeping: Housekeeping, now: 
         store.messages.insert([make_message(id=name, **ended)])
         store.results.insert([make_result(message_id=name, at=at)])
         succeeded = ExecutionStatus.SUCCEEDED
-        store.executions.insert([make_execution(id=name, due_at=at, status=succeeded)])
+        store.executions.insert(
+            [make_execution(id=name, due_at=at, created_at=at, status=succeeded)]
+        )
     store.executions.insert([make_execution(id="running", due_at=old)])
     assert keeping.purge_work() is True
     assert keeping.purge_work() is False
