@@ -72,6 +72,8 @@ def compare(online: int, connections: int) -> tuple[Rounds, int]:
         stack.start_worker()
         platform = Side(name=PLATFORM, port=stack.settings.api_port, program=stack.start_api())
         address = f"http://127.0.0.1:{platform.port}/module/online"
+        # The first listing of ten thousand takes as long as a caller waits at most: then it is 503.
+        platform.program.wait_until(lambda: http_status(platform.port, "/module/online") == 200)
         with urllib.request.urlopen(address, timeout=10) as answer:
             body = answer.read()
         assert body.count(b'"module_id"') == online
