@@ -1,5 +1,6 @@
 """The change stream of work: it tells nodes at once what their polls would find a second later."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from shared.domain.ids import MessageId, NodeId
 from shared.domain.message import MessageStatus
 
 WAIT_MS = 1000
+# The embedded server ends a wait at every write, whatever it is about. Asked again at once, a storm of
+# other writes took half of the processor time: so the pauses grow until a change is told.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWS_BY = 0.001, 0.1, 1.5
 GIVEN_UP = [
     status.value
     for status in (
@@ -48,11 +52,17 @@ class WorkChanges:
         """
         with self._collection.watch(_pipeline(nodes), max_await_time_ms=WAIT_MS) as stream:
             yield None
+            pause_seconds = FIRST_PAUSE_SECONDS
             while is_wanted():
+                asked_at = time.monotonic()
                 change = stream.try_next()
                 if change is None:
                     yield None
+                    if time.monotonic() < asked_at + WAIT_MS / 2000:
+                        time.sleep(pause_seconds)
+                        pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * PAUSE_GROWS_BY)
                 else:
+                    pause_seconds = FIRST_PAUSE_SECONDS
                     is_cancel = bool(change.get("cancelled"))
                     is_end = change.get("status") in GIVEN_UP
                     yield WorkChange(change["documentKey"]["_id"], is_cancel, is_end)
