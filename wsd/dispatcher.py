@@ -29,6 +29,9 @@ from wsd.protocol import Hello, encode_work
 from wsd.work import HELLO_SECONDS, SessionWork, is_out_of_tries
 
 MODULES_AT_ONCE = 500
+# In a storm of connects the queues of many modules are read together: one read of a few hundred
+# costs the database little more than one of a single module.
+READ_QUEUES_SECONDS = 0.25
 # Reading the queues of all modules again takes at most this part of the time, however many wait.
 ROUND_FACTOR = 20
 PUSHES_AT_ONCE = 500
@@ -92,6 +95,8 @@ class Dispatcher:
         self._round_seconds = round_seconds
         self.wake: Callable[[], object] = lambda: None
         self._unread: dict[ModuleHash, None] = {}  # whose queues are to be read
+        self._queues_read_at = float("-inf")
+        self._reading_soon: asyncio.TimerHandle | None = None
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
         self._doubtful: list[Doubtful] = []
@@ -175,7 +180,8 @@ class Dispatcher:
         if leaving:
             await self._push(leaving, node)
         has_ready = self._ready and not self._is_held
-        return bool(has_ready or self._unread or self._news or self._ends.has_more)
+        has_unread = self._may_read_queues(self._monotonic())
+        return bool(has_ready or has_unread or self._news or self._ends.has_more)
 
     async def _read_all(self, node: NodeId, now: float, *, is_due: bool) -> None:
         """Read what may be new, after what is in doubt; what is due by time, once in a while."""
@@ -188,7 +194,7 @@ class Dispatcher:
                 for module_hash, connection in self._hub.by_module.items()
                 if connection.work is None or not connection.work.waiting
             }
-        if self._unread:
+        if self._may_read_queues(now):
             await self._read_queues()
         if self._news:
             await self._read_news()
@@ -207,10 +213,21 @@ class Dispatcher:
             if connection.session is not None:
                 self._unread[connection.session.module_hash] = None
 
+    def _may_read_queues(self, now: float) -> bool:
+        """Return whether queues are to be read now; if it is too early, come back in time."""
+        seconds_left = self._queues_read_at + READ_QUEUES_SECONDS - now
+        is_full = len(self._unread) >= MODULES_AT_ONCE
+        if not self._unread or is_full or seconds_left <= 0:
+            return bool(self._unread)
+        loop, soon = asyncio.get_running_loop(), self._reading_soon
+        if soon is None or soon.when() <= loop.time():
+            self._reading_soon = loop.call_later(seconds_left, self.wake)
+        return False
+
     async def _read_queues(self) -> None:
         """Read the queues of modules that have connected, or that have little left in memory."""
         hashes = list(islice(self._unread, MODULES_AT_ONCE))
-        started = self._monotonic()
+        self._queues_read_at = started = self._monotonic()
         found = await self._read(self._deliveries.queued_for, hashes)
         self._reading_seconds += self._monotonic() - started
         for module_hash in hashes:

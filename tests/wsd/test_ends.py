@@ -106,6 +106,7 @@ async def test_a_round_finds_what_was_put_back_and_pushes_it_again(desk: WorkDes
     say(connection, '{"type":"ack","id":"a"}')
     await desk.write()
     await desk.dispatch(seconds=20.0)
+    await desk.dispatch()
     assert hear_work(connection) == [("a", 1), ("a", 2)]
 
 
