@@ -50,7 +50,10 @@ def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
     node.stop()
     eventually_equal(lambda: platform.nodes_of(modules), {other_node.node_id})
     eventually_equal(lambda: platform.listed(modules), set(modules))
-    assert {r for reasons in platform.reasons(modules) for r in reasons} == {"platform_restart"}
+    # The events of sessions are recorded after the sessions themselves.
+    eventually_equal(
+        lambda: {r for reasons in platform.reasons(modules) for r in reasons}, {"platform_restart"}
+    )
 
 
 def test_modules_of_a_crashed_node_are_listed_by_another_one(
