@@ -179,16 +179,7 @@ def was_decided(
     detail: Mapping[str, Any] | None = None,
 ) -> Event:
     """Return the event of an operator's decision about a module (enabled, disabled, deleted)."""
-    subject = module_subject(module_hash)
-    return Event(
-        id=f"{subject}:{at.isoformat()}:{what}",
-        subject=subject,
-        at=at,
-        what=what,
-        reason=OPERATOR,
-        actor=actor,
-        detail=detail or {},
-    )
+    return _decided(module_subject(module_hash), what, at, actor, detail)
 
 
 def was_said(message_id: MessageId, at: datetime, text: str, number: int) -> Event:
@@ -215,7 +206,22 @@ def workflow_decided(
     detail: Mapping[str, Any] | None = None,
 ) -> Event:
     """Return the event of a decision about a workflow (created, edited, paused, resumed, deleted)."""
-    subject = workflow_subject(workflow_id)
+    return _decided(workflow_subject(workflow_id), what, at, actor, detail)
+
+
+def message_decided(message_id: MessageId, what: str, at: datetime, actor: Actor) -> Event:
+    """Return the event of an operator's decision about a message (cancelled, retried)."""
+    subject = Subject(kind=SubjectKind.MESSAGE, id=message_id)
+    return _decided(subject, what, at, actor)
+
+
+def _decided(
+    subject: Subject,
+    what: str,
+    at: datetime,
+    actor: Actor,
+    detail: Mapping[str, Any] | None = None,
+) -> Event:
     return Event(
         id=f"{subject}:{at.isoformat()}:{what}",
         subject=subject,
@@ -224,19 +230,6 @@ def workflow_decided(
         reason=OPERATOR,
         actor=actor,
         detail=detail or {},
-    )
-
-
-def message_decided(message_id: MessageId, what: str, at: datetime, actor: Actor) -> Event:
-    """Return the event of an operator's decision about a message (cancelled, retried)."""
-    subject = Subject(kind=SubjectKind.MESSAGE, id=message_id)
-    return Event(
-        id=f"{subject}:{at.isoformat()}:{what}",
-        subject=subject,
-        at=at,
-        what=what,
-        reason=OPERATOR,
-        actor=actor,
     )
 
 
