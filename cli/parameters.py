@@ -81,6 +81,7 @@ class Since(click.ParamType[datetime]):
     """A moment: so long ago (`2h`), or a date with or without a time."""
 
     name = "since"
+    direction = -1  # of a span without a date: into the past
 
     def convert(
         self, value: "str | datetime", param: click.Parameter | None, context: click.Context | None
@@ -90,7 +91,7 @@ class Since(click.ParamType[datetime]):
             return value
         try:
             if seconds := _read_seconds(value):
-                return utc_now() - timedelta(seconds=seconds)
+                return utc_now() + self.direction * timedelta(seconds=seconds)
             return datetime.fromisoformat(value.strip()).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(
@@ -98,25 +99,11 @@ class Since(click.ParamType[datetime]):
             )
 
 
-class Moment(click.ParamType[datetime]):
+class Moment(Since):
     """A moment to come: in so long (`2h`), or a date with or without a time."""
 
     name = "moment"
-
-    def convert(
-        self, value: "str | datetime", param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        """Return the moment in UTC; without a zone it is the local time of this machine."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            if seconds := _read_seconds(value):
-                return utc_now() + timedelta(seconds=seconds)
-            return datetime.fromisoformat(value.strip()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is neither 90s, 30m, 2h, 7d nor 2026-11-21T10:00.", param, context
-            )
+    direction = 1
 
 
 class Duration(click.ParamType[int]):
