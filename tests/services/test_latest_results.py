@@ -1,6 +1,5 @@
 """The newest success of each module: found at once, kept, and never an old one."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,22 +14,10 @@ from shared.services.module_directory import LOOK_SECONDS, ModuleDirectory
 from shared.store import Store
 from tests.support.builders import make_result, make_step, make_workflow
 from tests.support.registry import Registry
+from tests.support.steady_clock import Clock
 from tests.support.tampering import remove_module
 
 LOAD = Question(mission_kind="load")
-
-
-@dataclass
-class Clock:
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

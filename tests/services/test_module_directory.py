@@ -1,7 +1,6 @@
 """The names in memory: what is new is seen, what is deleted is forgotten, little is read."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
@@ -13,20 +12,8 @@ from shared.services.module_directory import (
 )
 from tests.support.builders import make_module
 from tests.support.registry import Registry
+from tests.support.steady_clock import Clock
 from tests.support.tampering import remove_module
-
-
-@dataclass
-class Clock:
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The bound of a module's queue holds, and is not counted for every message."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from shared.domain.ids import ModuleHash
@@ -9,21 +7,9 @@ from shared.domain.message import QUEUE_MAX, MessageStatus
 from shared.services.queue_room import COUNT_SECONDS, FULL_SECONDS, QueueRoom
 from shared.store import Store
 from tests.support.builders import NOON, make_message
+from tests.support.steady_clock import Clock
 
 A = ModuleHash("a" * 64)
-
-
-@dataclass
-class Clock:
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

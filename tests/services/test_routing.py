@@ -1,7 +1,6 @@
 """Work for a kind finds the module that is online, has the highest priority and the least to do."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -11,19 +10,7 @@ from shared.services.module_directory import ModuleDirectory
 from shared.services.routing import COUNTED_AT_MOST, SEEN_SECONDS, Router
 from tests.support.builders import RULES, make_message
 from tests.support.registry import Registry
-
-
-@dataclass
-class Clock:
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.support.steady_clock import Clock
 
 
 @pytest.fixture
