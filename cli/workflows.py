@@ -214,7 +214,7 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _tell_pause(item: dict[str, Any]) -> str:
-    """Return who paused a workflow, since when, and why."""
+    """Return the actor, time and reason of a workflow's pause."""
     pause = item["pause"]
     since = _local(pause["at"], item["timezone"])
     note = f": {pause['note']}" if pause["note"] else ""

@@ -79,7 +79,7 @@ def test_a_frozen_database_is_reported_within_two_seconds(
     client: FlaskClient, server: DatabaseServer, method: str, path: str
 ) -> None:
     server.freeze()
-    time.sleep(0.3)
+    time.sleep(0.3)  # the listings look at the database again
     seconds, answer = timed(client, method, path)
     server.thaw()
     assert_unavailable(answer)

@@ -121,7 +121,7 @@ def test_init_db_waits_for_a_server_that_is_only_starting(start: Start, tmp_path
         | {"PYTHONPATH": str(PROJECT_DIR), "DEBUG": "True", "MONGODB_HOST": server.uri},
         cwd=tmp_path,
     )
-    time.sleep(1)
+    time.sleep(1)  # the server starts later than the command
     server.start()
     try:
         assert waiting.wait(timeout=20) == 0

@@ -1,4 +1,4 @@
-"""Tables fit the terminal of the person who looks at them."""
+"""Tables fit the terminal that they are printed on."""
 
 from rich.cells import cell_len
 

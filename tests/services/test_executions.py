@@ -104,7 +104,7 @@ def test_a_cancelling_that_was_killed_is_finished_by_the_worker(
     except KeyboardInterrupt:
         pass
     if only(schedules).cancel_requested_by is None:
-        return  # it was killed before its first write: nobody wants anything
+        return  # it was killed before its first write: there is no wish to carry out
     schedules.work(now)
     assert only(schedules).status is CANCELLED
     assert [message.status for message in schedules.messages()] == [MessageStatus.CANCELLED]

@@ -112,7 +112,7 @@ class ScriptedPlatform:
         self._do(cut())
 
     def shut_door(self) -> None:
-        """Be away: nobody is let in, and the socket vanishes."""
+        """Be away: refuse every connection, and cut the open socket off."""
 
         async def shut() -> None:
             assert self._door is not None
