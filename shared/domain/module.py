@@ -54,7 +54,6 @@ class Module:
     offline_detail: Mapping[str, Any] | None = None  # how its last session ended; None while online
     takeovers: tuple[datetime, ...] = ()
     last_login_time: datetime | None = None
-    last_execution_time: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.domain.closing import OfflineReason
 from shared.domain.ids import NodeId
@@ -20,6 +21,16 @@ class State(StrEnum):
     ONLINE = "online"
     SUSPECT = "suspect"  # connected, but its program sent nothing for more than one interval
     OFFLINE = "offline"
+
+
+class LastTimes(NamedTuple):
+    """When a module last sent a heartbeat, and when its last result was stored."""
+
+    heartbeat_at: datetime | None
+    executed_at: datetime | None
+
+
+NEVER = LastTimes(None, None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,6 @@ def record_executions(
 ) -> None:
     """Write down when modules' results were stored; the listings are made anew if `is_listed`."""
     with batch_timeout():
-        for at, hashes in by_second.items():
-            store.modules.note_execution(hashes, at)
+        store.heartbeats.note_executions(by_second)
         if is_listed:
             store.counters.note_registry_change()

@@ -8,7 +8,15 @@ from typing import Any, Generic, Protocol, TypeVar
 from shared.domain.ids import ModuleHash
 from shared.domain.module import Module, normalise
 from shared.domain.node import NO_GRACE, LeaseGrace, NodesSeen
-from shared.domain.presence import Presence, PresenceRules, State, judge_presence, latest_heartbeat
+from shared.domain.presence import (
+    NEVER,
+    LastTimes,
+    Presence,
+    PresenceRules,
+    State,
+    judge_presence,
+    latest_heartbeat,
+)
 from shared.services.module_lookup import find_module
 from shared.settings import Settings
 from shared.store import Store, batch_timeout
@@ -38,6 +46,7 @@ class ListedModule:
     module: Module
     presence: Presence
     last_alive_time: datetime | None
+    last_execution_time: datetime | None = None
     in_doubt: bool = False
 
     @property
@@ -104,9 +113,9 @@ def stream_online(
         changes, registered = store.counters.read()
         nodes = grace.judge(store.nodes.all(), now)
         expected = sum(nodes.nodes[node].sessions for node in nodes.alive)
-        heartbeats = store.heartbeats.all() if expected * 8 >= registered else None
+        times = store.heartbeats.all() if expected * 8 >= registered else None
     modules = store.modules.stream_on_nodes(nodes.alive)
-    listed = _look_at(store, modules, nodes, heartbeats, now, rules)
+    listed = _look_at(store, modules, nodes, times, now, rules)
     return Listing(modules=listed, changes=changes, nodes=nodes)
 
 
@@ -117,8 +126,8 @@ def stream_all(
     with batch_timeout():
         changes, _ = store.counters.read()
         nodes = grace.judge(store.nodes.all(), now)
-        heartbeats = store.heartbeats.all()
-    listed = _look_at(store, store.modules.stream(), nodes, heartbeats, now, rules)
+        times = store.heartbeats.all()
+    listed = _look_at(store, store.modules.stream(), nodes, times, now, rules)
     return Listing(modules=listed, changes=changes, nodes=nodes)
 
 
@@ -144,30 +153,32 @@ def _look_at(
     store: Store,
     modules: Iterable[Module],
     nodes: NodesSeen,
-    heartbeats: Mapping[ModuleHash, datetime] | None,
+    times: Mapping[ModuleHash, LastTimes] | None,
     now: datetime,
     rules: PresenceRules,
 ) -> Iterator[ListedModule]:
-    """Judge modules; heartbeats that are not given are read for some modules at a time."""
+    """Judge modules; times that are not given are read for some modules at a time."""
     for part in chunks(modules, MODULES_AT_ONCE):
-        times = heartbeats
-        if times is None:
-            times = store.heartbeats.of([module.module_hash for module in part])
+        known = times
+        if known is None:
+            known = store.heartbeats.of([module.module_hash for module in part])
         for module in part:
-            yield _look_at_one(module, nodes, times.get(module.module_hash), now, rules)
+            last = known.get(module.module_hash, NEVER)
+            yield _look_at_one(module, nodes, last, now, rules)
 
 
 def _look_at_one(
     module: Module,
     nodes: NodesSeen,
-    heartbeat: datetime | None,
+    last: LastTimes,
     now: datetime,
     rules: PresenceRules,
 ) -> ListedModule:
     return ListedModule(
         module=module,
-        presence=judge_presence(module, nodes.nodes, nodes.alive, heartbeat, now, rules),
-        last_alive_time=latest_heartbeat(module, heartbeat),
+        presence=judge_presence(module, nodes.nodes, nodes.alive, last.heartbeat_at, now, rules),
+        last_alive_time=latest_heartbeat(module, last.heartbeat_at),
+        last_execution_time=last.executed_at,
         in_doubt=module.session is not None and module.session.node in nodes.in_doubt,
     )
 
@@ -226,5 +237,5 @@ def to_item(listed: ListedModule) -> dict[str, Any]:
         "updated_at": module.updated_at,
         "last_alive_time": listed.last_alive_time,
         "last_login_time": module.last_login_time,
-        "last_execution_time": module.last_execution_time,
+        "last_execution_time": listed.last_execution_time,
     }

@@ -9,7 +9,7 @@ from datetime import datetime
 from shared.domain.ids import ModuleHash
 from shared.domain.module import Module, normalise
 from shared.domain.node import NO_GRACE, LeaseGrace
-from shared.domain.presence import PresenceRules, judge_presence
+from shared.domain.presence import NEVER, PresenceRules, judge_presence
 from shared.domain.routing import Candidate, Choice, choose_in_order, choose_of_kind, shortlist
 from shared.services.module_directory import ModuleDirectory
 from shared.store import Store, batch_timeout
@@ -113,10 +113,10 @@ class Router:
         with batch_timeout():
             modules = {module.module_hash: module for module in store.modules.brief(wanted)}
             nodes = self._grace.judge(store.nodes.all(), now)
-            heartbeats = store.heartbeats.of(wanted)
+            times = store.heartbeats.of(wanted)
 
         def look(module: Module) -> Candidate:
-            heartbeat = heartbeats.get(module.module_hash)
+            heartbeat = times.get(module.module_hash, NEVER).heartbeat_at
             seen = judge_presence(module, nodes.nodes, nodes.alive, heartbeat, now, self._rules)
             return Candidate(
                 module_hash=module.module_hash,

@@ -1,4 +1,4 @@
-"""When each module sent its last heartbeat."""
+"""When each module sent its last heartbeat, and when its last result was stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -9,6 +9,7 @@ from pymongo import UpdateMany
 from pymongo.database import Database
 
 from shared.domain.ids import ModuleHash
+from shared.domain.presence import NEVER, LastTimes
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
 
@@ -51,23 +52,28 @@ class Heartbeats:
         insert_new(self._collection, [{"_id": key, "at": wanted[key]} for key in missing])
         return missing
 
-    def all(self) -> dict[ModuleHash, datetime]:
-        """Return the heartbeats of all modules."""
-        return {doc["_id"]: doc["at"] for doc in self._collection.find({}) if "at" in doc}
+    def note_executions(self, executions: Mapping[datetime, Sequence[ModuleHash]]) -> None:
+        """Raise the times of modules' last results, given per second, where a heartbeat is."""
+        for at, hashes in executions.items():
+            for ids in chunks(hashes, IDS_PER_UPDATE):
+                self._collection.update_many({"_id": {"$in": ids}}, {"$max": {"executed_at": at}})
 
-    def of(self, hashes: Sequence[ModuleHash]) -> dict[ModuleHash, datetime]:
-        """Return the heartbeats of these modules."""
+    def all(self) -> dict[ModuleHash, LastTimes]:
+        """Return the times of all modules."""
+        return {doc["_id"]: _to_times(doc) for doc in self._collection.find({})}
+
+    def of(self, hashes: Sequence[ModuleHash]) -> dict[ModuleHash, LastTimes]:
+        """Return the times of these modules."""
         return {
-            doc["_id"]: doc["at"]
+            doc["_id"]: _to_times(doc)
             for ids in chunks(hashes)
             for doc in self._collection.find({"_id": {"$in": ids}})
-            if "at" in doc
         }
 
-    def get(self, module_hash: ModuleHash) -> datetime | None:
-        """Return this module's last heartbeat, or None."""
+    def get(self, module_hash: ModuleHash) -> LastTimes:
+        """Return the times of this module."""
         document = self._collection.find_one({"_id": module_hash})
-        return document.get("at") if document else None
+        return _to_times(document) if document else NEVER
 
     def hashes(self) -> list[ModuleHash]:
         """Return the modules that have a heartbeat, deleted ones included."""
@@ -81,3 +87,7 @@ class Heartbeats:
     def remove(self, module_hash: ModuleHash) -> None:
         """Forget a deleted module's heartbeat."""
         self._collection.delete_one({"_id": module_hash})
+
+
+def _to_times(document: Mapping[str, Any]) -> LastTimes:
+    return LastTimes(document.get("at"), document.get("executed_at"))

@@ -167,13 +167,6 @@ class Modules:
             {"$unset": {"unrecorded_change": 1}},
         )
 
-    def note_execution(self, hashes: Iterable[ModuleHash], at: datetime) -> None:
-        """Note that these modules gave results."""
-        for part in chunks(hashes):
-            self._collection.update_many(
-                {"_id": {"$in": part}}, {"$max": {"last_execution_time": at}}
-            )
-
     def set_enabled(self, module_hash: ModuleHash, now: datetime, *, enabled: bool) -> bool:
         """Enable or disable a module; False when it is so already, or unknown."""
         result = self._collection.update_one(
@@ -214,7 +207,6 @@ def _to_module(document: Mapping[str, Any]) -> Module:
         registered_at=document["registered_at"],
         updated_at=document["updated_at"],
         last_login_time=document["last_login_time"],
-        last_execution_time=document["last_execution_time"],
     )
 
 
@@ -242,7 +234,6 @@ _FORM = Form(
         "registered_at": LONG_AGO,
         "updated_at": LONG_AGO,
         "last_login_time": None,
-        "last_execution_time": None,
     },
 )
 
@@ -276,5 +267,4 @@ def _to_document(module: Module) -> dict[str, Any]:
         "registered_at": module.registered_at,
         "updated_at": module.updated_at,
         "last_login_time": module.last_login_time,
-        "last_execution_time": module.last_execution_time,
     }

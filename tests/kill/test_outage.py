@@ -128,8 +128,8 @@ def test_nobody_is_missing_or_blamed_afterwards(outage: Outage) -> None:
 
 def test_heartbeats_are_flushed_afterwards(outage: Outage) -> None:
     heartbeats = outage.platform.store.heartbeats
-    before = {module: heartbeats.get(module) for module in outage.modules}
-    eventually(lambda: all(heartbeats.get(m) != at for m, at in before.items()))
+    before = {module: heartbeats.get(module).heartbeat_at for module in outage.modules}
+    eventually(lambda: all(heartbeats.get(m).heartbeat_at != at for m, at in before.items()))
 
 
 def test_a_module_that_left_meanwhile_is_offline_for_that_reason(outage: Outage) -> None:

@@ -55,7 +55,7 @@ def test_modules_heartbeats_history_and_counters_are_carried(
     registry.store.heartbeats.record({registry.now: [module.module_hash]})
     import_registry(target, export(registry), registry.now)
     assert target.modules.get(module.module_hash) == module
-    assert target.heartbeats.get(module.module_hash) == registry.now
+    assert target.heartbeats.get(module.module_hash).heartbeat_at == registry.now
     assert target.events.find() == registry.store.events.find()
     assert target.counters.next_module_id() == 2
 

@@ -16,7 +16,7 @@ def delete(registry: Registry, module_hash: str) -> None:
 def test_the_first_heartbeat_of_a_module_is_recorded(registry: Registry) -> None:
     module = registry.register()
     record_heartbeats(registry.store, {registry.now: [module.module_hash]})
-    assert registry.store.heartbeats.get(module.module_hash) == registry.now
+    assert registry.store.heartbeats.get(module.module_hash).heartbeat_at == registry.now
 
 
 def test_the_last_heartbeat_of_a_deleted_module_leaves_nothing(registry: Registry) -> None:
@@ -25,8 +25,8 @@ def test_the_last_heartbeat_of_a_deleted_module_leaves_nothing(registry: Registr
     charlie = registry.connect(registry.register("charlie"))
     delete(registry, deleted.module_hash)
     record_heartbeats(registry.store, {registry.now: [deleted.module_hash, charlie.module_hash]})
-    assert registry.store.heartbeats.get(deleted.module_hash) is None
-    assert registry.store.heartbeats.get(charlie.module_hash) == registry.now
+    assert registry.store.heartbeats.get(deleted.module_hash).heartbeat_at is None
+    assert registry.store.heartbeats.get(charlie.module_hash).heartbeat_at == registry.now
 
 
 def test_a_module_that_is_deleted_during_the_flush_leaves_nothing(registry: Registry) -> None:
@@ -39,7 +39,7 @@ def test_a_module_that_is_deleted_during_the_flush_leaves_nothing(registry: Regi
 
     registry.store.heartbeats.record = delete_then_record
     record_heartbeats(registry.store, {registry.now: [module.module_hash]})
-    assert registry.store.heartbeats.get(module.module_hash) is None
+    assert registry.store.heartbeats.get(module.module_hash).heartbeat_at is None
 
 
 def test_a_module_that_is_deleted_just_after_the_look_takes_its_heartbeat_along(
@@ -48,4 +48,4 @@ def test_a_module_that_is_deleted_just_after_the_look_takes_its_heartbeat_along(
     module = registry.register()
     record_heartbeats(registry.store, {registry.now: [module.module_hash]})
     delete(registry, module.module_hash)
-    assert registry.store.heartbeats.get(module.module_hash) is None
+    assert registry.store.heartbeats.get(module.module_hash).heartbeat_at is None

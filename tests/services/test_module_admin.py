@@ -207,7 +207,7 @@ def test_a_deleted_module_is_gone_with_its_heartbeat_and_its_history_stays(
     module = registry.connect(registry.register())
     delete_module(registry.store, module.module_hash, registry.now, ACTOR)
     assert registry.store.modules.get(module.module_hash) is None
-    assert registry.store.heartbeats.get(module.module_hash) is None
+    assert registry.store.heartbeats.get(module.module_hash).heartbeat_at is None
     assert commands_of(registry.store) == [(module.session.id, UNKNOWN_MODULE)]
     assert ("deleted", "operator") in registry.happened(module)
 

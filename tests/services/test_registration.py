@@ -33,7 +33,7 @@ def test_a_new_module_gets_a_number_and_an_event(registry: Registry) -> None:
     assert module == registry.store.modules.get(module.module_hash)
     assert (module.module_id, module.revision, module.epoch) == (1, 1, 0)
     assert (module.mission_kind, module.tags, module.priority) == ("load", ("pilot",), 5)
-    assert registry.store.heartbeats.get(module.module_hash) is None
+    assert registry.store.heartbeats.get(module.module_hash).heartbeat_at is None
     assert registry.happened(module) == [("registered", None)]
 
 

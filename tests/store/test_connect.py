@@ -140,7 +140,7 @@ def test_a_program_ends_with_one_sentence_about_its_address(
 
 def test_times_are_read_with_their_zone(settings: Settings, store: Store, now) -> None:
     store.heartbeats.record({now: ["a"]})
-    assert store.heartbeats.get("a").tzinfo is not None
+    assert store.heartbeats.get("a").heartbeat_at.tzinfo is not None
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ MODULE_KEYS = [
     *("module_id", "name", "description", "missionKind", "modelHash", "dataRequirement"),
     *("input_data", "output_data", "tags", "priority", "enabled", "revision", "epoch", "session"),
     *("state_since", "offline_reason", "registered_at", "updated_at", "last_login_time"),
-    *("last_execution_time", "session.peer", "session.connected_at", "session.id"),
+    *("session.peer", "session.connected_at", "session.id"),
 ]
 NODE_KEYS = ["address", "renewals", "started_at", "sessions", "dead", "offline_reason"]
 EVENT_KEYS = ["at", "what", "reason", "actor", "detail", "subject.kind"]

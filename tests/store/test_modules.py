@@ -85,7 +85,6 @@ def test_everything_that_was_registered_is_read_back(store: Store, now: datetime
         priority=7,
         enabled=False,
         revision=3,
-        last_execution_time=now,
     )
     assert read(store, module) == module
 

@@ -117,7 +117,9 @@ async def test_what_a_leaving_module_said_is_recorded(running: RunningDaemon) ->
     await socket.send("heartbeat")
     await socket.recv()
     await socket.close()
-    await eventually_async(lambda: running.store.heartbeats.get(module.module_hash) is not None)
+    await eventually_async(
+        lambda: running.store.heartbeats.get(module.module_hash).heartbeat_at is not None
+    )
 
 
 @pytest.mark.parametrize("gap", [0, 1000])

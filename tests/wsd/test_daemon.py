@@ -47,9 +47,9 @@ async def test_heartbeats_are_flushed_to_the_database(running: RunningDaemon) ->
                 await socket.recv()
 
         speaking = asyncio.create_task(speak())
-        await eventually_async(lambda: heartbeats.get(module.module_hash) is not None)
-        first = heartbeats.get(module.module_hash)
-        await eventually_async(lambda: heartbeats.get(module.module_hash) > first)
+        await eventually_async(lambda: heartbeats.get(module.module_hash).heartbeat_at is not None)
+        first = heartbeats.get(module.module_hash).heartbeat_at
+        await eventually_async(lambda: heartbeats.get(module.module_hash).heartbeat_at > first)
         speaking.cancel()
 
 

@@ -125,6 +125,8 @@ async def test_nothing_is_left_of_a_module_that_was_deleted_while_it_was_connect
         await eventually_async(lambda: not running.daemon._flush._departed)
         await other.send("heartbeat")
         await eventually_async(
-            lambda: running.store.heartbeats.get(charlie.module_hash) is not None
+            lambda: running.store.heartbeats.get(charlie.module_hash).heartbeat_at is not None
         )
-        await eventually_async(lambda: running.store.heartbeats.get(module.module_hash) is None)
+        await eventually_async(
+            lambda: running.store.heartbeats.get(module.module_hash).heartbeat_at is None
+        )

@@ -89,9 +89,7 @@ async def test_a_message_is_pushed_acknowledged_and_answered(running: RunningDae
 
 
 def last_execution_of(running: RunningDaemon, module: Module) -> datetime | None:
-    found = running.store.modules.get(module.module_hash)
-    assert found is not None
-    return found.last_execution_time
+    return running.store.heartbeats.get(module.module_hash).executed_at
 
 
 async def test_what_waits_is_pushed_in_order_when_the_module_connects(

@@ -39,7 +39,7 @@ class Flushing:
 
     def stored_seconds_ago(self, module: Module) -> float:
         """Return how long ago the stored heartbeat was, by the second."""
-        at = self.store.heartbeats.get(module.module_hash)
+        at = self.store.heartbeats.get(module.module_hash).heartbeat_at
         assert at is not None
         return (utc_now() - at) / timedelta(seconds=1)
 
@@ -104,4 +104,4 @@ async def test_what_a_failed_flush_carried_goes_with_the_next(
             await flushing.flush.tick()
     await flushing.flush.tick()
     for module_hash in (module.module_hash, departed.module_hash):
-        assert flushing.store.heartbeats.get(module_hash) is not None
+        assert flushing.store.heartbeats.get(module_hash).heartbeat_at is not None
