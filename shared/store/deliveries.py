@@ -136,7 +136,7 @@ class Deliveries:
             if attempt is not None:
                 guard["attempt"] = attempt
             change = {"status": SENT, "node": node, "push": push, "sent_at": now}
-            change |= {"deadline_at": deadline, "pushed_at": None}
+            change["deadline_at"] = deadline
             update = {"$set": change, "$inc": {"attempt": 1}}
             for part in chunks(ids):
                 self._collection.update_many({"_id": {"$in": part}, **guard}, update)

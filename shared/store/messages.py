@@ -159,7 +159,7 @@ class Messages:
 
 def _to_document(message: Message) -> dict[str, Any]:
     progress = message.progress
-    return {
+    document = {
         "_id": message.id,
         "module_hash": message.module_hash,
         "content": message.content,
@@ -188,8 +188,10 @@ def _to_document(message: Message) -> dict[str, Any]:
         "step": message.step,
         "retry_of": message.retry_of,
         "chosen_because": message.chosen_because,
-        "fallback": list(message.fallback),
+        "fallback": list(message.fallback) or None,
     }
+    # What is not known is left out: each field is paid for by every change on the embedded server.
+    return {key: value for key, value in document.items() if value is not None}
 
 
 def progress_document(progress: Progress) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def _to_message(document: Mapping[str, Any]) -> Message:
         content=document["content"],
         created_at=a_date(document["created_at"]),
         useful_until=a_date(document["useful_until"]),
-        deadline_at=document["deadline_at"],
+        deadline_at=document.get("deadline_at"),
         sender=Actor(document["sender"]),
         status=MessageStatus(document["status"]),
         mission_kind=document["missionKind"],
@@ -214,7 +216,7 @@ def _to_message(document: Mapping[str, Any]) -> Message:
         timeout_seconds=a_number(document["timeout_seconds"]),
         start_timeout_seconds=document.get("start_timeout_seconds"),
         attempt=a_number(document["attempt"]),
-        node=document["node"],
+        node=document.get("node"),
         push=document.get("push"),
         sent_at=document.get("sent_at"),
         pushed_at=document.get("pushed_at"),
@@ -228,7 +230,7 @@ def _to_message(document: Mapping[str, Any]) -> Message:
         step=document.get("step"),
         retry_of=document.get("retry_of"),
         chosen_because=document.get("chosen_because"),
-        fallback=tuple(document.get("fallback", ())),
+        fallback=tuple(document.get("fallback") or ()),
     )
 
 
@@ -239,7 +241,6 @@ _FORM = Form(
         "content": "null",
         "created_at": LONG_AGO,
         "useful_until": LONG_AGO,
-        "deadline_at": None,
         "sender": PLATFORM,
         # An unknown status is a newer release's: this one must neither push nor end it.
         "status": MessageStatus.DEAD,
@@ -247,7 +248,6 @@ _FORM = Form(
         "priority": DEFAULT_PRIORITY,
         "timeout_seconds": DEFAULT_TIMEOUT_SECONDS,
         "attempt": 0,
-        "node": None,
         "progress": {"percent": None, "note": "", "at": LONG_AGO},
     },
 )

@@ -107,7 +107,7 @@ def _late_document(late: LateResult) -> dict[str, Any]:
 
 
 def _to_document(result: Result) -> dict[str, Any]:
-    return {
+    document = {
         "_id": result.message_id,
         "module_hash": result.module_hash,
         "at": result.at,
@@ -124,12 +124,14 @@ def _to_document(result: Result) -> dict[str, Any]:
         "workflow_id": result.workflow_id,
         "execution_id": result.execution_id,
         "step": result.step,
-        "late": [_late_document(late) for late in result.late],
+        "late": [_late_document(late) for late in result.late] or None,
     }
+    # What is not known is left out: each field is paid for by every change on the embedded server.
+    return {key: value for key, value in document.items() if value is not None}
 
 
 def _to_result(document: Mapping[str, Any]) -> Result:
-    reason = document["reason"]
+    reason = document.get("reason")
     return Result(
         message_id=MessageId(document["_id"]),
         module_hash=document["module_hash"],
@@ -137,8 +139,8 @@ def _to_result(document: Mapping[str, Any]) -> Result:
         status=ResultStatus(document["status"]),
         mission_kind=document["missionKind"],
         reason=EndReason(reason) if reason else None,
-        content=document["content"],
-        error=document["error"],
+        content=document.get("content"),
+        error=document.get("error"),
         remark=document.get("remark"),
         is_by_module=document["is_by_module"],
         attempt=document["attempt"],
@@ -177,8 +179,6 @@ _FORM = Form(
         "status": ResultStatus.FAILURE,
         "missionKind": "",
         "reason": None,
-        "content": None,
-        "error": None,
         "is_by_module": False,
         "attempt": 0,
     },
