@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from itertools import islice
 from typing import ParamSpec
 
@@ -26,6 +25,7 @@ from wsd.ends import Ends
 from wsd.hub import Hub
 from wsd.inbox import Inbox
 from wsd.protocol import Hello, encode_work
+from wsd.queue_poll import QueuePoll
 from wsd.work import HELLO_SECONDS, SessionWork, is_out_of_tries
 
 MODULES_AT_ONCE = 500
@@ -44,10 +44,6 @@ OUTBOX_ENOUGH_BYTES = 512 * 1024
 NEWS_AT_ONCE = 500
 # A queue that was longer than this is read again when it is shorter: the polls may have missed some.
 LONG_QUEUE = 20
-# A sender stores a message a moment after it has read the clock, which may be another machine's.
-LATELY = timedelta(seconds=5)
-LATELY_BY_ANY_CLOCK = timedelta(seconds=60)
-WIDE_POLL_SECONDS = 10.0
 
 P = ParamSpec("P")
 
@@ -91,12 +87,13 @@ class Dispatcher:
         self._cancels = Cancels(hub, database, inbox, monotonic)
         self._ends = Ends(database, round_seconds, monotonic)
         self._monotonic = monotonic
-        self._poll_seconds = poll_seconds
+        self.queue_poll = QueuePoll(database, poll_seconds, monotonic)
+        self._look_seconds = poll_seconds
         self._round_seconds = round_seconds
         self.wake: Callable[[], object] = lambda: None
         self._unread: dict[ModuleHash, None] = {}  # whose queues are to be read
         self._queues_read_at = float("-inf")
-        self._reading_soon: asyncio.TimerHandle | None = None
+        self._coming_back: asyncio.TimerHandle | None = None
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
         self._doubtful: list[Doubtful] = []
@@ -104,9 +101,8 @@ class Dispatcher:
         self._is_held = False  # until results are stored
         inbox.on_caught_up = self._go_on
         self._news: list[MessageId] = []  # of the change stream, to be read
-        self._polled_at = self._widely_polled_at = self._round_at = float("-inf")
+        self._looked_at = self._round_at = float("-inf")
         self._reading_seconds = 0.0  # since the last round
-        self._asked_at: datetime | None = None
 
     # What sockets and the change stream tell.
 
@@ -137,7 +133,7 @@ class Dispatcher:
     def hear_news(self, change: WorkChange | None) -> None:
         """Look at once for what the change stream saw; without a change, for all that is new."""
         if change is None:
-            self._polled_at = float("-inf")
+            self.queue_poll.poll_soon()
         elif change.is_cancel:
             self._cancels.hear_news()
             return
@@ -167,8 +163,8 @@ class Dispatcher:
         if self._hub.node is None or self._hub.is_stopping:
             return False
         node, now = self._hub.node_id, self._monotonic()
-        if is_due := now >= self._polled_at + self._poll_seconds:
-            self._polled_at = now
+        if is_due := now >= self._looked_at + self._look_seconds:
+            self._looked_at = now
         await self._read_all(node, now, is_due=is_due)
         # After all that is awaited: what is acknowledged or answered meanwhile is not sent again.
         leaving = self._find_overdue(now) if is_due else []
@@ -179,6 +175,8 @@ class Dispatcher:
         self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
         if leaving:
             await self._push(leaving, node)
+        if (seconds := self.queue_poll.seconds_left(self._monotonic())) is not None:
+            self._come_back_in(seconds)
         has_ready = self._ready and not self._is_held
         has_unread = self._may_read_queues(self._monotonic())
         return bool(has_ready or has_unread or self._news or self._ends.has_more)
@@ -198,9 +196,9 @@ class Dispatcher:
             await self._read_queues()
         if self._news:
             await self._read_news()
+        self._enqueue(await self.queue_poll.read((node, *self._hub.former_ids), now))
         if is_due:
             self._ready |= {c for c in self._working if c.work and c.work.waiting}
-            await self._poll((node, *self._hub.former_ids), now)
             await self._cancels.tick((node, *self._hub.former_ids))
             self._ends.look_over(self._working, now)
         if self._ends.has_more:
@@ -219,10 +217,17 @@ class Dispatcher:
         is_full = len(self._unread) >= MODULES_AT_ONCE
         if not self._unread or is_full or seconds_left <= 0:
             return bool(self._unread)
-        loop, soon = asyncio.get_running_loop(), self._reading_soon
-        if soon is None or soon.when() <= loop.time():
-            self._reading_soon = loop.call_later(seconds_left, self.wake)
+        self._come_back_in(seconds_left)
         return False
+
+    def _come_back_in(self, seconds: float) -> None:
+        """Wake the loop in a moment, unless it will be awake by then."""
+        loop, soon = asyncio.get_running_loop(), self._coming_back
+        at = loop.time() + seconds
+        if soon is None or not loop.time() < soon.when() <= at:
+            if soon is not None:
+                soon.cancel()
+            self._coming_back = loop.call_at(at, self.wake)
 
     async def _read_queues(self) -> None:
         """Read the queues of modules that have connected, or that have little left in memory."""
@@ -238,18 +243,6 @@ class Dispatcher:
         """Read what the change stream told of; what fails is left to the poll."""
         news, self._news = self._news[:NEWS_AT_ONCE], self._news[NEWS_AT_ONCE:]
         self._enqueue(await self._read(self._deliveries.queued_among, news))
-
-    async def _poll(self, nodes: tuple[NodeId, ...], now: float) -> None:
-        """Read what was addressed to this node lately, once in a while by any sender's clock."""
-        asked_at = utc_now()
-        is_wide = now >= self._widely_polled_at + WIDE_POLL_SECONDS
-        margin = LATELY_BY_ANY_CLOCK if is_wide else LATELY
-        since = min(self._asked_at or asked_at, asked_at) - margin
-        for node in nodes:
-            self._enqueue(await self._read(self._deliveries.queued_lately, node, since))
-        self._asked_at = asked_at
-        if is_wide:
-            self._widely_polled_at = now
 
     async def _read(
         self, call: Callable[P, list[Message]], *args: P.args, **kwargs: P.kwargs

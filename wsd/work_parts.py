@@ -52,6 +52,7 @@ class WorkParts:
         self.release = self._dispatcher.release
         self.take_frame = WorkFrames(self._dispatcher, self.inbox, self._progress).take
         self.stream = WorkStream(connect(settings, maxPoolSize=2), self._own_ids, self._hear_change)
+        self._dispatcher.queue_poll.stream_rests = lambda: self.stream.is_resting
 
     def start(self) -> None:
         """Start listening to the change stream."""

@@ -21,6 +21,7 @@ from tests.support.command_log import CommandLog
 from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, result_of, say
 from wsd import inbox
 from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
+from wsd.queue_poll import OFTEN_SECONDS
 
 OTHER = NodeId("host-b:10090:1")
 
@@ -103,6 +104,26 @@ async def test_a_sender_whose_clock_is_late_is_found_by_the_wide_poll(desk: Work
     assert hear_work(connection) == []
     await desk.dispatch(seconds=10.0)
     assert hear_work(connection) == [("a", 1)]
+
+
+async def test_while_the_stream_rests_the_polls_come_often(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    desk.dispatcher.queue_poll.stream_rests = lambda: True
+    woken = asyncio.Event()
+    desk.dispatcher.wake = woken.set
+    desk.send("a")
+    await desk.dispatch(seconds=OFTEN_SECONDS)
+    assert hear_work(connection) == [("a", 1)]
+    await asyncio.wait_for(woken.wait(), 5)
+
+
+async def test_without_rest_nothing_is_polled_between_the_seconds(desk: WorkDesk) -> None:
+    connection = desk.connect(in_flight=5)
+    await desk.dispatch()
+    desk.send("a")
+    await desk.dispatch(seconds=OFTEN_SECONDS)
+    assert hear_work(connection) == []
 
 
 async def test_a_full_round_finds_what_was_addressed_elsewhere(desk: WorkDesk) -> None:
