@@ -8,7 +8,7 @@ from shared.domain.ids import ModuleHash
 from shared.domain.message import QUEUE_MAX, MessageStatus
 from shared.store import Store
 
-COUNT_SECONDS = 30.0
+COUNT_SECONDS = 300.0
 FULL_SECONDS = 1.0
 # A count is believed until a quarter of the room it found is used up: so that four processes that
 # send to one module at once fill its queue hardly beyond the bound. A few more get in: what others
