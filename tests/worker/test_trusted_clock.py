@@ -8,7 +8,7 @@ import pytest
 from shared.domain.event import CLOCK_DISTRUSTED, CLOCK_TRUSTED, worker_subject
 from shared.store import Store
 from tests.support.builders import NOON
-from worker.trusted_clock import ClockJudge, Doubt, Reading, TrustedClock, read_clocks
+from worker.trusted_clock import ClockJudge, ClockReader, Doubt, Reading, TrustedClock, read_clocks
 
 MONTH = timedelta(days=31)
 WORKER = worker_subject("host-a", 10083)
@@ -59,6 +59,13 @@ def test_the_real_clocks_agree(store: Store) -> None:
     assert abs(now.server - now.wall) < timedelta(seconds=5)
     assert now.wall.tzinfo is UTC
     assert TrustedClock(store, WORKER).judge().doubt is None
+
+
+def test_between_two_questions_the_servers_clock_goes_on_with_the_steady_one(store: Store) -> None:
+    read = ClockReader()
+    asked, soon = read(store), read(store)
+    passed = timedelta(seconds=soon.steady_seconds - asked.steady_seconds)
+    assert soon.server == asked.server + passed
 
 
 class Clocks:
