@@ -109,6 +109,17 @@ class SessionRecord:
         return stored is not None and (stored.id, stored.node) == (ours.id, ours.node)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredSession:
+    """As much of a session as a node's round compares with the socket that it holds."""
+
+    module_hash: ModuleHash
+    session_id: SessionId
+    peer: str
+    epoch: int
+    enabled: bool
+
+
 class Decision(StrEnum):
     """What became of a claim."""
 

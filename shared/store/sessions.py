@@ -15,11 +15,13 @@ from shared.domain.session import (
     SessionEnd,
     SessionRecord,
     SessionStart,
+    StoredSession,
 )
 from shared.store.chunks import chunks
 from shared.store.lenient import LONG_AGO, Form
 
 _RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "state_since": 1, "takeovers": 1}
+_STORED_FIELDS = {"session.id": 1, "session.peer": 1, "epoch": 1, "enabled": 1}
 
 
 class Sessions:
@@ -42,6 +44,11 @@ class Sessions:
         """Return the sessions that the database attributes to this node, all or so many of them."""
         documents = self._collection.find({"session.node": node}, _RECORD_FIELDS, batch_size=500)
         return list(_FORM.read_all(documents.limit(limit)))
+
+    def stored_for(self, node: NodeId) -> list[StoredSession]:
+        """Return as much of this node's sessions as each of its rounds needs of all of them."""
+        documents = self._collection.find({"session.node": node}, _STORED_FIELDS, batch_size=500)
+        return list(_STORED_FORM.read_all(documents))
 
     def orphaned(self, nodes: Sequence[NodeId]) -> list[SessionRecord]:
         """Return the sessions of nodes that are not among these (the gaps in the index)."""
@@ -125,6 +132,17 @@ def _to_record(document: Mapping[str, Any]) -> SessionRecord:
     )
 
 
+def _to_stored(document: Mapping[str, Any]) -> StoredSession:
+    session = document["session"]
+    return StoredSession(
+        module_hash=document["_id"],
+        session_id=session["id"],
+        peer=session["peer"],
+        epoch=document["epoch"],
+        enabled=document["enabled"],
+    )
+
+
 def _to_overwritten(part: Mapping[str, Any] | None) -> Overwritten | None:
     if part is None:
         return None
@@ -157,4 +175,9 @@ _FORM = Form(
         "enabled": True,
         "state_since": LONG_AGO,
     },
+)
+_STORED_FORM = Form(
+    collection="modules",
+    parse=_to_stored,
+    fallbacks={"session": {"id": "", "peer": ""}, "epoch": 0, "enabled": True},
 )

@@ -5,7 +5,7 @@ from itertools import islice
 from shared.clock import utc_now
 from shared.domain.closing import DISABLED, REPLACED, UNKNOWN_MODULE, OfflineReason
 from shared.domain.ids import ModuleHash, SessionId
-from shared.domain.session import SessionEnd, SessionRecord
+from shared.domain.session import SessionEnd, SessionRecord, StoredSession
 from wsd.admission import Admission
 from wsd.background import Background
 from wsd.connection import Connection
@@ -49,22 +49,21 @@ class Reconciler:
         await self._commands.tick()  # a command says why a session is over; a look cannot
         held = {h: c for h, c in self._hub.by_module.items() if c.is_open()}
         sessions = self._database.store.sessions
-        stored = await self._database.run(sessions.of_node, self._hub.node_id)
-        known = {record.module_hash for record in stored if self._compare(record)}
+        stored = await self._database.run(sessions.stored_for, self._hub.node_id)
+        known = {one.module_hash for one in stored if self._compare(one)}
         await self._settle([module_hash for module_hash in held if module_hash not in known])
         return False
 
-    def _compare(self, record: SessionRecord) -> bool:
+    def _compare(self, stored: StoredSession) -> bool:
         """Return whether a stored session of this node has its socket here; end it if not."""
-        connection, session = self._hub.by_module.get(record.module_hash), record.session
-        assert session is not None
-        if connection is not None and _is_of(connection, session.id):
-            connection.note_epoch(record.epoch)
-            if not record.enabled:
+        connection = self._hub.by_module.get(stored.module_hash)
+        if connection is not None and _is_of(connection, stored.session_id):
+            connection.note_epoch(stored.epoch)
+            if not stored.enabled:
                 connection.end(DISABLED)
             return True
-        if connection is None and not self._admission.is_changing(record.module_hash):
-            self._writer.end(_end_of(record))
+        if connection is None and not self._admission.is_changing(stored.module_hash):
+            self._writer.end(_end_of(stored))
         return False
 
     async def _settle(self, unmatched: list[ModuleHash]) -> None:
@@ -110,15 +109,14 @@ def _is_of(connection: Connection, session_id: SessionId) -> bool:
     return connection.session is not None and connection.session.session_id == session_id
 
 
-def _end_of(record: SessionRecord) -> SessionEnd:
+def _end_of(stored: StoredSession) -> SessionEnd:
     """Return the end of a session whose start may have been written by a batch that failed."""
-    assert record.session is not None
     return SessionEnd(
-        module_hash=record.module_hash,
-        session_id=record.session.id,
-        epoch=record.epoch,
+        module_hash=stored.module_hash,
+        session_id=stored.session_id,
+        epoch=stored.epoch,
         reason=OfflineReason.CONNECTION_LOST,
         at=utc_now(),
-        peer=record.session.peer,
+        peer=stored.peer,
         is_doubtful=True,
     )
