@@ -13,8 +13,9 @@ from shared.logs import configure_logging
 from shared.settings import Settings
 from wsd.daemon import Daemon
 
-# The default, 700 new objects, is a dozen sockets' worth.
-GARBAGE_THRESHOLDS = (10_000, 10, 10)
+# The default, 700 new objects, is a dozen sockets' worth. What survives is visited again after 50
+# such collections: after 10, a storm's handshakes were still under way, and that took 30 us of each.
+GARBAGE_THRESHOLDS = (10_000, 50, 10)
 # A batch's thread wants the interpreter back after every answer of the database, and waits that long
 # each time while thousands of handshakes keep the loop busy. With the default, 5 ms, the first
 # batches of a storm took twice as long.
