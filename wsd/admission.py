@@ -1,7 +1,7 @@
 """Admission: a socket's claim to its module is accepted, or refused with an error."""
 
 import asyncio
-import uuid
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,7 +70,7 @@ class Admission:
         if self._clock.now() < self._refused_until.get(module_hash, 0.0):
             raise _too_many_takeovers()
         session = Session(
-            id=SessionId(uuid.uuid4().hex),
+            id=SessionId(secrets.token_hex(16)),
             node=self._hub.node_id,
             peer=peer,
             connected_at=utc_now(),

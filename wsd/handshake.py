@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -129,4 +130,9 @@ def _is_direct_and_local(connection: Connection, request: Request) -> bool:
 
 def _is_local(connection: Connection) -> bool:
     address = connection.remote_address
-    return address is not None and ipaddress.ip_address(address[0]).is_loopback
+    return address is not None and _is_loopback(address[0])
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import uuid
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -242,7 +242,7 @@ def _with_new_session(claim: Claim) -> Claim:
     The old one may have been written and replaced within the same moment, by a node that has
     commanded its socket closed.
     """
-    session = replace(claim.session, id=SessionId(uuid.uuid4().hex))
+    session = replace(claim.session, id=SessionId(secrets.token_hex(16)))
     return replace(claim, session=session)
 
 
