@@ -9,7 +9,7 @@ from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.execution_progress import advance, open_messages
 from shared.domain.ids import ExecutionId, MessageId, WorkflowId
 from shared.services.cancelling import cancel_requested
-from shared.services.execution_ends import note_ends
+from shared.services.execution_ends import note_ends, note_successes
 from shared.services.isolation import isolate
 from shared.services.message_deadlines import end_overdue_among
 from shared.services.routing import Router
@@ -103,16 +103,18 @@ def _write(
 
     The next look then reads all of it anew.
     """
-    changed = [
-        replace(new, revision=old.revision + 1)
+    changes = [
+        (old, replace(new, revision=old.revision + 1))
         for old, new in zip(before, after, strict=True)
         if new is not old
     ]
+    changed = [new for _, new in changes]
     with batch_timeout():
-        if not store.executions.replace_all(changed):
+        noted = note_successes(store, changed, now)
+        if not store.executions.replace_all(changes, noted):
             note_ends(store, store.executions.unnoted_among([e.id for e in changed]), now)
             return []
-        note_ends(store, changed, now)
+        note_ends(store, [e for e in changed if e.id not in noted], now)
     for execution in changed:
         if execution.status.is_final:
             log.info("an execution ended", extra=_describe(execution))

@@ -1,11 +1,12 @@
 """Ends of executions are recorded; failures in a row are counted, and too many pause a workflow."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from shared.domain.actor import PLATFORM
 from shared.domain.event import FAILURES, execution_ended, workflow_paused
 from shared.domain.execution import Execution, ExecutionStatus
+from shared.domain.ids import ExecutionId
 from shared.domain.workflow import Pause
 from shared.services.isolation import isolate
 from shared.services.punctuality import forget_tallies
@@ -13,6 +14,26 @@ from shared.store import Store, batch_timeout
 
 NOTED_AT_ONCE = 200
 _FAILED = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+
+
+def note_successes(
+    store: Store, ended: Iterable[Execution], now: datetime
+) -> Collection[ExecutionId]:
+    """Note the successes of which no event tells, before they are written; return which those are.
+
+    They need no second write. Should this process be killed before the first, failures are counted
+    anew a moment too early.
+    """
+    quiet = [execution for execution in ended if _is_quiet(execution, now)]
+    store.due_workflows.end_failures({execution.workflow_id for execution in quiet})
+    forget_tallies(store, quiet, now)
+    return {execution.id for execution in quiet}
+
+
+def _is_quiet(execution: Execution, now: datetime) -> bool:
+    if execution.status is not ExecutionStatus.SUCCEEDED:
+        return False
+    return execution_ended(execution, execution.ended_at or now) is None
 
 
 def note_ends(store: Store, ended: Iterable[Execution], now: datetime) -> None:

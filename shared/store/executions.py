@@ -1,10 +1,11 @@
 """The executions: the firings of workflows, and their steps."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, IndexModel, UpdateMany, UpdateOne
 from pymongo.database import Database
 
 from shared.domain.actor import PLATFORM, Actor
@@ -22,6 +23,7 @@ from shared.domain.ids import ExecutionId, WorkflowId
 from shared.domain.message import EndReason
 from shared.domain.punctuality import ExecutionGlance
 from shared.store.chunks import chunks, delete_found
+from shared.store.differences import differences
 from shared.store.errors import insert_new
 from shared.store.index_first import find_by_index
 from shared.store.lenient import LONG_AGO, Form
@@ -39,6 +41,8 @@ GLANCED_AT = dict.fromkeys(
 FIXED = frozenset(
     ("_id", "workflow_id", "workflow", "due_at", "created_at", "trigger", "actor", "retry_of")
 )
+Change = tuple[Execution, Execution]  # as it was read, and as it shall be
+
 _FINAL = [status.value for status in ExecutionStatus if status.is_final]
 _UNFINISHED = {"status": {"$in": [status.value for status in UNFINISHED]}}
 
@@ -185,27 +189,49 @@ class Executions:
 
     def replace(self, execution: Execution) -> bool:
         """Write an execution over the revision before its own; False when another writer did."""
-        return self._collection.update_one(*_change(execution)).matched_count == 1
+        document = _to_document(execution)
+        changed = {key: value for key, value in document.items() if key not in FIXED}
+        guard = {"_id": execution.id, "revision": execution.revision - 1}
+        return self._collection.update_one(guard, {"$set": changed}).matched_count == 1
 
-    def replace_all(self, executions: Sequence[Execution]) -> bool:
-        """Do the same for many at once; False when another writer was first with any of them."""
-        if not executions:
+    def replace_all(self, changes: Sequence[Change], noted: Container[ExecutionId] = ()) -> bool:
+        """Write many over what was read; False when another writer was first with any of them.
+
+        Those that change alike are written together: that costs less than half. The ends of those
+        that are `noted` have been recorded and counted.
+        """
+        groups: dict[str, Group] = {}
+        for old, new in changes:
+            change = differences(_to_document(old), _to_document(new, is_noted=new.id in noted))
+            group = groups.setdefault(repr((old.revision, change)), Group(old.revision, change))
+            group.ids.append(new.id)
+        updates = [update for group in groups.values() for update in group.updates()]
+        if not updates:
             return True
-        updates = [UpdateOne(*_change(execution)) for execution in executions]
-        written = self._collection.bulk_write(updates, ordered=False)
-        return written.matched_count == len(executions)
+        return self._collection.bulk_write(updates, ordered=False).matched_count == len(changes)
 
 
-def _change(execution: Execution) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the guard of a write, and the fields that change in an execution's life."""
-    document = _to_document(execution)
-    guard = {"_id": execution.id, "revision": execution.revision - 1}
-    return guard, {"$set": {key: value for key, value in document.items() if key not in FIXED}}
+@dataclass(slots=True)
+class Group:
+    """Executions of the same revision that change alike."""
+
+    revision: int
+    change: dict[str, Any]
+    ids: list[ExecutionId] = field(default_factory=list)
+
+    def updates(self) -> Iterator[UpdateOne | UpdateMany]:
+        """Yield what writes them."""
+        update = {"$set": self.change}
+        if len(self.ids) == 1:
+            yield UpdateOne({"_id": self.ids[0], "revision": self.revision}, update)
+            return
+        for part in chunks(self.ids):
+            yield UpdateMany({"_id": {"$in": part}, "revision": self.revision}, update)
 
 
-def _to_document(execution: Execution) -> dict[str, Any]:
+def _to_document(execution: Execution, *, is_noted: bool = False) -> dict[str, Any]:
     # In the same write as the end: it is recorded and counted afterwards, by any process.
-    to_be_noted = {"end_noted": False} if execution.status.is_final else {}
+    to_be_noted = {"end_noted": is_noted} if execution.status.is_final else {}
     return to_be_noted | {
         "_id": execution.id,
         "workflow_id": execution.workflow_id,

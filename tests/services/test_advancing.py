@@ -152,3 +152,37 @@ def test_the_ends_of_a_batch_that_was_written_in_part_are_told(
     assert schedules.workflow(1).pause is None
     assert schedules.workflow(2).pause is not None
     assert store.executions.unnoted_ends(10) == []
+
+
+def test_a_success_is_noted_before_its_end_is_written(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    schedules.add(crons=(EVERY_MINUTE,))
+    schedules.run(now, fail)
+    assert schedules.workflow().failures_in_a_row == 1
+    schedules.work(now + MINUTE)
+    schedules.answer(now + MINUTE)
+    (_, second) = schedules.all()
+    with pytest.raises(KeyboardInterrupt):
+        advance_executions(KilledStore(store, 1), [second], now + MINUTE)  # type: ignore[arg-type]
+    assert schedules.workflow().failures_in_a_row == 0
+    assert schedules.all()[1].status is RUNNING
+    assert advance_executions(store, [second], now + MINUTE)
+    assert store.executions.unnoted_ends(10) == []
+
+
+def test_executions_that_go_on_alike_are_written_together(
+    schedules: Schedules, store: Store, now: datetime
+) -> None:
+    for number in range(1, 4):
+        schedules.add("load", "price", workflow_id=WorkflowId(number))
+    schedules.work(now)
+    schedules.answer(now + SECOND)
+    executions = schedules.all()
+    cancel_execution(store, executions[0].id, ACTOR, now)
+    assert advance_executions(store, executions, now + SECOND) == []
+    cancelled, *others = schedules.all()
+    assert cancelled.status is ExecutionStatus.CANCELLED
+    assert [execution.revision for execution in others] == [2, 2]
+    advance_executions(store, others, now + SECOND)
+    assert len(schedules.open()) == 2
