@@ -9,7 +9,7 @@ from shared.domain.execution import MissReason
 from shared.domain.firing import BlindTime
 from shared.domain.ids import WorkflowId
 from shared.services.routing import Router
-from shared.services.scheduling import SLICE, fire_due
+from shared.services.scheduling import SLICE, fire_numbered
 from shared.store import Store
 from worker.left_out import LeftOut
 from worker.signs_of_life import SignsOfLife
@@ -21,6 +21,8 @@ HORIZON = timedelta(seconds=1.5)
 LOOK_SECONDS = 1.0
 # Every further worker comes so much later, and finds nothing left to do unless the first is away.
 TURN_SECONDS = 0.25
+# Finding what is due costs as much for one slice as for many.
+SEEN_AT_ONCE = 5000
 
 
 class Scheduler:
@@ -41,27 +43,37 @@ class Scheduler:
         self._sleep = sleep
         self._size = SliceSize(SLICE)
         self._left_out = LeftOut[WorkflowId]()
+        self._due: list[WorkflowId] = []  # seen to be due, and not fired yet
         self.is_firing = False
 
     def tick(self) -> bool:
         """Fire what is due, or will be within a moment; True when it is to be called at once."""
         now = self._clock.judge().likely
         besides = self._left_out.now()
-        due_at = self._store.due_workflows.due_soon(now + HORIZON, besides)
-        self.is_firing = due_at is not None and due_at <= now
-        if due_at is None:
-            return False
+        if not self._due:
+            due_at = self._store.due_workflows.due_soon(now + HORIZON, besides)
+            self.is_firing = due_at is not None and due_at <= now
+            if due_at is None:
+                return False
+            now = self._wait(due_at, now)
+            self._due = self._store.due_workflows.due_numbers(now, SEEN_AT_ONCE, besides)
+        with self._size.trying() as size:
+            some, self._due = self._due[:size], self._due[size:]
+            fired = fire_numbered(self._store, some, now, self._read_blind_times, self._router)
+        self._left_out.add(fired.failed)
+        if not fired.moved:  # another worker did; or a write is refused
+            self._due = []
+            self._sleep(TURN_SECONDS)
+        return True
+
+    def _wait(self, due_at: datetime, now: datetime) -> datetime:
+        """Sleep until this is due, and until it is this worker's turn; return what time it is then."""
         seconds = (due_at - now).total_seconds() + self._signs.share.rank * TURN_SECONDS
         if seconds > 0:
             self._sleep(seconds)
             now = self._clock.judge().likely
-            self.is_firing = True
-        with self._size.trying() as size:
-            fired = fire_due(self._store, now, self._read_blind_times, self._router, size, besides)
-        self._left_out.add(fired.failed)
-        if not fired.moved:  # another worker did; or a write is refused
-            self._sleep(TURN_SECONDS)
-        return True
+        self.is_firing = True
+        return now
 
     def _read_blind_times(self, since: datetime) -> Sequence[BlindTime]:
         """Return the times since then in which no worker did anything."""

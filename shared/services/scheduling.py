@@ -21,6 +21,7 @@ from shared.domain.workflow import Overlap, Workflow
 from shared.services.advancing import bring_up_to_date
 from shared.services.execution_ends import note_ends
 from shared.services.isolation import isolate
+from shared.services.module_reads import ModuleReads
 from shared.services.routing import Router
 from shared.services.step_sending import send_messages, start_ready_steps
 from shared.store import Store, batch_timeout
@@ -50,9 +51,22 @@ def fire_due(
     limit: int = SLICE,
     besides: Collection[WorkflowId] = (),
 ) -> Fired:
-    """Fire a slice of the workflows that are due, besides these; one that fails stops no other."""
+    """Fire a slice of the workflows that are due, besides these."""
     with batch_timeout():
-        due = store.due_workflows.due(now, limit, besides)
+        numbers = store.due_workflows.due_numbers(now, limit, besides)
+    return fire_numbered(store, numbers, now, read_blind_times, router)
+
+
+def fire_numbered(
+    store: Store,
+    numbers: Sequence[WorkflowId],
+    now: datetime,
+    read_blind_times: Callable[[datetime], Sequence[BlindTime]] = lambda _: (),
+    router: Router | None = None,
+) -> Fired:
+    """Fire those of these workflows that are still due; one that fails stops no other."""
+    with batch_timeout():
+        due = store.due_workflows.read_due(numbers, now)
     moved = 0
 
     def fire_some(workflows: Sequence[Workflow]) -> None:
@@ -83,16 +97,17 @@ def fire(
     A worker that is killed before 2 leaves the workflow due; one that is killed before 3 leaves an
     execution whose messages the next look at it sends, or whose end it notes.
     """
+    modules = ModuleReads(store)
     unfinished = _find_unfinished(store, workflows, now, router)
     with batch_timeout():
         firings = _plan_all(store, workflows, unfinished, now, read_blind_times)
         planned = [execution for firing in firings for execution in firing.executions]
-        started = start_ready_steps(store, planned, now, router)
+        started = start_ready_steps(store, planned, now, router, modules)
     with batch_timeout():
         stored = _insert(store, started)
         moved = store.due_workflows.move([_make_move(firing, stored) for firing in firings])
     with batch_timeout():
-        send_messages(store, stored.values(), now)
+        send_messages(store, stored.values(), now, modules=modules)
         note_ends(store, stored.values(), now)
     _tell(stored)
     return moved

@@ -1,6 +1,6 @@
 """Steps are sent: modules are chosen for those that are ready, and their messages are queued."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,13 +25,18 @@ from shared.domain.workflow import Step
 from shared.services.cancelling import give_up_messages
 from shared.services.ending import end_messages
 from shared.services.module_directory import ModuleDirectory
+from shared.services.module_reads import ModuleReads
 from shared.services.queueing import queue_messages
 from shared.services.routing import Router
 from shared.store import Store
 
 
 def start_ready_steps(
-    store: Store, executions: Sequence[Execution], now: datetime, router: Router | None = None
+    store: Store,
+    executions: Sequence[Execution],
+    now: datetime,
+    router: Router | None = None,
+    modules: ModuleReads | None = None,
 ) -> list[Execution]:
     """Return the executions with a try of each step that is ready; nothing is written."""
     ready = [(execution, ready_steps(execution, now)) for execution in executions]
@@ -41,7 +46,8 @@ def start_ready_steps(
         for position in positions
         for module in named_modules(execution.workflow.steps[position])
     }
-    choosing = _Choosing(store, named, now, router or make_router())
+    named_ones = (modules or ModuleReads(store)).of(named)
+    choosing = _Choosing(store, named_ones.values(), now, router or make_router())
     return [choosing.start(execution, positions) for execution, positions in ready]
 
 
@@ -52,7 +58,11 @@ def make_router() -> Router:
 
 
 def send_messages(
-    store: Store, executions: Iterable[Execution], now: datetime, known: Iterable[MessageId] = ()
+    store: Store,
+    executions: Iterable[Execution],
+    now: datetime,
+    known: Iterable[MessageId] = (),
+    modules: ModuleReads | None = None,
 ) -> list[MessageId]:
     """Queue the messages of all steps under way, but for those known to exist; return their ids.
 
@@ -69,11 +79,11 @@ def send_messages(
     ]
     if not waiting:
         return []
-    modules = store.modules.of_hashes({e.steps[p].tries[-1].module_hash for e, p in waiting})
-    by_hash = {module.module_hash: module for module in modules}
+    chosen = {e.steps[p].tries[-1].module_hash for e, p in waiting}
+    by_hash = (modules or ModuleReads(store)).of(chosen)
     results = store.results.read({i for e, p in waiting for i in _inputs_of(e, p).values()})
     messages = [_make_message(e, p, by_hash, results) for e, p in waiting]
-    nodes = {m.module_hash: m.session.node if m.session else None for m in modules}
+    nodes = {key: m.session.node if m.session else None for key, m in by_hash.items()}
     is_new = queue_messages(store, [m for m in messages if _fits(m)], nodes) > 0
     end_messages(store, [_refuse(m) for m in messages if not _fits(m)], now)
     if is_new:
@@ -96,17 +106,16 @@ def find_missing_inputs(store: Store, execution: Execution) -> list[str]:
 
 
 class _Choosing:
-    """Chooses modules for many steps at once; the named ones are read together."""
+    """Chooses modules for many steps at once, among the named ones or by their kinds."""
 
     def __init__(
-        self, store: Store, named: Iterable[ModuleHash], now: datetime, router: Router
+        self, store: Store, named: Collection[Module], now: datetime, router: Router
     ) -> None:
         self._store = store
         self._now = now
         self._router = router
         alive = {node.id for node in store.nodes.all() if node.is_alive(now)} if named else set()
-        modules = store.modules.brief(named)
-        self._candidates = {m.module_hash: _look_at(m, alive) for m in modules}
+        self._candidates = {m.module_hash: _look_at(m, alive) for m in named}
 
     def start(self, execution: Execution, positions: Sequence[int]) -> Execution:
         """Return the execution with a try of each of these steps, or held where none is left."""

@@ -39,15 +39,22 @@ class DueWorkflows:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["workflows"]
 
-    def due(self, now: datetime, limit: int, besides: Collection[WorkflowId] = ()) -> Due:
-        """Return so many of the workflows that are due, besides these."""
-        # The embedded server reads all that is due, whatever the limit: so only the numbers of it.
+    def due_numbers(
+        self, now: datetime, limit: int, besides: Collection[WorkflowId] = ()
+    ) -> list[WorkflowId]:
+        """Return the numbers of so many of the workflows that are due, besides these.
+
+        The embedded server reads all that is due, whatever the limit.
+        """
         found = self._collection.find({"next_due_at": {"$lte": now}}, {"_id": 1})
         numbers = [one["_id"] for one in found.limit(limit + len(besides))]
-        wanted = [number for number in numbers if number not in besides][:limit]
+        return [number for number in numbers if number not in besides][:limit]
+
+    def read_due(self, numbers: Iterable[WorkflowId], now: datetime) -> Due:
+        """Return those of these workflows that are due now."""
         documents = [
             document
-            for part in chunks(wanted)
+            for part in chunks(numbers)
             for document in self._collection.find({"_id": {"$in": part}})
         ]
         read = {document["_id"]: _FORM.read(document) for document in documents}

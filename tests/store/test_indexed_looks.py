@@ -40,7 +40,7 @@ LOOKS: dict[str, Callable[[Store], object]] = {
     "how executions of workflows went": lambda s: list(s.executions.glance([1, 2], SINCE)),
     "ends that are not noted": lambda s: s.executions.unnoted_ends(10),
     "old executions": lambda s: s.executions.purge(NOON, 10),
-    "workflows that are due": lambda s: s.due_workflows.due(NOON, 10),
+    "workflows that are due": lambda s: s.due_workflows.due_numbers(NOON, 10),
     "when a workflow is due": lambda s: s.due_workflows.due_soon(NOON),
 }
 

@@ -8,7 +8,8 @@ from shared.store import Store
 READS = frozenset(
     {
         *("get", "read", "all", "find", "parse", "stream", "count", "glance", "names", "entries"),
-        *("after", "brief", "connected", "count_open", "due", "due_between", "due_soon", "epochs"),
+        *("after", "brief", "connected", "count_open", "due_between", "due_numbers", "due_soon"),
+        *("epochs", "read_due"),
         *("estimate", "everywhere", "get_by_module_id", "glance_between", "hashes", "hours"),
         *("is_empty", "last_before", "missing_indexes", "modules_starting_with", "named"),
         *("newest", "of", "over_among", "of_hashes", "of_kind_since", "of_module_since", "of_node"),

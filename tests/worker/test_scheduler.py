@@ -23,6 +23,7 @@ from tests.support.schedules import Schedules, succeed
 from worker.execution_monitor import ExecutionMonitor
 from worker.scheduler import Scheduler
 from worker.signs_of_life import SignsOfLife
+from worker.slice_size import SliceSize
 from worker.trusted_clock import Reading, TrustedClock
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -105,6 +106,22 @@ def test_a_worker_of_higher_rank_comes_a_little_later(
     worker.signs.share = Share(rank=2, count=3)
     worker.scheduler.tick()
     assert world.now == now + 0.5 * SECOND
+
+
+def test_what_was_seen_to_be_due_is_fired_slice_by_slice(
+    schedules: Schedules, store: Store, world: World
+) -> None:
+    for number in range(1, 6):
+        schedules.add(workflow_id=WorkflowId(number))
+    scheduler = Worker(store, world).scheduler
+    scheduler._size = SliceSize(2)
+    for fired in (2, 4):
+        assert scheduler.tick() is True
+        assert len(schedules.all()) == fired
+    store.workflows.delete(WorkflowId(5))
+    assert scheduler.tick() is True
+    assert scheduler.tick() is False
+    assert len(schedules.all()) == 4
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
