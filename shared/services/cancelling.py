@@ -23,7 +23,7 @@ def cancel_requested(store: Store, execution: Execution, now: datetime) -> Execu
     """
     give_up_messages(store, open_messages(execution), now)
     ended = replace(cancel(execution, EndReason.OPERATOR, now), revision=execution.revision + 1)
-    if not store.executions.replace(ended):
+    if not store.executions.replace(execution, ended):
         return None
     note_ends(store, [ended], now)
     return ended

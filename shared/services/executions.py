@@ -95,11 +95,10 @@ def cancel_execution(
         if execution.status.is_final:
             raise Conflict(f"The execution {execution.id} has ended: {execution.status.value}.")
         if execution.cancel_requested_by is None:
-            execution = replace(
-                execution, cancel_requested_by=actor, revision=execution.revision + 1
-            )
-            if not store.executions.replace(execution):
+            wanted = replace(execution, cancel_requested_by=actor, revision=execution.revision + 1)
+            if not store.executions.replace(execution, wanted):
                 continue
+            execution = wanted
         ended = cancel_requested(store, execution, now)
         if ended is not None:
             return ended

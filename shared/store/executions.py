@@ -37,10 +37,6 @@ GLANCED_AT = dict.fromkeys(
     ),
     1,
 )
-# What an execution begins with and keeps.
-FIXED = frozenset(
-    ("_id", "workflow_id", "workflow", "due_at", "created_at", "trigger", "actor", "retry_of")
-)
 Change = tuple[Execution, Execution]  # as it was read, and as it shall be
 
 _FINAL = [status.value for status in ExecutionStatus if status.is_final]
@@ -187,12 +183,9 @@ class Executions:
         found = find_by_index(self._collection, old, ended, fields={"_id": 1}, limit=limit)
         return delete_found(self._collection, found)
 
-    def replace(self, execution: Execution) -> bool:
-        """Write an execution over the revision before its own; False when another writer did."""
-        document = _to_document(execution)
-        changed = {key: value for key, value in document.items() if key not in FIXED}
-        guard = {"_id": execution.id, "revision": execution.revision - 1}
-        return self._collection.update_one(guard, {"$set": changed}).matched_count == 1
+    def replace(self, old: Execution, new: Execution) -> bool:
+        """Write an execution over what was read; False when another writer was first."""
+        return self.replace_all([(old, new)])
 
     def replace_all(self, changes: Sequence[Change], noted: Container[ExecutionId] = ()) -> bool:
         """Write many over what was read; False when another writer was first with any of them.
@@ -232,50 +225,55 @@ class Group:
 def _to_document(execution: Execution, *, is_noted: bool = False) -> dict[str, Any]:
     # In the same write as the end: it is recorded and counted afterwards, by any process.
     to_be_noted = {"end_noted": is_noted} if execution.status.is_final else {}
-    return to_be_noted | {
-        "_id": execution.id,
-        "workflow_id": execution.workflow_id,
-        "workflow": to_document(execution.workflow),
-        "due_at": execution.due_at,
-        "created_at": execution.created_at,
-        "status": execution.status.value,
-        "steps": [_step_document(step) for step in execution.steps],
-        "trigger": execution.trigger.value,
-        "actor": execution.actor,
-        "revision": execution.revision,
-        "reason": execution.reason.value if execution.reason else None,
-        "detail": dict(execution.detail),
-        "expected_by": execution.expected_by,
-        "started_at": execution.started_at,
-        "ended_at": execution.ended_at,
-        "cancel_requested_by": execution.cancel_requested_by,
-        "retry_of": execution.retry_of,
-    }
+    return to_be_noted | _known(
+        _id=execution.id,
+        workflow_id=execution.workflow_id,
+        workflow=to_document(execution.workflow),
+        due_at=execution.due_at,
+        created_at=execution.created_at,
+        status=execution.status.value,
+        steps=[_step_document(step) for step in execution.steps],
+        trigger=execution.trigger.value,
+        actor=execution.actor,
+        revision=execution.revision,
+        reason=execution.reason and execution.reason.value,
+        detail=dict(execution.detail) or None,
+        expected_by=execution.expected_by,
+        started_at=execution.started_at,
+        ended_at=execution.ended_at,
+        cancel_requested_by=execution.cancel_requested_by,
+        retry_of=execution.retry_of,
+    )
 
 
 def _step_document(step: StepRun) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "status": step.status.value,
-        "tries": [_try_document(a_try) for a_try in step.tries],
-        "next_try_at": step.next_try_at,
-        "started_at": step.started_at,
-        "ended_at": step.ended_at,
-        "reason": step.reason.value if step.reason else None,
-        "error": step.error,
-    }
+    return _known(
+        name=step.name,
+        status=step.status.value,
+        tries=[_try_document(a_try) for a_try in step.tries],
+        next_try_at=step.next_try_at,
+        started_at=step.started_at,
+        ended_at=step.ended_at,
+        reason=step.reason and step.reason.value,
+        error=step.error,
+    )
 
 
 def _try_document(a_try: StepTry) -> dict[str, Any]:
-    return {
-        "message_id": a_try.message_id,
-        "module_hash": a_try.module_hash,
-        "at": a_try.at,
-        "chosen_because": a_try.chosen_because,
-        "ended_at": a_try.ended_at,
-        "reason": a_try.reason.value if a_try.reason else None,
-        "error": a_try.error,
-    }
+    return _known(
+        message_id=a_try.message_id,
+        module_hash=a_try.module_hash,
+        at=a_try.at,
+        chosen_because=a_try.chosen_because,
+        ended_at=a_try.ended_at,
+        reason=a_try.reason and a_try.reason.value,
+        error=a_try.error,
+    )
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    """Leave out what is not known: the embedded server takes its time for each field."""
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _to_execution(document: Mapping[str, Any]) -> Execution:
@@ -290,11 +288,11 @@ def _to_execution(document: Mapping[str, Any]) -> Execution:
         trigger=Trigger(document["trigger"]),
         actor=Actor(document["actor"]),
         revision=document["revision"],
-        reason=_to_reason(document["reason"]),
-        detail=document["detail"],
-        expected_by=document["expected_by"],
-        started_at=document["started_at"],
-        ended_at=document["ended_at"],
+        reason=_to_reason(document.get("reason")),
+        detail=document.get("detail") or {},
+        expected_by=document.get("expected_by"),
+        started_at=document.get("started_at"),
+        ended_at=document.get("ended_at"),
         cancel_requested_by=Actor(canceller) if canceller else None,
         retry_of=document.get("retry_of"),
     )
@@ -307,29 +305,29 @@ def _to_reason(text: str | None) -> MissReason | EndReason | None:
 
 
 def _to_step(document: Mapping[str, Any]) -> StepRun:
-    reason = document["reason"]
+    reason = document.get("reason")
     return StepRun(
         name=document["name"],
         status=StepStatus(document["status"]),
         tries=tuple(_to_try(a_try) for a_try in document["tries"]),
-        next_try_at=document["next_try_at"],
-        started_at=document["started_at"],
-        ended_at=document["ended_at"],
+        next_try_at=document.get("next_try_at"),
+        started_at=document.get("started_at"),
+        ended_at=document.get("ended_at"),
         reason=EndReason(reason) if reason else None,
-        error=document["error"],
+        error=document.get("error"),
     )
 
 
 def _to_try(document: Mapping[str, Any]) -> StepTry:
-    reason = document["reason"]
+    reason = document.get("reason")
     return StepTry(
         message_id=document["message_id"],
         module_hash=document["module_hash"],
         at=document["at"],
         chosen_because=document["chosen_because"],
-        ended_at=document["ended_at"],
+        ended_at=document.get("ended_at"),
         reason=EndReason(reason) if reason else None,
-        error=document["error"],
+        error=document.get("error"),
     )
 
 
@@ -337,12 +335,12 @@ def _to_glance(document: Mapping[str, Any]) -> ExecutionGlance:
     return ExecutionGlance(
         workflow_id=WorkflowId(document["workflow_id"]),
         status=ExecutionStatus(document["status"]),
-        reason=_to_reason(document["reason"]),
+        reason=_to_reason(document.get("reason")),
         due_at=document["due_at"],
-        expected_by=document["expected_by"],
-        started_at=document["started_at"],
-        ended_at=document["ended_at"],
-        count=document.get("detail", {}).get("count", 1),
+        expected_by=document.get("expected_by"),
+        started_at=document.get("started_at"),
+        ended_at=document.get("ended_at"),
+        count=(document.get("detail") or {}).get("count", 1),
     )
 
 
@@ -351,10 +349,6 @@ _GLANCE = Form(
     parse=_to_glance,
     fallbacks={
         "status": ExecutionStatus.CANCELLED,
-        "reason": None,
-        "expected_by": None,
-        "started_at": None,
-        "ended_at": None,
     },
 )
 _FORM = Form(
@@ -369,10 +363,5 @@ _FORM = Form(
         "trigger": Trigger.SCHEDULE,
         "actor": PLATFORM,
         "revision": 1,
-        "reason": None,
-        "detail": {},
-        "expected_by": None,
-        "started_at": None,
-        "ended_at": None,
     },
 )

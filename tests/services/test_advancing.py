@@ -72,9 +72,8 @@ def test_what_shall_be_cancelled_is_not_in_the_way(
     schedules.add(crons=(EVERY_MINUTE,))
     schedules.work(now)
     (first,) = schedules.all()
-    store.executions.replace(
-        replace(first, cancel_requested_by=PLATFORM, revision=first.revision + 1)
-    )
+    cancelled = replace(first, cancel_requested_by=PLATFORM, revision=first.revision + 1)
+    store.executions.replace(first, cancelled)
     fire_due(store, now + MINUTE)
     cancelled = ExecutionStatus.CANCELLED
     assert [execution.status for execution in schedules.all()] == [cancelled, RUNNING]

@@ -88,9 +88,20 @@ def test_an_execution_comes_back_whole_and_a_stale_writer_is_refused(store: Stor
     assert store.executions.insert([execution]) == 1
     assert store.executions.get(execution.id) == execution
     ended = replace(execution, status=ExecutionStatus.FAILED, revision=execution.revision + 1)
-    assert store.executions.replace(ended)
-    assert not store.executions.replace(ended)
+    assert store.executions.replace(execution, ended)
+    assert not store.executions.replace(execution, ended)
     assert store.executions.get(execution.id) == ended
+
+
+def test_what_an_execution_does_not_wait_for_any_more_is_gone(store: Store) -> None:
+    failed = make_step_try(ended_at=NOON, reason=EndReason.NO_ACK)
+    waits = make_step_run(tries=(failed,), next_try_at=NOON, reason=EndReason.NO_ACK, error="lost")
+    execution = make_execution(steps=(waits,))
+    store.executions.insert([execution])
+    tried = replace(waits, tries=(failed, make_step_try()), next_try_at=None, reason=None)
+    going_on = replace(execution, steps=(replace(tried, error=None),), revision=2)
+    assert store.executions.replace(execution, going_on)
+    assert store.executions.get(execution.id) == going_on
 
 
 def test_a_message_is_addressed_to_the_node_of_its_modules_session(
