@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from shared.settings import Settings
 from shared.store import Store, connect
 from tests.support.background import BackgroundLoop
+from tests.support.data_directory import data_directory
 from tests.support.database_server import DatabaseServer
 from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
@@ -31,10 +32,11 @@ def database_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    server = DatabaseServer(tmp_path_factory.mktemp("database"))
-    server.start()
-    yield server.uri
-    server.kill()
+    with data_directory(tmp_path_factory) as directory:
+        server = DatabaseServer(directory)
+        server.start()
+        yield server.uri
+        server.kill()
 
 
 @pytest.fixture(scope="session")
