@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
+from api.app_state import share_app_state
 from api.circuit_breaker import CircuitBreaker
 from shared.clock import utc_now
 from shared.domain.module import Module
@@ -55,9 +56,19 @@ def breaker(store: Store, clock: Clock) -> CircuitBreaker:
     return CircuitBreaker(store, clock)
 
 
+@pytest.fixture(scope="session")
+def applications() -> list[Flask]:
+    """The application of the tests before, if there was one: most of its making is its routes."""
+    return []
+
+
 @pytest.fixture
-def app(settings: Settings, store: Store) -> Flask:
-    return create_app(settings, store)
+def app(settings: Settings, store: Store, applications: list[Flask]) -> Flask:
+    """An application that knows nothing of the tests before."""
+    if not applications:
+        applications.append(create_app(settings, store))
+    share_app_state(applications[0], settings, store)
+    return applications[0]
 
 
 @pytest.fixture
