@@ -292,6 +292,7 @@ install_test_tools() {
 require_test_tools() {
   install_test_tools
   export PYTHONASYNCIODEBUG=1
+  unset PYTHONDONTWRITEBYTECODE # each process of a test would compile all of us again
 }
 
 cmd_test() {
