@@ -42,6 +42,8 @@ ENOUGH_TO_PUSH = 25
 # What has not been written to a socket yet before it gets more work.
 OUTBOX_ENOUGH_BYTES = 512 * 1024
 NEWS_AT_ONCE = 500
+# So many pushes are much: the polls take over from the change stream.
+MANY_PUSHES, COUNTED_SECONDS = 20, 0.2
 # A queue that was longer than this is read again when it is shorter: the polls may have missed some.
 LONG_QUEUE = 20
 
@@ -91,6 +93,10 @@ class Dispatcher:
         self._look_seconds = poll_seconds
         self._round_seconds = round_seconds
         self.wake: Callable[[], object] = lambda: None
+        self.is_stream_open: Callable[[], bool] = lambda: True
+        self.rest_stream: Callable[[], object] = lambda: None
+        self.queue_poll.comes_often = lambda: not self.is_stream_open()
+        self._counted_since, self._pushed = float("-inf"), 0
         self._unread: dict[ModuleHash, None] = {}  # whose queues are to be read
         self._queues_read_at = float("-inf")
         self._coming_back: asyncio.TimerHandle | None = None
@@ -174,6 +180,7 @@ class Dispatcher:
             leaving += self._choose(now, in_groups=not is_due)
         self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
         if leaving:
+            self._count_pushes(len(leaving), now)
             await self._push(leaving, node)
         if (seconds := self.queue_poll.seconds_left(self._monotonic())) is not None:
             self._come_back_in(seconds)
@@ -359,6 +366,13 @@ class Dispatcher:
         if one is not None and sent is not None:
             one.message = replace(one.message, attempt=sent.attempt)
             self._inbox.acknowledge(one.tried)
+
+    def _count_pushes(self, count: int, now: float) -> None:
+        if now >= self._counted_since + COUNTED_SECONDS:
+            self._counted_since, self._pushed = now, 0
+        self._pushed += count
+        if self._pushed >= MANY_PUSHES:
+            self.rest_stream()
 
     async def _undo_doubtful(self) -> None:
         """Put back what a failed batch may have marked, and read those queues again."""

@@ -1,4 +1,4 @@
-"""Polls for what was addressed to this node lately: the change stream may miss something, or rest."""
+"""Polls for what was addressed to this node lately: the change stream may miss something, or be closed."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from shared.domain.message import Message
 from shared.store import batch_timeout
 from wsd.database import Database
 
-# While the stream rests, the polls come this often, and take at most this part of the time.
+# While there is no stream, the polls come this often, and take at most this part of the time.
 OFTEN_SECONDS = 0.1
 POLL_FACTOR = 5
 # A sender stores a message a moment after it has read the clock, which may be another machine's.
@@ -28,7 +28,7 @@ class QueuePoll:
         self._database = database
         self._poll_seconds = poll_seconds
         self._monotonic = monotonic
-        self.stream_rests: Callable[[], bool] = lambda: False
+        self.comes_often: Callable[[], bool] = lambda: False
         self._polled_at = self._widely_polled_at = self._often_polled_at = float("-inf")
         self._often_seconds = OFTEN_SECONDS
         self._asked_at: datetime | None = None
@@ -39,7 +39,7 @@ class QueuePoll:
 
     def seconds_left(self, now: float) -> float | None:
         """Return how long the next poll has time while they come often; None while they do not."""
-        if not self.stream_rests():
+        if not self.comes_often():
             return None
         return max(0.0, self._often_polled_at + self._often_seconds - now)
 

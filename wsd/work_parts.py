@@ -52,7 +52,8 @@ class WorkParts:
         self.release = self._dispatcher.release
         self.take_frame = WorkFrames(self._dispatcher, self.inbox, self._progress).take
         self.stream = WorkStream(connect(settings, maxPoolSize=2), self._own_ids, self._hear_change)
-        self._dispatcher.queue_poll.stream_rests = lambda: self.stream.is_resting
+        self._dispatcher.is_stream_open = lambda: self.stream.is_open
+        self._dispatcher.rest_stream = self.stream.rest
 
     def start(self) -> None:
         """Start listening to the change stream."""

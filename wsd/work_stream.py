@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from shared.domain.ids import NodeId
@@ -13,9 +12,8 @@ from shared.store.work_changes import WorkChange
 
 FIRST_PAUSE_SECONDS = 0.5  # doubled after each failure
 LONGEST_PAUSE_SECONDS = 60.0
-# While so many changes come, the stream rests, and the polls come often: the embedded server spends
-# 0.2 ms on each change that it looks at, and a message changes three times.
-MANY_CHANGES, MANY_WITHIN_SECONDS = 20, 0.2
+# The embedded server spends 0.2 ms on each change that the stream passes over, and a message changes
+# three times: while many are pushed, polls are cheaper.
 REST_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ class WorkStream:
     """Wakes the dispatcher when the database tells of work for this node; the poll needs none of it.
 
     `on_change` is called in the stream's thread, with None for what a stream may have missed that was
-    opened anew. It rests while much is told: it is not open then.
+    opened anew.
     """
 
     def __init__(
@@ -41,9 +39,20 @@ class WorkStream:
         self._thread = threading.Thread(target=self._run, name="work stream", daemon=True)
         self._has_failed = False
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        self.is_open = False
-        self.is_resting = False
-        self._told_at: deque[float] = deque(maxlen=MANY_CHANGES)
+        self._is_listening = False
+        self._rests_until = float("-inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether changes are told at once."""
+        return self._is_listening and not self._seconds_of_rest()
+
+    def rest(self) -> None:
+        """Close the stream for a moment: much is pushed."""
+        self._rests_until = time.monotonic() + REST_SECONDS
+
+    def _seconds_of_rest(self) -> float:
+        return max(0.0, self._rests_until - time.monotonic())
 
     def start(self) -> None:
         """Start listening in the background."""
@@ -61,41 +70,34 @@ class WorkStream:
 
     def _listen_again_and_again(self) -> None:
         while not self._stop.is_set():
+            if rest_seconds := self._seconds_of_rest():
+                self._stop.wait(rest_seconds)
+                continue
             if nodes := tuple(self._read_nodes()):
                 self._listen(nodes)
-            self.is_open = False
-            self._stop.wait(REST_SECONDS if self.is_resting else self._pause_seconds)
+            self._is_listening = False
+            self._stop.wait(self._pause_seconds)
 
     def _listen(self, nodes: tuple[NodeId, ...]) -> None:
-        """Listen until much is told, the node has another id, the stream ends, or the process."""
+        """Listen until it is to rest, the node has another id, the stream ends, or the process."""
         try:
             for change in self._store.work_changes.watch(nodes, lambda: self._is_wanted(nodes)):
-                if not self.is_open:
+                if not self._is_listening:
                     self._note_open()
                 if change is not None:
-                    self._tell(change)
-                if self.is_resting:
-                    return
+                    self._on_change(change)
             self._pause_seconds = FIRST_PAUSE_SECONDS
         except DatabaseError as error:
             self._note_failure(error)
 
-    def _tell(self, change: WorkChange) -> None:
-        """Tell of a change, after it is known whether the next ones are to be polled."""
-        now, told_at = time.monotonic(), self._told_at
-        told_at.append(now)
-        if len(told_at) == MANY_CHANGES and now < told_at[0] + MANY_WITHIN_SECONDS:
-            told_at.clear()
-            self.is_resting = True
-        self._on_change(change)
-
     def _is_wanted(self, nodes: tuple[NodeId, ...]) -> bool:
-        return not self._stop.is_set() and tuple(self._read_nodes()) == nodes
+        is_over = self._stop.is_set() or self._seconds_of_rest() > 0
+        return not is_over and tuple(self._read_nodes()) == nodes
 
     def _note_open(self) -> None:
         if self._has_failed:
             log.info("the change stream is open again")
-        self._has_failed, self.is_open, self.is_resting = False, True, False
+        self._has_failed, self._is_listening = False, True
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._on_change(None)
 

@@ -16,7 +16,7 @@ from shared.store.work_changes import WorkChange
 from tests.support.builders import NODE, make_message
 from tests.support.eventually import eventually, eventually_equal, throughout
 from tests.support.wire_proxy import WireProxy, cut
-from wsd.work_stream import MANY_CHANGES, WorkStream
+from wsd.work_stream import WorkStream
 
 OTHER = NodeId("host-b:10090:1")
 Heard = list[WorkChange | None]
@@ -92,32 +92,14 @@ def test_it_does_not_wake_for_the_nodes_own_writes(settings: Settings, store: St
         throughout(0.3, lambda: heard == [None])
 
 
-def test_it_rests_while_much_is_told_and_then_has_everything_looked_at(
-    settings: Settings, store: Store
-) -> None:
-    many = [make_message(id=f"m{n}", node=NODE) for n in range(MANY_CHANGES)]
+def test_after_a_rest_it_has_everything_looked_at(settings: Settings, store: Store) -> None:
     with listening(settings) as (stream, heard):
-        store.messages.insert(many)
-        eventually(lambda: stream.is_resting and not stream.is_open)
-        assert len(heard) == 1 + MANY_CHANGES
-        eventually(lambda: stream.is_open and not stream.is_resting)
-        assert heard[-1] is None
-
-
-def test_the_rest_begins_before_its_last_change_is_told(settings: Settings, store: Store) -> None:
-    """Else the node, awake for that change, would sleep until its next poll."""
-    rested: list[bool] = []
-    stream = WorkStream(
-        connect(settings), lambda: [NODE], lambda _: rested.append(stream.is_resting)
-    )
-    stream.start()
-    try:
-        eventually(lambda: stream.is_open)
-        store.messages.insert([make_message(id=f"m{n}", node=NODE) for n in range(MANY_CHANGES)])
-        eventually_equal(lambda: rested[1:], [False] * (MANY_CHANGES - 1) + [True])
-    finally:
-        stream.stop()
-        stream._thread.join(10)
+        stream.rest()
+        assert not stream.is_open
+        eventually_equal(lambda: heard, [None, None])
+        assert stream.is_open
+        store.messages.insert([make_message(id="a", node=NODE)])
+        eventually_equal(lambda: heard[2:], [queued("a")])
 
 
 def test_it_follows_the_node_to_its_new_id(settings: Settings, store: Store) -> None:
