@@ -20,8 +20,7 @@ from tests.support.builders import NODE
 from tests.support.command_log import CommandLog
 from tests.support.work_desk import HELLO, WorkDesk, hear, hear_work, result_of, say
 from wsd import inbox
-from wsd.dispatcher import MANY_PUSHES, OUTBOX_ENOUGH_BYTES
-from wsd.queue_poll import OFTEN_SECONDS
+from wsd.dispatcher import OUTBOX_ENOUGH_BYTES
 
 OTHER = NodeId("host-b:10090:1")
 
@@ -86,56 +85,6 @@ async def test_many_modules_that_connect_at_once_find_their_queues(
         say(connection, HELLO % 1)
     await desk.dispatch()
     assert [hear_work(connection) for connection in sockets] == [[(f"m-{n}", 1)] for n in range(30)]
-
-
-async def test_the_poll_finds_what_was_queued_lately(desk: WorkDesk) -> None:
-    connection = desk.connect(in_flight=5)
-    await desk.dispatch()
-    desk.send("a")
-    await desk.dispatch()
-    assert hear_work(connection) == [("a", 1)]
-
-
-async def test_a_sender_whose_clock_is_late_is_found_by_the_wide_poll(desk: WorkDesk) -> None:
-    connection = desk.connect(in_flight=5)
-    await desk.dispatch()
-    desk.send("a", created_at=utc_now() - timedelta(seconds=30))
-    await desk.dispatch()
-    assert hear_work(connection) == []
-    await desk.dispatch(seconds=10.0)
-    assert hear_work(connection) == [("a", 1)]
-
-
-async def test_without_a_stream_the_polls_come_often(desk: WorkDesk) -> None:
-    connection = desk.connect(in_flight=5)
-    await desk.dispatch()
-    desk.dispatcher.is_stream_open = lambda: False
-    woken = asyncio.Event()
-    desk.dispatcher.wake = woken.set
-    desk.send("a")
-    await desk.dispatch(seconds=OFTEN_SECONDS)
-    assert hear_work(connection) == [("a", 1)]
-    await asyncio.wait_for(woken.wait(), 5)
-
-
-async def test_with_a_stream_nothing_is_polled_between_the_seconds(desk: WorkDesk) -> None:
-    connection = desk.connect(in_flight=5)
-    await desk.dispatch()
-    desk.send("a")
-    await desk.dispatch(seconds=OFTEN_SECONDS)
-    assert hear_work(connection) == []
-
-
-@pytest.mark.parametrize(("count", "rests"), [(MANY_PUSHES, 1), (MANY_PUSHES - 1, 0)])
-async def test_the_stream_rests_while_much_is_pushed(
-    desk: WorkDesk, count: int, rests: int
-) -> None:
-    desk.connect(in_flight=count)
-    rested: list[None] = []
-    desk.dispatcher.rest_stream = lambda: rested.append(None)
-    desk.send(*(f"m{n}" for n in range(count)))
-    await desk.dispatch()
-    assert len(rested) == rests
 
 
 async def test_a_full_round_finds_what_was_addressed_elsewhere(desk: WorkDesk) -> None:
