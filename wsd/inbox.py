@@ -193,6 +193,10 @@ class Inbox:
                 size += one.size
                 batch.results.append(one)
         batch.take_rest_of(waiting)
+        # What was answered needs no acknowledgement: it goes with its result.
+        answered = {one.said.message.id for one in left.results if one.said and one.said.message}
+        left.acks = [one for one in batch.acks if one.id in answered]
+        batch.acks = [one for one in batch.acks if one.id not in answered]
         self._waiting = left
         return batch if len(batch) else None
 

@@ -58,6 +58,22 @@ async def test_an_acknowledgement_that_comes_with_its_result_costs_no_write(
     assert desk.read("a").acked_at is None
 
 
+async def test_an_acknowledgement_waits_for_a_result_that_has_come_too(desk: WorkDesk) -> None:
+    ids = [f"m{number}" for number in range(batch_writer.FIRST_OPERATIONS + 1)]
+    desk.send(*ids)
+    connection = desk.connect(in_flight=len(ids))
+    while any(desk.read(message_id).status is MessageStatus.QUEUED for message_id in ids):
+        await desk.dispatch()
+    for message_id in ids:
+        say(connection, f'{{"type":"ack","id":"{message_id}"}}')
+        say(connection, result_of(message_id))
+    await desk.inbox.write_one_batch()
+    statuses = [desk.read(message_id).status for message_id in ids]
+    assert statuses == [MessageStatus.SUCCEEDED] * (len(ids) - 1) + [MessageStatus.SENT]
+    await desk.write()
+    assert desk.read(ids[-1]).status is MessageStatus.SUCCEEDED
+
+
 async def test_the_same_result_again_is_answered_and_changes_nothing(desk: WorkDesk) -> None:
     desk.send("a")
     connection = desk.connect()
