@@ -19,8 +19,9 @@ from worker.trusted_clock import TrustedClock
 
 LOOK_SECONDS = 0.5
 SLICE = 200
-# After this time a message that a worker was to send is sent for it: it may have been killed.
-SENDING_TIME = timedelta(seconds=2)
+# After this time a message that a worker was to send is sent for it: it may have been killed. While
+# this worker itself fires many workflows, more is known to take so long.
+SENDING_TIME, LONG_SENDING_TIME = timedelta(seconds=2), timedelta(seconds=8)
 # What is due is sent before ends are noted, but not for longer than some seconds.
 GIVE_WAY_LOOKS = 6
 # What is another worker's share is looked at as seldom, in case that worker is away.
@@ -101,7 +102,8 @@ class ExecutionMonitor:
         self._keep(filter(None, (cancel_requested(self._store, e, now) for e in executions)))
 
     def _advance(self, executions: Sequence[Execution], now: datetime) -> None:
-        unsent = {i for e in executions for i in _being_sent(e, now)}
+        sending = LONG_SENDING_TIME if self._is_firing() else SENDING_TIME
+        unsent = {i for e in executions for i in _being_sent(e, now, sending)}
         known = self._sent | unsent
         self._keep(advance_executions(self._store, executions, now, known, self._router))
         self._note_sent(executions, unsent)
@@ -125,10 +127,10 @@ class ExecutionMonitor:
         self._sent.update(i for i in ids if i not in unsent)
 
 
-def _being_sent(execution: Execution, now: datetime) -> list[MessageId]:
+def _being_sent(execution: Execution, now: datetime, sending: timedelta) -> list[MessageId]:
     """Return the messages that the worker which chose their modules is about to send."""
     return [
         run.tries[-1].message_id
         for run in execution.steps
-        if run.status is StepStatus.SENT and abs(now - run.tries[-1].at) < SENDING_TIME
+        if run.status is StepStatus.SENT and abs(now - run.tries[-1].at) < sending
     ]

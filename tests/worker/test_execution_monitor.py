@@ -12,7 +12,12 @@ from shared.store import Store
 from tests.support.builders import make_execution, make_step_run, make_step_try, make_workflow
 from tests.support.registry import Registry
 from tests.support.schedules import Schedules
-from worker.execution_monitor import GIVE_WAY_LOOKS, SENDING_TIME, ExecutionMonitor
+from worker.execution_monitor import (
+    GIVE_WAY_LOOKS,
+    LONG_SENDING_TIME,
+    SENDING_TIME,
+    ExecutionMonitor,
+)
 from worker.signs_of_life import SignsOfLife
 from worker.trusted_clock import Reading, TrustedClock
 
@@ -48,16 +53,35 @@ def schedules(store: Store, registry: Registry) -> Schedules:
 
 @pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=1)], ids=["", "clock ahead"])
 def test_a_message_is_sent_for_the_worker_that_chose_its_module_when_it_was_killed(
-    store: Store, schedules: Schedules, monitor: ExecutionMonitor, world: World, ahead: timedelta
+    schedules: Schedules, monitor: ExecutionMonitor, world: World, ahead: timedelta
 ) -> None:
-    chosen = make_step_try(module_hash=schedules.module.module_hash, at=world.now + ahead)
-    run = make_step_run(status=StepStatus.SENT, tries=(chosen,))
-    store.executions.insert([make_execution(workflow=make_workflow(), steps=(run,))])
+    choose_module(schedules, world.now + ahead)
     monitor.tick()
     assert bool(schedules.messages()) is bool(ahead)  # such a clock says nothing
     world.now += SENDING_TIME
     monitor.tick()
     assert len(schedules.messages()) == 1
+
+
+def test_a_worker_that_fires_many_is_given_more_time_to_send(
+    schedules: Schedules, monitor: ExecutionMonitor, world: World
+) -> None:
+    choose_module(schedules, world.now)
+    world.is_firing = True
+    world.now += SENDING_TIME
+    for _ in range(GIVE_WAY_LOOKS + 1):
+        monitor.tick()
+    assert schedules.messages() == []
+    world.now += LONG_SENDING_TIME
+    monitor.tick()
+    assert len(schedules.messages()) == 1
+
+
+def choose_module(schedules: Schedules, at: datetime) -> None:
+    """Store an execution whose module was chosen then, and its message not sent yet."""
+    chosen = make_step_try(module_hash=schedules.module.module_hash, at=at)
+    run = make_step_run(status=StepStatus.SENT, tries=(chosen,))
+    schedules.store.executions.insert([make_execution(workflow=make_workflow(), steps=(run,))])
 
 
 def test_ends_are_noted_after_what_is_due_was_sent_but_not_too_late(
