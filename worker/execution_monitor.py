@@ -46,6 +46,7 @@ class ExecutionMonitor:
         self._executions: dict[ExecutionId, Execution] = {}
         self._sent: set[MessageId] = set()
         self._is_firing = is_firing
+        self._was_firing = False
         self._ticks = self._given_way = 0
         self._size = SliceSize(SLICE)
         self._left_out = LeftOut[ExecutionId]()
@@ -68,8 +69,12 @@ class ExecutionMonitor:
         return False
 
     def _gives_way(self) -> bool:
-        """Return whether this look is left out, so that what is due is sent first."""
-        self._given_way = self._given_way + 1 if self._is_firing() else 0
+        """Return whether this look is left out, so that what is due is sent first.
+
+        The look after the firing is, too: the last messages are on their way to their modules then.
+        """
+        was_firing, self._was_firing = self._was_firing, self._is_firing()
+        self._given_way = self._given_way + 1 if was_firing or self._was_firing else 0
         return 0 < self._given_way <= GIVE_WAY_LOOKS
 
     def _read(self) -> None:

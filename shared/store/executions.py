@@ -224,7 +224,7 @@ class Group:
 
 def _to_document(execution: Execution, *, is_noted: bool = False) -> dict[str, Any]:
     # In the same write as the end: it is recorded and counted afterwards, by any process.
-    to_be_noted = {"end_noted": is_noted} if execution.status.is_final else {}
+    to_be_noted = {"end_noted": False} if execution.status.is_final and not is_noted else {}
     return to_be_noted | _known(
         _id=execution.id,
         workflow_id=execution.workflow_id,

@@ -98,6 +98,19 @@ def test_ends_are_noted_after_what_is_due_was_sent_but_not_too_late(
     assert [e.status for e in schedules.all()] == [ExecutionStatus.SUCCEEDED]
 
 
+def test_ends_are_noted_one_look_after_the_firing(
+    schedules: Schedules, monitor: ExecutionMonitor, world: World, now: datetime
+) -> None:
+    schedules.add()
+    schedules.work(now)
+    schedules.answer(now)
+    for world.is_firing in (True, False):
+        monitor.tick()
+        assert [e.status for e in schedules.all()] == [ExecutionStatus.RUNNING]
+    monitor.tick()
+    assert [e.status for e in schedules.all()] == [ExecutionStatus.SUCCEEDED]
+
+
 def test_ends_are_noted_at_once_while_nothing_is_due(
     schedules: Schedules, monitor: ExecutionMonitor, now: datetime
 ) -> None:
