@@ -10,7 +10,6 @@ from websockets.frames import Close, Frame, Opcode
 from shared.domain.actor import PLATFORM
 from shared.domain.closing import REPLACED
 from shared.domain.ids import ModuleHash, SessionId
-from shared.domain.module import Module
 from shared.services.module_admin import expire_modules
 from shared.settings import Settings
 from shared.store import Store
@@ -80,17 +79,15 @@ async def test_a_peer_that_does_not_read_loses_its_socket(running: RunningDaemon
     socket.transport.abort()
 
 
-async def connect_many(running: RunningDaemon, count: int) -> list[ClientConnection]:
-    modules: list[Module] = [running.register(f"module-{n}") for n in range(count)]
-    return [await running.connect(module.module_hash) for module in modules]
-
-
 async def test_all_expired_modules_hear_4010_however_slow_the_closing(
     settings: Settings, store: Store
 ) -> None:
     async with run_daemon(settings, store, closes_per_second=2) as running:
-        sockets = await connect_many(running, 12)
+        modules = [running.register(f"module-{n}") for n in range(12)]
+        sockets: list[ClientConnection] = []
         speaking = asyncio.create_task(keep_speaking(sockets))
+        for module in modules:
+            sockets.append(await running.connect(module.module_hash))
         expire_modules(running.store, running.store.modules.connected(), NOON, PLATFORM)
         codes = await asyncio.gather(*[code_of(socket) for socket in sockets])
         assert codes == [4010] * 12
