@@ -112,8 +112,9 @@ def test_it_follows_the_node_to_its_new_id(settings: Settings, store: Store) -> 
 
 
 def test_a_stream_that_breaks_is_opened_again_with_a_look_at_everything(
-    settings: Settings, store: Store, wire_proxy: WireProxy
+    settings: Settings, store: Store, wire_proxy: WireProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("wsd.work_stream.FIRST_PAUSE_SECONDS", 0.05)  # doubled at each of the cuts
     with listening(replace(settings, mongodb_host=wire_proxy.uri)) as (_, heard):
         broken = cut("getMore", "aggregate", times=4)
         with wire_proxy.injecting(broken):
