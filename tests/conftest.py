@@ -22,6 +22,8 @@ from tests.support.wire_proxy import WireProxy
 
 # How long an example takes says nothing on a machine that does other things besides.
 hypothesis.settings.register_profile("suite", deadline=None)
+# For those who look for what a hundred examples did not show: --hypothesis-profile=long
+hypothesis.settings.register_profile("long", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("suite")
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.domain.cron import ALIASES, BadCron, due_times, expand_cron, next_due
@@ -129,7 +129,6 @@ def is_due_at_all(line: Line) -> bool:
     return True
 
 
-@settings(max_examples=200, deadline=None)
 @given(lines(), zones_and_days, st.integers(-90, 90))
 def test_due_times_are_what_a_look_at_every_minute_finds(
     line: Line, place: tuple[str, str], shift_minutes: int
@@ -143,7 +142,6 @@ def test_due_times_are_what_a_look_at_every_minute_finds(
     assert found == [moment for moment in wanted if begin <= moment < end]
 
 
-@settings(max_examples=200, deadline=None)
 @given(lines(), zones_and_days, st.integers(0, 60 * 60 * 60))
 def test_the_next_due_time_is_the_first_one_after_any_moment(
     line: Line, place: tuple[str, str], seconds: int

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.closing import OfflineReason
@@ -200,19 +200,16 @@ def known_facts(draw: st.DrawFn) -> Facts:
     )
 
 
-@settings(max_examples=150, deadline=None)
 @given(executions(), known_facts())
 def test_any_execution_has_a_sentence(execution: Execution, facts: Facts) -> None:
     check(explain(execution, facts))
 
 
-@settings(max_examples=150, deadline=None)
 @given(messages(), known_facts())
 def test_any_message_has_a_sentence(message: Message, facts: Facts) -> None:
     check(explain(message, facts))
 
 
-@settings(deadline=None)
 @given(executions(), known_facts(), moments)
 def test_whatever_is_not_recorded_has_a_sentence(
     execution: Execution, facts: Facts, due_at: Any

@@ -3,8 +3,7 @@
 import asyncio
 import uuid
 
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import HealthCheck, given, settings
 
 from shared.store import Store
 from tests.support.frames import odd_frames
@@ -13,15 +12,12 @@ from wsd.protocol import parse
 
 
 @given(odd_frames())
-@hypothesis_settings(max_examples=500, deadline=None)
 def test_every_frame_is_read_or_called_invalid(frame: bytes) -> None:
     parse(frame)
 
 
 @given(odd_frames())
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_frame_about_open_work_is_taken_and_written(store: Store, frame: bytes) -> None:
     asyncio.run(_hear(store, frame))
 
