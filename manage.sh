@@ -306,11 +306,12 @@ cmd_test() {
 
 run_pytest() { .venv/bin/python -m pytest "$@"; }
 
-# Those that kill and freeze processes measure seconds, and mostly wait: two groups beside each
-# other, each on a platform of its own, one test after another.
+# Most tests wait for something, if only for a moment: more of them at once than there are cores.
+# Those that kill and freeze processes measure seconds, and mostly wait: three files beside each
+# other, each on a platform of its own. The slow ones come in the middle, not last.
 run_all_tests() {
-  run_pytest -n auto --dist loadfile -m 'not e2e and not kill'
-  run_pytest -n 2 --dist loadgroup -m 'e2e or kill'
+  run_pytest -n "$((1 + $(nproc)))" --dist worksteal -m 'not e2e and not kill'
+  run_pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'e2e or kill'
 }
 
 cmd_check() {

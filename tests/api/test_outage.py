@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.store import connect
 from tests.support.database_server import DatabaseServer
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("serial")]
+pytestmark = pytest.mark.kill
 
 CALLS = [
     ("GET", "/readyz"),

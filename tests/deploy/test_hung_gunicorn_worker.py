@@ -12,7 +12,7 @@ from tests.support.eventually import eventually, throughout
 from tests.support.ports import free_port
 from tests.support.processes import RealProcess
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("serial")]
+pytestmark = pytest.mark.kill
 
 THREADS = 2
 # The process that the query names hangs; the others answer with their pids.

@@ -89,7 +89,6 @@ def served(
 
 
 @pytest.mark.kill
-@pytest.mark.xdist_group("serial")
 def test_kills_a_frozen_process(
     served: tuple[Settings, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +159,6 @@ def probe(embedded: Settings) -> Iterator[DatabaseProbe]:
 
 
 @pytest.mark.kill
-@pytest.mark.xdist_group("serial")
 def test_starts_a_database_again_that_refuses_writes_on_a_disk_with_space(
     embedded: Settings,
     database: Database,
@@ -196,7 +194,6 @@ def test_starts_a_database_again_that_refuses_writes_on_a_disk_with_space(
 
 
 @pytest.mark.kill
-@pytest.mark.xdist_group("serial")
 def test_a_database_that_does_not_answer_is_not_one_that_refuses(
     database: Database, own_store: Store, probe: DatabaseProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.conftest import PROJECT_DIR, Platform, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("serial")]
+pytestmark = pytest.mark.e2e
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import PROJECT_DIR, Platform, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("serial")]
+pytestmark = pytest.mark.e2e
 
 CLIENT = {**os.environ, "PYTHONPATH": str(PROJECT_DIR / "client")}
 

@@ -7,7 +7,7 @@ from tests.support.module_programs import ModulePrograms, Refusal
 from tests.support.proxy import MODULE_WRITES
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def test_a_client_gone_during_a_delayed_claim_is_not_listed(

@@ -11,7 +11,7 @@ from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms, Refusal
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 @contextmanager

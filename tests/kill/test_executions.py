@@ -21,7 +21,7 @@ from tests.support.running_platform import RunningPlatform
 from tests.support.sdk_modules import SdkModule
 from tests.support.worker_processes import WorkerProcess, make_workers
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 ALICE = user("alice")
 

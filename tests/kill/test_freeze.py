@@ -7,7 +7,7 @@ from tests.support.module_programs import ModulePrograms
 from tests.support.platform_environment import GRACE_SECONDS, LONG_ENOUGH_SECONDS
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def test_nobody_is_judged_when_everything_stood_still(

@@ -6,7 +6,7 @@ from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def test_the_modules_of_a_hung_event_loop_go_offline_and_come_back_with_it(

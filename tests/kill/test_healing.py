@@ -8,7 +8,7 @@ from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def erase_sessions(platform: RunningPlatform, node_id: str) -> None:

@@ -8,7 +8,7 @@ from tests.support.module_programs import ModuleProgram, ModulePrograms
 from tests.support.proxy import MODULE_READS, MODULE_WRITES
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 EVENT_WRITES = b"\x02insert\x00\x07\x00\x00\x00events\x00"
 MODULES = 20

@@ -19,7 +19,7 @@ from tests.support.eventually import eventually, eventually_equal
 from tests.support.running_platform import RunningPlatform, WsdNode
 from tests.support.working_programs import WorkingProgram, WorkingPrograms
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 MESSAGE_WRITES = b"\x02update\x00\x09\x00\x00\x00messages\x00"
 RESULT_WRITES = b"\x02insert\x00\x08\x00\x00\x00results\x00"

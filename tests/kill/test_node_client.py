@@ -17,7 +17,7 @@ from tests.support.builders import make_message
 from tests.support.eventually import eventually
 from tests.support.running_platform import RunningPlatform
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 NAME = "example-in-node"
 MODULE_HASH = compute_module_hash(NAME, "load", "")

@@ -13,7 +13,7 @@ from tests.support.module_programs import ModuleProgram, ModulePrograms, Refusal
 from tests.support.platform_environment import LONG_ENOUGH_SECONDS
 from tests.support.running_platform import RunningPlatform
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 # What clients are promised is two seconds; the rest is for a loaded machine.
 PATIENCE_SECONDS = 3.0

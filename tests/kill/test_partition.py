@@ -6,7 +6,7 @@ from tests.support.eventually import eventually, eventually_equal, throughout
 from tests.support.module_programs import ModulePrograms
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def test_nobody_notices_that_a_nodes_database_connections_are_reset(

@@ -15,7 +15,7 @@ from tests.support.asking import Answer
 from tests.support.eventually import eventually
 from tests.support.running_platform import RunningPlatform
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 CLIENTS = 16
 BEFORE_THE_KILL = 60

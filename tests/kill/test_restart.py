@@ -8,7 +8,7 @@ from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 # supervisord kills a wsd that has not gone by then.
 STOP_WAIT_SECONDS = 8

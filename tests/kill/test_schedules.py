@@ -22,7 +22,7 @@ from tests.support.eventually import eventually
 from tests.support.running_platform import RunningPlatform
 from tests.support.worker_processes import WorkerProcess, make_workers
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 FIRINGS = int(os.environ.get("SCHEDULE_FIRINGS", "1000"))
 DUE_WITHIN_SECONDS = 8

@@ -22,7 +22,7 @@ from tests.support.proxy import Proxy
 from tests.support.running_platform import RunningPlatform
 from tests.support.sdk_modules import SdkModule, all_succeeded
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 MakeSdkModule = Callable[..., SdkModule]
 

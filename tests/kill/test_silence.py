@@ -7,7 +7,7 @@ from tests.support.module_programs import ModulePrograms
 from tests.support.proxy import Proxy
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def test_a_program_that_hangs_is_closed_with_4008(

@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 from tests.support.module_programs import ModulePrograms
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 MODULES = 200
 SAMPLE = 40

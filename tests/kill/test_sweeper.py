@@ -7,7 +7,7 @@ from tests.support.module_programs import ModulePrograms
 from tests.support.proxy import MODULE_WRITES
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 MANY = 150
 SLOW_SLICE_SECONDS = 0.25

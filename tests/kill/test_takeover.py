@@ -9,7 +9,7 @@ from tests.support.module_programs import ModulePrograms, Refusal
 from tests.support.proxy import Proxy
 from tests.support.running_platform import RunningPlatform, WsdNode
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.kill
 
 
 def test_the_newer_socket_wins_across_nodes(
