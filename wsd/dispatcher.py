@@ -3,19 +3,17 @@
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import ParamSpec
 
 from shared.clock import utc_now
-from shared.domain.delivery import Outgoing, Push, Tried
+from shared.domain.delivery import Push
 from shared.domain.ids import MessageId, ModuleHash, NodeId
 from shared.domain.message import ATTEMPTS_IN_ALL, EndReason, Message
 from shared.domain.result import ResultStatus, end_of_message
 from shared.domain.session import SessionEnd
-from shared.services.delivery import record_attempts, undo_attempts
 from shared.store import batch_timeout
 from shared.store.work_changes import WorkChange
 from wsd.cancels import Cancels
@@ -24,7 +22,8 @@ from wsd.database import Database
 from wsd.ends import Ends
 from wsd.hub import Hub
 from wsd.inbox import Inbox
-from wsd.protocol import Hello, encode_work
+from wsd.protocol import Hello
+from wsd.pusher import Leaving, Pusher
 from wsd.queue_poll import QueuePoll
 from wsd.work import HELLO_SECONDS, SessionWork, is_out_of_tries
 
@@ -52,23 +51,6 @@ P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leaving:
-    """A message whose attempt is being recorded, and the socket that it is for."""
-
-    push: Push
-    connection: Connection
-    work: SessionWork
-
-
-@dataclass(frozen=True, kw_only=True)
-class Doubtful:
-    """Attempts that may have been recorded or not: their batch failed."""
-
-    push: str
-    pushes: tuple[Push, ...]
-
-
 class Dispatcher:
     """Knows what waits for the modules held here, and sends it as their clients can take it."""
 
@@ -89,6 +71,7 @@ class Dispatcher:
         self._cancels = Cancels(hub, database, inbox, monotonic)
         self._ends = Ends(database, round_seconds, monotonic)
         self._monotonic = monotonic
+        self._pusher = Pusher(database, inbox, self.look_at, monotonic)
         self.queue_poll = QueuePoll(database, poll_seconds, monotonic)
         self._look_seconds = poll_seconds
         self._round_seconds = round_seconds
@@ -102,7 +85,6 @@ class Dispatcher:
         self._coming_back: asyncio.TimerHandle | None = None
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
-        self._doubtful: list[Doubtful] = []
         self._gathers = False
         self._is_held = False  # until results are stored
         inbox.on_caught_up = self._go_on
@@ -181,7 +163,7 @@ class Dispatcher:
         self._gathers = 1 < len(leaving) < ENOUGH_TO_PUSH
         if leaving:
             self._count_pushes(len(leaving), now)
-            await self._push(leaving, node)
+            await self._pusher.push(leaving, node)
         if (seconds := self.queue_poll.seconds_left(self._monotonic())) is not None:
             self._come_back_in(seconds)
         has_ready = self._ready and not self._is_held
@@ -190,8 +172,8 @@ class Dispatcher:
 
     async def _read_all(self, node: NodeId, now: float, *, is_due: bool) -> None:
         """Read what may be new, after what is in doubt; what is due by time, once in a while."""
-        if self._doubtful:
-            await self._undo_doubtful()
+        async for hashes in self._pusher.undo_doubtful():
+            self._unread |= dict.fromkeys(hashes)
         if now >= self._round_at + max(self._round_seconds, ROUND_FACTOR * self._reading_seconds):
             self._round_at, self._reading_seconds = now, 0.0
             self._unread |= {
@@ -324,61 +306,9 @@ class Dispatcher:
     def _give_up(self, message: Message) -> None:
         self._inbox.end(end_of_message(message, ResultStatus.DEAD, utc_now(), EndReason.NO_ACK))
 
-    async def _push(self, leaving: list[Leaving], node: NodeId) -> None:
-        push = uuid.uuid4().hex
-        pushes = tuple(one.push for one in leaving)
-        try:
-            recorded = await self._database.run(
-                record_attempts, self._database.store, pushes, node, push, utc_now()
-            )
-        except Exception:
-            self._doubtful.append(Doubtful(push=push, pushes=pushes))
-            for one in leaving:
-                one.work.note_not_sent(one.push.message.id)
-            raise
-        sent = {one.id: one for one in recorded}
-        for one in leaving:
-            self._send(one, sent.get(one.push.message.id))
-
-    def _send(self, leaving: Leaving, sent: Outgoing | None) -> None:
-        """Write a recorded attempt to its socket, or take it back when the socket is gone."""
-        connection, work = leaving.connection, leaving.work
-        if leaving.push.is_again and not work.expects_ack_of(leaving.push.message.id):
-            self._follow_answer(leaving, sent)
-            return
-        if sent is None:
-            work.note_not_sent(leaving.push.message.id)
-            self.look_at(connection)
-            return
-        tried = Tried(id=sent.id, attempt=sent.attempt)
-        if connection.work is not work or not connection.is_open():
-            self._inbox.requeue(sent.module_hash, tried)
-            return
-        work.note_sent(sent.id, sent.attempt, sent.sent_at, self._monotonic())
-        connection.send_work(encode_work(sent.id, sent.attempt, sent.content))
-        if not work.acks:
-            is_owed = leaving.push.message.execution_id is not None
-            self._inbox.note_pushed(tried, is_owed=is_owed)
-
-    def _follow_answer(self, leaving: Leaving, sent: Outgoing | None) -> None:
-        """Send nothing again that was answered meanwhile; an acknowledgement counts for all tries."""
-        one = leaving.work.open.get(leaving.push.message.id)
-        if one is not None and sent is not None:
-            one.message = replace(one.message, attempt=sent.attempt)
-            self._inbox.acknowledge(one.tried)
-
     def _count_pushes(self, count: int, now: float) -> None:
         if now >= self._counted_since + COUNTED_SECONDS:
             self._counted_since, self._pushed = now, 0
         self._pushed += count
         if self._pushed >= MANY_PUSHES:
             self.rest_stream()
-
-    async def _undo_doubtful(self) -> None:
-        """Put back what a failed batch may have marked, and read those queues again."""
-        for doubtful in list(self._doubtful):
-            await self._database.run(
-                undo_attempts, self._database.store, doubtful.pushes, doubtful.push, utc_now()
-            )
-            self._doubtful.remove(doubtful)
-            self._unread |= {one.message.module_hash: None for one in doubtful.pushes}
