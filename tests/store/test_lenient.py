@@ -65,6 +65,7 @@ def test_a_module_without_a_key_is_listed_and_reconciled(
     assert [to_item(listed)["alive"] for listed in listing.modules] == [key != "session"]
     (module,) = listing.modules
     assert len(registry.store.sessions.read([module.module.module_hash])) == 1
+    assert len(registry.store.sessions.stored_for(NODE)) == (key != "session")
 
 
 @pytest.mark.parametrize("key", NODE_KEYS)

@@ -194,6 +194,10 @@ def test_connected_modules_are_found_by_their_node(store: Store) -> None:
     assert list(store.modules.stream_on_nodes([])) == []
     assert {m.name for m in store.modules.connected()} == {"here", "there"}
     assert [r.module_hash for r in store.sessions.of_node(OTHER)] == [there.module_hash]
+    [stored] = store.sessions.stored_for(OTHER)
+    assert there.session is not None
+    assert (stored.module_hash, stored.session_id) == (there.module_hash, there.session.id)
+    assert (stored.peer, stored.epoch, stored.enabled) == (there.session.peer, there.epoch, True)
 
 
 @pytest.mark.parametrize(
