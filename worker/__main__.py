@@ -71,8 +71,8 @@ def make_loops(settings: Settings, store: Store, worker: Subject) -> list[Loop]:
     clock = TrustedClock(store, worker)
     signs = SignsOfLife(store, clock, worker)
     router = make_router()
-    scheduler = Scheduler(store, clock, signs, router)
     monitor = ExecutionMonitor(store, clock, signs, router, lambda: scheduler.is_firing)
+    scheduler = Scheduler(store, clock, signs, router, monitor.expect)
     messages = MessageMonitor(store, clock)
     keeping = Housekeeping(store, clock, retention_of(settings))
     return [

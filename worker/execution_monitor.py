@@ -1,6 +1,7 @@
 """The execution monitor: executions go on as the results of their messages come."""
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -44,6 +45,7 @@ class ExecutionMonitor:
         self._signs = signs
         self._router = router
         self._executions: dict[ExecutionId, Execution] = {}
+        self._fired: deque[Execution] = deque()
         self._sent: set[MessageId] = set()
         self._is_firing = is_firing
         self._was_firing = False
@@ -51,6 +53,10 @@ class ExecutionMonitor:
         self._size = SliceSize(SLICE)
         self._left_out = LeftOut[ExecutionId]()
         self._unreadable = LeftOut[ExecutionId]()
+
+    def expect(self, fired: Iterable[Execution]) -> None:
+        """Take executions that were just stored, and need not be read; any thread may call it."""
+        self._fired.extend(fired)
 
     def tick(self) -> bool:
         """Bring every execution forward as far as it goes; one that fails stops no other."""
@@ -79,6 +85,9 @@ class ExecutionMonitor:
 
     def _read(self) -> None:
         """Read the unfinished executions that are new or have changed."""
+        while self._fired:
+            execution = self._fired.popleft()
+            self._executions.setdefault(execution.id, execution)
         with batch_timeout():
             revisions = self._store.executions.unfinished()
             known = {i: e for i, e in self._executions.items() if revisions.get(i) == e.revision}

@@ -1,11 +1,11 @@
 """The scheduler: workflows fire at their due times."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from shared.domain.event import ALL_WORKERS, WORKERS_AWAY, Event
-from shared.domain.execution import MissReason
+from shared.domain.execution import Execution, MissReason
 from shared.domain.firing import BlindTime
 from shared.domain.ids import WorkflowId
 from shared.services.routing import Router
@@ -34,12 +34,14 @@ class Scheduler:
         clock: TrustedClock,
         signs: SignsOfLife,
         router: Router,
+        on_fired: Callable[[Iterable[Execution]], object] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._clock = clock
         self._signs = signs
         self._router = router
+        self._on_fired = on_fired
         self._sleep = sleep
         self._size = SliceSize(SLICE)
         self._left_out = LeftOut[WorkflowId]()
@@ -60,6 +62,7 @@ class Scheduler:
         with self._size.trying() as size:
             some, self._due = self._due[:size], self._due[size:]
             fired = fire_numbered(self._store, some, now, self._read_blind_times, self._router)
+        self._on_fired(fired.running)
         self._left_out.add(fired.failed)
         if not fired.moved:  # another worker did; or a write is refused
             self._due = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.cron import next_due
-from shared.domain.execution import Execution, scheduled_id
+from shared.domain.execution import Execution, ExecutionStatus, scheduled_id
 from shared.domain.firing import (
     ON_TIME,
     BlindTime,
@@ -36,11 +36,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Fired:
-    """How many workflows were due, how many no other worker moved on first, and which failed."""
+    """How many workflows were due, how many no other worker moved on first, and which failed.
+
+    And what of them there is to do now.
+    """
 
     found: int = 0
     moved: int = 0
     failed: tuple[WorkflowId, ...] = ()
+    running: tuple[Execution, ...] = ()
 
 
 def fire_due(
@@ -67,17 +71,20 @@ def fire_numbered(
     """Fire those of these workflows that are still due; one that fails stops no other."""
     with batch_timeout():
         due = store.due_workflows.read_due(numbers, now)
-    moved = 0
+    moved, running = 0, list[Execution]()
 
     def fire_some(workflows: Sequence[Workflow]) -> None:
         nonlocal moved
-        moved += fire(store, workflows, now, read_blind_times, router)
+        some_moved, stored = fire(store, workflows, now, read_blind_times, router)
+        moved += some_moved
+        running.extend(e for e in stored if e.status is ExecutionStatus.RUNNING)
 
     failed = isolate(fire_some, due.workflows, lambda workflow: workflow.workflow_id)
     return Fired(
         found=len(due.workflows) + len(due.unreadable),
         moved=moved,
         failed=(*due.unreadable, *(workflow.workflow_id for workflow in failed)),
+        running=tuple(running),
     )
 
 
@@ -87,8 +94,10 @@ def fire(
     now: datetime,
     read_blind_times: Callable[[datetime], Sequence[BlindTime]] = lambda _: (),
     router: Router | None = None,
-) -> int:
-    """Fire these workflows, which are due; return how many no other worker moved on first.
+) -> tuple[int, Collection[Execution]]:
+    """Fire these workflows, which are due.
+
+    Return how many no other worker moved on first, and their executions.
 
     0. Bring forward what is in their way: it may have ended.
     1. Insert the executions: their ids decide, so that each due time has exactly one.
@@ -110,7 +119,7 @@ def fire(
         send_messages(store, stored.values(), now, modules=modules)
         note_ends(store, stored.values(), now)
     _tell(stored)
-    return moved
+    return moved, stored.values()
 
 
 def _find_unfinished(

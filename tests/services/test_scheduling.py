@@ -40,7 +40,8 @@ def test_a_due_workflow_becomes_an_execution_and_a_message(
     schedules: Schedules, store: Store, now: datetime
 ) -> None:
     schedules.add()
-    assert fire_due(store, now) == Fired(found=1, moved=1)
+    fired = fire_due(store, now)
+    assert (fired.found, fired.moved, fired.running) == (1, 1, tuple(schedules.all()))
     (execution,) = schedules.all()
     assert (execution.id, execution.status) == (scheduled_id(WorkflowId(1), now), RUNNING)
     (message,) = schedules.messages()
@@ -158,7 +159,8 @@ def test_a_workflow_that_cannot_be_scheduled_does_not_keep_the_others(
 ) -> None:
     schedules.add(timezone="Mars/Olympus")
     schedules.add(workflow_id=WorkflowId(2))
-    assert fire_due(store, now) == Fired(found=2, moved=1, failed=(WorkflowId(1),))
+    fired = fire_due(store, now)
+    assert (fired.found, fired.moved, fired.failed) == (2, 1, (WorkflowId(1),))
     assert [execution.workflow_id for execution in schedules.all()] == [2]
     assert fire_due(store, now, besides=[WorkflowId(1)]) == Fired()
     assert schedules.workflow().next_due_at == now  # another worker may know the zone

@@ -7,9 +7,18 @@ import pytest
 
 from shared.domain.event import worker_subject
 from shared.domain.execution import ExecutionStatus, StepStatus
+from shared.domain.ids import ExecutionId, WorkflowId
+from shared.services.executions import cancel_execution
+from shared.services.scheduling import fire_due
 from shared.services.step_sending import make_router
 from shared.store import Store
-from tests.support.builders import make_execution, make_step_run, make_step_try, make_workflow
+from tests.support.builders import (
+    ACTOR,
+    make_execution,
+    make_step_run,
+    make_step_try,
+    make_workflow,
+)
 from tests.support.registry import Registry
 from tests.support.schedules import Schedules
 from worker.execution_monitor import (
@@ -96,6 +105,28 @@ def test_ends_are_noted_after_what_is_due_was_sent_but_not_too_late(
     assert [e.status for e in schedules.all()] == [ExecutionStatus.RUNNING]
     monitor.tick()
     assert [e.status for e in schedules.all()] == [ExecutionStatus.SUCCEEDED]
+
+
+def test_what_this_worker_fired_is_not_read_again(
+    store: Store,
+    schedules: Schedules,
+    monitor: ExecutionMonitor,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in (1, 2):
+        schedules.add(workflow_id=WorkflowId(number))
+    monitor.expect(fire_due(store, now).running)
+    first, _ = schedules.all()
+    cancel_execution(store, first.id, ACTOR, now)
+    schedules.answer(now)
+    read: list[ExecutionId] = []
+    monkeypatch.setattr(store.executions, "read", lambda ids: read.extend(ids) or {})
+    monitor.tick()
+    assert read == []
+    monkeypatch.undo()
+    ended = [e.status for e in schedules.all()]
+    assert ended == [ExecutionStatus.CANCELLED, ExecutionStatus.SUCCEEDED]
 
 
 def test_ends_are_noted_one_look_after_the_firing(
