@@ -137,6 +137,8 @@ class Deliveries:
                 guard["attempt"] = attempt
             change = {"status": SENT, "node": node, "push": push, "sent_at": now}
             change["deadline_at"] = deadline
+            if status == SENT:  # to an earlier client, perhaps, that has said hello since
+                change["pushed_at"] = None
             update = {"$set": change, "$inc": {"attempt": 1}}
             for part in chunks(ids):
                 self._collection.update_many({"_id": {"$in": part}, **guard}, update)
