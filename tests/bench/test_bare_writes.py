@@ -11,6 +11,7 @@ from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.message import MessageStatus
 from shared.store import Store
+from shared.store.chunks import IDS_PER_CALL
 
 HASHES = [ModuleHash("a" * 64), ModuleHash("b" * 64)]
 SIZES = BatchSizes(inserted=2.5, marked=10, results=3, finished=7)
@@ -46,7 +47,9 @@ def insert_ended(store: Store, batches: Sequence[int], first: datetime) -> None:
 def test_the_sizes_are_read_off_what_the_platform_has_accepted_since(store: Store) -> None:
     since = utc_now()
     insert_ended(store, [1] * 5, since - timedelta(minutes=1))
-    insert_ended(store, [60, 20], since)
-    # Updates by ids are split: 60 messages take two calls.
-    sizes = BatchSizes(inserted=40, marked=80 / 3, results=40, finished=80 / 3)
+    insert_ended(store, [IDS_PER_CALL + 10, 20], since)
+    messages = IDS_PER_CALL + 30
+    # Updates by ids are split: the first batch takes two calls.
+    inserted, updated = messages / 2, messages / 3
+    sizes = BatchSizes(inserted=inserted, marked=updated, results=inserted, finished=updated)
     assert BatchSizes.read(store, since) == sizes
