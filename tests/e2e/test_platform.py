@@ -152,6 +152,7 @@ def test_platformctl_lists_expires_and_tells_the_history(platform: Platform) -> 
     module_hash = platform.register("expired")
     with module_socket(platform, module_hash) as socket:
         eventually(lambda: "expired" in platform.run("platformctl", "list").stdout)
+        socket.send("heartbeat")  # a loaded machine takes seconds for a command
         platform.run("platformctl", "expire", "--module", module_hash, "--yes")
         assert "expired" not in platform.online()
         assert code_of_closing(socket) == 4010
