@@ -30,11 +30,11 @@ QueuedHandler = runpy.run_path("shared/log_queue.py")["QueuedHandler"]
 
 def read_settings():
     """Return every setting by its name; a wrong one ends us with its sentence on stderr."""
-    command = [sys.executable, "-m", "cli.main", "config", "show"]
+    command = [sys.executable, "-m", "cli.main", "config", "show", "--json"]
     shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if shown.returncode:
         sys.exit(1)
-    return dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
+    return json.loads(shown.stdout)
 
 
 def describe(error):

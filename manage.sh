@@ -23,7 +23,8 @@ show_help() {
 Usage: ./manage.sh COMMAND
 
 Running the platform
-  up [--no-nginx]      install what is missing, start everything, wait until it is ready (= start)
+  up [--port N]        install what is missing, start everything, wait until it is ready (= start);
+                       --port: nginx listens on N, and everything else beside it (kept in .env)
   down                 stop everything that up started (= stop)
   restart [PROGRAM]    all of it, or one of: nginx, api, wsd (one after another), worker, database, watchdog
   status               what runs, and where; exit code 3 if something does not
@@ -43,7 +44,7 @@ Working on it
 
   help                 this page
 
-Settings are in .env (made by the first up); ./platformctl config show prints what is in force.
+Settings are in .env (made by the first up); ./platformctl config show says where each comes from.
 END
 }
 
@@ -60,23 +61,18 @@ take_turn() {
 end_turn() { exec 9<&-; }
 
 cmd_up() {
-  export NGINX_PROCESSES=1
-  if [[ ${1:-} == --no-nginx ]]; then
-    NGINX_PROCESSES=0
-  elif (($#)); then
-    die "up knows only --no-nginx, not $1."
-  fi
+  case $#:${1:-} in
+    0: | 1:--port=* | 2:--port) ;;
+    *:--no-nginx) die 'up --no-nginx is gone: the platform needs nginx, from the package or as a program on the PATH.' ;;
+    *) die "up knows only --port N, not $*." ;;
+  esac
   take_turn
-  prepare
+  prepare "$@"
   if supervisord_pid >/dev/null; then
     say_already_up
     return
   fi
   recall_start_of_dead
-  if ((NGINX_PROCESSES)) && ! have_nginx; then
-    require_nginx
-    load_settings # they name its path
-  fi
   say "Starting ($(database_words)) ..."
   start_supervisord
   prepare_database
@@ -86,10 +82,12 @@ cmd_up() {
   say_addresses
 }
 
-# Everything that must be there before a process can start, and the settings.
+# prepare [--port N]: everything that must be there before a process can start, and the settings.
 prepare() {
   install_packages requirements.txt
-  write_env_file
+  platform config keep "$@" || exit 1
+  have_nginx || require_nginx
+  DIFFERENCES=$(platform config differences) # before the settings stand in our own environment
   load_settings
   if [[ $DATABASE_SERVER == embedded ]]; then
     install_packages requirements-embedded-db.txt
@@ -105,8 +103,9 @@ recall_start_of_dead() {
 }
 
 say_already_up() {
-  if settings_changed_since_start; then
-    say 'Settings changed since the start; ./manage.sh restart applies them.'
+  if [[ -n $DIFFERENCES ]]; then
+    printf '%s\nThe running platform is older than these settings: ./manage.sh restart applies them.\n' \
+      "$DIFFERENCES"
   fi
   recall_start
   if [[ -n $(not_ready) ]]; then
@@ -119,14 +118,9 @@ say_already_up() {
 }
 
 say_addresses() {
-  local http=$SERVER_PORT web=$WEB_PORT socket=$SERVER_PORT
-  if ! ((NGINX_PROCESSES)); then
-    http=$API_PORT web=$API_PORT socket=$WSD_PORT
-    say '  (without nginx: on this machine only)'
-  fi
   cat <<END
-  HTTP       http://localhost:$http        documentation: http://localhost:$web/docs
-  modules    ws://localhost:$socket/websocket?hash=<module_hash>
+  HTTP       http://localhost:$SERVER_PORT        documentation: http://localhost:$WEB_PORT/docs
+  modules    ws://localhost:$SERVER_PORT/websocket?hash=<module_hash>
   database   $(database_words)
   logs       ./manage.sh logs, or $VAR_DIR/logs
   operators  $PROJECT_DIR/platformctl --help     (from any directory)
@@ -160,13 +154,12 @@ require_running() {
 }
 
 cmd_restart() {
-  local program=${1:-all} up=(up)
+  local program=${1:-all}
   if [[ $program == all ]]; then
     [[ ! -x .venv/bin/python ]] || platform config env >/dev/null || exit 1 # before anything stops
-    (load_settings_of_running && ((${NGINX_PROCESSES:-1}))) || up+=(--no-nginx)
     # Each in a process of its own: what ran with the old settings must not leave them to the new.
     "$PROJECT_DIR/manage.sh" down
-    exec "$PROJECT_DIR/manage.sh" "${up[@]}"
+    exec "$PROJECT_DIR/manage.sh" up
   fi
   take_turn
   require_running

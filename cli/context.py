@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deploy import running
 from shared.domain.actor import Actor, user
 from shared.domain.node import LeaseGrace
 from shared.errors import DatabaseUnavailable
@@ -33,9 +34,30 @@ class Platform:
         self.grace = LeaseGrace(time.monotonic)
 
     @cached_property
-    def settings(self) -> Settings:
-        """Read the settings; raises SettingsError with every bad one."""
+    def configured(self) -> Settings:
+        """Read what the next start would read; raises SettingsError with every bad setting."""
         return self._given_settings or Settings.from_env()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read the settings of the platform that runs here; without one, what is configured."""
+        if not self._started:
+            return self.configured
+        self.tell_differences()
+        return Settings.from_env(running=self._started)
+
+    @cached_property
+    def _started(self) -> dict[str, str]:
+        return {} if self._given_settings else running.read_started(self.configured.var_dir)
+
+    def differences(self) -> list[str]:
+        """Return a sentence for each setting that the next start would change."""
+        return running.tell_differences(self._started, self.configured)
+
+    def tell_differences(self) -> None:
+        """Say on standard error that the next start would change something."""
+        for difference in self.differences():
+            click.echo(f"warning: {difference}; ./manage.sh restart applies it", err=True)
 
     @property
     def actor(self) -> Actor:

@@ -108,8 +108,8 @@ have_nginx() {
 have_node() { command -v node >/dev/null; }
 
 require_nginx() {
-  have_nginx || install_nginx ||
-    die 'nginx is missing: install it as root (apt-get install nginx) and try again, or run ./manage.sh up --no-nginx.'
+  install_nginx ||
+    die 'nginx is missing: install it as root (apt-get install nginx), or put one on the PATH, and try again.'
 }
 
 # Debian starts a fresh nginx on port 80 and again at every boot; the platform starts its own.
@@ -133,20 +133,4 @@ install_nginx() {
     update-rc.d nginx disable >>"$INSTALL_LOG" 2>&1 || true # tells systemd, too
   fi
   return "$status"
-}
-
-# The first `up` writes .env; one that is there is never touched. `ln` fails where `mv` would
-# overwrite a file that was made meanwhile.
-write_env_file() {
-  local new
-  [[ -e .env ]] && return
-  new=$(umask 077 && mktemp .env.XXXXXX)
-  sed "s|^SECRET_KEY=.*|SECRET_KEY=$(random_key)|" .env.example >"$new"
-  ln -- "$new" .env || true
-  rm -f -- "$new"
-  say '  wrote .env: a random SECRET_KEY, every other setting with its default'
-}
-
-random_key() {
-  .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(48))'
 }

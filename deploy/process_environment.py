@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,18 +50,22 @@ def open_files(max_connections: int, hard_limit: int) -> OpenFiles:
 def environment(settings: Settings, files: OpenFiles) -> dict[str, str]:
     """Return the names that supervisord.conf, database.sh and manage.sh use.
 
-    Ports, paths and counts only: what stands in the environment of supervisord is fixed until it
-    is started again, while `.env` is read anew by every process that is restarted.
+    Ports, paths and counts, and what the caller's environment says: what stands in the environment
+    of supervisord is fixed until it is started again, while `.env` is read anew by every process
+    that is restarted.
     """
     ours = settings.database_server != "external"
-    return {
+    return _given_by_environment(settings) | {
         "VAR_DIR": str(settings.var_dir),
+        "SERVER_HOST": settings.server_host,
+        "SERVER_ADDRESS": loopback_of(settings.server_host),
         "SERVER_PORT": str(settings.server_port),
         "WEB_PORT": str(settings.web_port),
         "API_PORT": str(settings.api_port),
         "WORKER_PORT": str(settings.worker_port),
         "WORKER_PROCESSES": str(settings.worker_processes),
         "WSD_HOST": settings.wsd_host,
+        "WSD_ADDRESS": loopback_of(settings.wsd_host),
         "WSD_PORT": str(settings.wsd_port),
         "WSD_PROCESSES": str(settings.wsd_processes),
         "MONGODB_PORT": str(settings.mongodb_port),
@@ -77,14 +80,25 @@ def environment(settings: Settings, files: OpenFiles) -> dict[str, str]:
     }
 
 
+def _given_by_environment(settings: Settings) -> dict[str, str]:
+    values = settings.as_environment(masked=False)
+    origins = settings.origins
+    return {n: v for n, v in values.items() if origins.get(n, "").startswith("environment")}
+
+
 def nginx_conf(settings: Settings, files: OpenFiles) -> str:
     """Fill in nginx.conf; a name that is unknown here is a KeyError."""
     host = loopback_of(settings.wsd_host)
     ports = range(settings.wsd_port, settings.wsd_port + settings.wsd_processes)
     values = {
-        "LISTEN": "\n        ".join(f"listen {port} backlog=4096;" for port in _doors(settings)),
+        "LISTEN": "\n        ".join(
+            f"listen {bracketed(settings.server_host)}:{port} backlog=4096;"
+            for port in _doors(settings)
+        ),
         "API_PORT": str(settings.api_port),
-        "WSD_SERVERS": "\n        ".join(f"server {host}:{port} max_fails=0;" for port in ports),
+        "WSD_SERVERS": "\n        ".join(
+            f"server {bracketed(host)}:{port} max_fails=0;" for port in ports
+        ),
         "NGINX_OPEN_FILES": str(files.limit),
         "NGINX_CONNECTIONS": str(files.nginx_connections),
         "CONNECTIONS_PER_ADDRESS": str(settings.max_connections_per_address or NO_LIMIT),
@@ -120,42 +134,12 @@ def probe_host(settings: Settings) -> str:
 
 def loopback_of(host: str) -> str:
     """Return where this machine reaches a server that listens on `host`."""
-    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
-def busy_ports(settings: Settings, *, with_nginx: bool = True) -> list[str]:
-    """Return one sentence for each port that another process holds, with the setting that moves it."""
-    wanted = [("API_PORT", "127.0.0.1", settings.api_port)]
-    wanted += [
-        ("WORKER_PORT", "127.0.0.1", settings.worker_port + index)
-        for index in range(settings.worker_processes)
-    ]
-    wanted += [
-        ("WSD_PORT", settings.wsd_host, settings.wsd_port + index)
-        for index in range(settings.wsd_processes)
-    ]
-    if with_nginx:
-        names = ("SERVER_PORT", "WEB_PORT")
-        wanted += [(name, "", port) for name, port in zip(names, _doors(settings), strict=False)]
-    if settings.database_server != "external":
-        wanted.append(("MONGODB_PORT", "127.0.0.1", settings.mongodb_port))
-    return [
-        f"port {port} is in use on this machine: set {name} in .env to another one"
-        for name, host, port in wanted
-        if not _can_listen(host, port)
-    ]
-
-
-def _can_listen(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port that only has connections in TIME_WAIT is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
+def bracketed(host: str) -> str:
+    """Return a host as it stands before a colon and a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _user_exists(name: str) -> bool:

@@ -72,10 +72,9 @@ processes_of_session() {
 }
 
 start_supervisord() {
-  local deadline without_nginx=()
-  ((NGINX_PROCESSES)) || without_nginx=(--no-nginx)
+  local deadline
   mkdir -p -- "$VAR_DIR/logs" "$RUN_DIR"
-  platform config ports "${without_nginx[@]}" || exit 1
+  platform config ports || exit 1
   write_nginx_conf
   remember_start
   .venv/bin/python -m supervisor.supervisord -c supervisord.conf 9<&- ||
@@ -87,23 +86,21 @@ start_supervisord() {
   done
 }
 
-# What is fixed until the next start. No secrets are in it.
-remember_start() {
+# What is fixed until the next start (deploy/running.py reads it, too). What the shell said is in it,
+# which may be a secret.
+remember_start() (
+  umask 077
   {
     printf '%s\n' "$SETTINGS"
-    printf 'export NGINX_PROCESSES=%q STARTED_BOOT=%q\n' "$NGINX_PROCESSES" "$(this_boot)"
+    printf 'export STARTED_BOOT=%q\n' "$(this_boot)"
   } >"$RUN_DIR/started.env"
-}
+)
 
 recall_start() {
   if [[ -f $RUN_DIR/started.env ]]; then
     # shellcheck source=/dev/null
     source "$RUN_DIR/started.env"
   fi
-}
-
-settings_changed_since_start() {
-  grep -qvxF -f "$RUN_DIR/started.env" <<<"$SETTINGS"
 }
 
 this_boot() {
@@ -129,10 +126,6 @@ answers_well() {
   [[ $(http_status "$@") == 200 ]]
 }
 
-wsd_address() {
-  [[ $WSD_HOST == 0.0.0.0 ]] && printf '127.0.0.1' || printf '%s' "$WSD_HOST"
-}
-
 # The names of what is not ready yet; nothing when all is.
 not_ready() {
   local index api_ready=yes
@@ -144,11 +137,11 @@ not_ready() {
     answers_well 127.0.0.1 $((WORKER_PORT + index)) /healthz || say "worker:worker_$index"
   done
   for ((index = 0; index < WSD_PROCESSES; index++)); do
-    answers_well "$(wsd_address)" $((WSD_PORT + index)) /readyz || say "wsd:wsd_$index"
+    answers_well "${WSD_ADDRESS:-127.0.0.1}" $((WSD_PORT + index)) /readyz || say "wsd:wsd_$index"
   done
   # Asked too early, nginx would log an error for each time.
-  if ((NGINX_PROCESSES)) && [[ $api_ready == yes ]]; then
-    answers_well 127.0.0.1 "$SERVER_PORT" /readyz || say 'nginx'
+  if [[ $api_ready == yes ]]; then
+    answers_well "${SERVER_ADDRESS:-127.0.0.1}" "$SERVER_PORT" /readyz || say 'nginx'
   fi
 }
 
@@ -188,7 +181,7 @@ restart_wsd() {
   for ((index = 0; index < WSD_PROCESSES; index++)); do
     ctl restart "wsd:wsd_$index" >/dev/null
     deadline=$((SECONDS + READY_SECONDS))
-    until answers_well "$(wsd_address)" $((WSD_PORT + index)) /readyz; do
+    until answers_well "${WSD_ADDRESS:-127.0.0.1}" $((WSD_PORT + index)) /readyz; do
       ((SECONDS < deadline)) || die "wsd_$index does not come back: see $VAR_DIR/logs/wsd_$index.log"
       sleep 0.1
     done

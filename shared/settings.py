@@ -1,40 +1,37 @@
-"""Every setting, typed and validated: the only reader of the environment."""
+"""Every setting, typed and validated."""
 
 import secrets
 import shutil
 import socket
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from environs import EnvValidationError, FileAwareEnv
+from environs import EnvValidationError
 from marshmallow import validate
 
+from shared.environment import PROJECT_DIR as PROJECT_DIR
+from shared.environment import Environment, env_file_path, tell_owner
 from shared.errors import SettingsError
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_FIELDS = frozenset({"secret_key", "mongodb_host"})
+# Fields of Settings that no variable sets.
+NO_VARIABLES = frozenset({"warnings", "origins"})
+# What our own database asks for; the first `up` makes it.
+PASSWORD_FILE = "database-password"  # noqa: S105
+DATABASE_USER = "platform"
 
 _positive = validate.Range(min=0, min_inclusive=False)
 _not_negative = validate.Range(min=0)
 _at_least_one = validate.Range(min=1)
+_not_empty = validate.Length(min=1)
 _port = validate.Range(min=1, max=65535)
 # Browsers refuse to open port 10080, the platform's usual one (it is on their list of bad ports).
 REFUSED_BY_BROWSERS = 10080
 WEB_PORT_INSTEAD = 10088
-
-
-class _Environment(FileAwareEnv):
-    """Reads NAME_FILE for NAME; a file that cannot be read is one bad variable among others."""
-
-    def _get_value(self, env_key: str, default: Any) -> Any:
-        try:
-            return super()._get_value(env_key, default)
-        except (OSError, ValueError):
-            self._errors[f"{env_key}_FILE"].append("must name a text file that can be read.")
-            return default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +44,7 @@ class Settings:
     log_level: str
     var_dir: Path
 
+    server_host: str
     server_port: int
     web_port: int
     api_port: int
@@ -91,16 +89,19 @@ class Settings:
     notification_email: str
     email_api_url: str
 
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    # Where each variable's value comes from.
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def from_env(cls, env_file: Path | None = None) -> "Settings":
-        """Read the environment over `.env` over the defaults.
+    def from_env(
+        cls, env_file: Path | None = None, *, running: Mapping[str, str] | None = None
+    ) -> "Settings":
+        """Read the environment over `.env` over the defaults; what is running over all of them.
 
         Raises SettingsError that names every bad variable at once.
         """
-        env = _Environment(eager=False, strip_whitespace=True)
-        env.read_env(env_file or PROJECT_DIR / ".env", recurse=False)
+        env = Environment(env_file or env_file_path(), running or {})
         values = _read_service(env) | _read_database(env) | _read_liveness(env) | _read_mail(env)
         hosts = values["allowed_hosts"] or ()
         values["allowed_hosts"] = tuple(host.strip() for host in hosts if host.strip())
@@ -112,8 +113,8 @@ class Settings:
             values["secret_key"] = secrets.token_urlsafe(32)  # DEBUG only: good for one process
         if not values["var_dir"].is_absolute():
             values["var_dir"] = PROJECT_DIR / values["var_dir"]
-        warnings = _raise_short_timeout(values)
-        return cls(**values, warnings=warnings)
+        warnings = _raise_short_timeout(values) + env.find_unknown(variables())
+        return cls(**values, warnings=warnings, origins=env.origins)
 
     @property
     def database_server(self) -> str:
@@ -131,31 +132,48 @@ class Settings:
     def database_url(self) -> str:
         """The address of the database that this installation uses."""
         if not self.mongodb_host:
-            return f"mongodb://127.0.0.1:{self.mongodb_port}/?directConnection=true"
+            password = self.database_password
+            user = f"{DATABASE_USER}:{password}@" if password else ""
+            return f"mongodb://{user}127.0.0.1:{self.mongodb_port}/?directConnection=true"
         if "://" in self.mongodb_host:
             return self.mongodb_host
         return f"mongodb://{self.mongodb_host}"
 
+    @property
+    def database_password(self) -> str:
+        """What our own database asks for; empty until an `up` has made one."""
+        path = self.var_dir / PASSWORD_FILE
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except PermissionError:
+            raise SettingsError([tell_owner(path)]) from None
+
     def as_environment(self, *, masked: bool = True) -> dict[str, str]:
         """Return every setting under its variable's name, secrets masked unless told otherwise."""
         shown = {}
-        for field in fields(self):
-            if field.name == "warnings":
-                continue
-            value = getattr(self, field.name)
+        for name in (one.name for one in fields(self) if one.name not in NO_VARIABLES):
+            value = getattr(self, name)
             text = ",".join(value) if isinstance(value, tuple) else str(value)
-            hide = masked and text and field.name in SECRET_FIELDS
-            shown[field.name.upper()] = _mask(field.name, text) if hide else text
+            hide = masked and text and name in SECRET_FIELDS
+            shown[name.upper()] = _mask(name, text) if hide else text
         return shown
 
 
-def _read_service(env: FileAwareEnv) -> dict[str, Any]:
+def variables() -> list[str]:
+    """Return the name of every setting's variable."""
+    return [one.name.upper() for one in fields(Settings) if one.name not in NO_VARIABLES]
+
+
+def _read_service(env: Environment) -> dict[str, Any]:
     return {
         "debug": env.bool("DEBUG", False),
         "secret_key": env.str("SECRET_KEY", ""),
         "allowed_hosts": env.list("ALLOWED_HOSTS", []),
         "log_level": env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS)),
         "var_dir": env.path("VAR_DIR", Path("var")),
+        "server_host": env.str("SERVER_HOST", "0.0.0.0", validate=_not_empty),  # noqa: S104
         "server_port": env.int("SERVER_PORT", 10080, validate=_port),
         "web_port": env.int("WEB_PORT", 0, validate=validate.Range(min=0, max=65535)),
         "api_port": env.int("API_PORT", 10081, validate=_port),
@@ -163,7 +181,7 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
         "api_threads": env.int("API_THREADS", 8, validate=_at_least_one),
         "worker_port": env.int("WORKER_PORT", 10083, validate=_port),
         "worker_processes": env.int("WORKER_PROCESSES", 1, validate=validate.Range(min=1, max=16)),
-        "wsd_host": env.str("WSD_HOST", "127.0.0.1", validate=validate.Length(min=1)),
+        "wsd_host": env.str("WSD_HOST", "127.0.0.1", validate=_not_empty),
         "wsd_port": env.int("WSD_PORT", 10090, validate=_port),
         "wsd_processes": env.int("WSD_PROCESSES", 1, validate=validate.Range(min=1, max=64)),
         "node_name": env.str("NODE_NAME", socket.gethostname()),
@@ -178,7 +196,7 @@ def _read_service(env: FileAwareEnv) -> dict[str, Any]:
     }
 
 
-def _read_database(env: FileAwareEnv) -> dict[str, Any]:
+def _read_database(env: Environment) -> dict[str, Any]:
     def days(name: str, default: int) -> Any:
         # Dates begin in the year 1; nothing is kept for longer than a century.
         return env.int(name, default, validate=validate.Range(min=1, max=36500))
@@ -200,7 +218,7 @@ def _read_database(env: FileAwareEnv) -> dict[str, Any]:
     }
 
 
-def _read_liveness(env: FileAwareEnv) -> dict[str, Any]:
+def _read_liveness(env: Environment) -> dict[str, Any]:
     def seconds(name: str, default: float) -> Any:
         return env.float(name, default, validate=_positive)
 
@@ -224,14 +242,14 @@ def _read_liveness(env: FileAwareEnv) -> dict[str, Any]:
     }
 
 
-def _read_mail(env: FileAwareEnv) -> dict[str, Any]:
+def _read_mail(env: Environment) -> dict[str, Any]:
     return {
         "notification_email": env.str("NOTIFICATION_EMAIL", ""),
         "email_api_url": env.str("EMAIL_API_URL", ""),
     }
 
 
-def _find_bad_values(env: FileAwareEnv) -> dict[str, list[str]]:
+def _find_bad_values(env: Environment) -> dict[str, list[str]]:
     try:
         env.seal()
     except EnvValidationError as error:
@@ -245,7 +263,8 @@ def _find_bad_combinations(values: dict[str, Any]) -> dict[str, list[str]]:
     if values["debug"] is False:
         for name in ("secret_key", "allowed_hosts"):
             if not values[name]:
-                bad[name.upper()] = ["is required unless DEBUG=True"]
+                hint = " (* = any host name)" if name == "allowed_hosts" else ""
+                bad[name.upper()] = [f"is required unless DEBUG=True{hint}"]
     for name in ("mongodb_host", "email_api_url"):
         problem = _address_problem(values[name] or "", name)
         if problem:

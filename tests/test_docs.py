@@ -1,7 +1,6 @@
 """What the code can do stands in both READMEs, and in .env.example."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from shared.domain.closing import CATALOGUE, Closing, OfflineReason
 from shared.domain.presence import State
 from shared.errors import INTERNAL_ERROR, SUCCESS, PlatformError
 from shared.services.module_listing import to_item
-from shared.settings import Settings
+from shared.settings import Settings, variables
 from shared.store import Store
 from tests.support.builders import NOON, make_listed
 
@@ -74,7 +73,7 @@ def test_the_twins_have_the_same_code() -> None:
 
 
 def names_of_settings() -> list[str]:
-    return [field.name.upper() for field in fields(Settings) if field.name != "warnings"]
+    return variables()
 
 
 @pytest.mark.parametrize("name", names_of_settings())

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "shared/store": {"shared.store", "shared.domain", "shared.errors", "shared.settings"},
     "shared/services": {"shared"},
     "shared/transports": {"shared.transports", "shared.domain", "shared.errors"},
-    "shared/settings.py": {"shared.errors"},
+    "shared/settings.py": {"shared.errors", "shared.environment"},
+    "shared/environment.py": {"shared.errors"},
     "shared/errors.py": set(),
     "shared/clock.py": set(),
     "shared/log_queue.py": set(),
@@ -47,7 +48,7 @@ ONLY_IN = {
     "supervisor": ("deploy",),
     "cronsim": ("shared/domain/cron.py",),
     "yaml": ("cli",),
-    "environs": ("shared/settings.py",),
+    "environs": ("shared/settings.py", "shared/environment.py"),
     "secantus": (),
 }
 PURE = ("wsd/protocol.py", "wsd/session.py", "shared/domain")
@@ -135,6 +136,7 @@ def test_shared_is_closed() -> None:
         "services",
         "transports",
         "settings.py",
+        "environment.py",
         "errors.py",
         "clock.py",
         "logs.py",

@@ -201,8 +201,43 @@ def test_the_database_server_is_the_given_one_or_a_mongod_or_the_embedded_one(
     env_file: Path, monkeypatch: pytest.MonkeyPatch, text: str, server: str, url: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    settings = read(env_file, f"DEBUG=True\n{text}")
+    settings = read(env_file, f"DEBUG=True\nVAR_DIR={env_file.parent}\n{text}")
     assert (settings.database_server, settings.database_url) == (server, url)
+
+
+def test_a_name_that_sets_nothing_is_told_with_the_nearest_that_does(env_file: Path) -> None:
+    text = "DEBUG=True\nWSD_PORTS=1\nSECRET_KEY_FILE=\nCOLOUR_OF_THE_ROOF=red\n"
+    assert read(env_file, text).warnings == (
+        "COLOUR_OF_THE_ROOF in .env is no setting",
+        "WSD_PORTS in .env is no setting: did you mean WSD_PORT?",
+    )
+
+
+def test_every_value_knows_where_it_comes_from(
+    env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hush")
+    monkeypatch.setenv("SECRET_KEY_FILE", str(secret))
+    monkeypatch.setenv("API_PORT", "20001")
+    env_file.write_text("DEBUG=True\nAPI_PORT=20002\nWSD_PORT=20003\n")
+    settings = Settings.from_env(env_file, running={"SERVER_PORT": "20004"})
+    assert settings.server_port == 20004
+    wanted = ("SECRET_KEY", "API_PORT", "WSD_PORT", "MONGODB_PORT", "SERVER_PORT")
+    assert [settings.origins[name] for name in wanted] == [
+        "environment (SECRET_KEY_FILE)",
+        "environment",
+        ".env",
+        "default",
+        "running platform",
+    ]
+
+
+def test_our_own_database_is_asked_with_its_password(env_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "database-password").write_text("hush\n")
+    settings = read(env_file, f"DEBUG=True\nVAR_DIR={tmp_path}\nMONGODB_PORT=20082")
+    assert settings.database_url.startswith("mongodb://platform:hush@127.0.0.1:20082/")
+    assert "hush" not in repr(settings)
 
 
 def test_settings_are_not_changed_by_accident(env_file: Path) -> None:

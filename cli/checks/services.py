@@ -17,9 +17,9 @@ TIMEOUT_SECONDS = (1.0, 2.0)
 
 def check_services(settings: Settings) -> list[Check]:
     """Ask every process of the platform on this machine whether it is well, all at once."""
-    wsd_host = process_environment.loopback_of(settings.wsd_host)
+    wsd_host = _host(settings.wsd_host)
     api = f"http://127.0.0.1:{settings.api_port}"
-    front = f"http://127.0.0.1:{settings.server_port}"
+    front = f"http://{_host(settings.server_host)}:{settings.server_port}"
     probe = partial(_probe, process_environment.probe_host(settings))
     questions: list[Callable[[], Check]] = [partial(probe, "api", f"{api}/healthz")]
     for index in range(settings.worker_processes):
@@ -32,6 +32,10 @@ def check_services(settings: Settings) -> list[Check]:
     questions.append(partial(probe, "ready", f"{front}/readyz"))
     with ThreadPoolExecutor(max_workers=len(questions)) as pool:
         return list(pool.map(lambda ask: ask(), questions))
+
+
+def _host(host: str) -> str:
+    return process_environment.bracketed(process_environment.loopback_of(host))
 
 
 def _probe(host_header: str, name: str, url: str) -> Check:
@@ -54,7 +58,7 @@ def check_nginx_binary() -> Check:
     path = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if path:
         return ok("nginx binary", path)
-    return fail("nginx binary", "not installed", "install it (apt install nginx), or up --no-nginx")
+    return fail("nginx binary", "not installed", "install it (apt install nginx)")
 
 
 def check_open_files(settings: Settings) -> Check:

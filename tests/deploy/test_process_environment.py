@@ -63,7 +63,7 @@ def test_supervisord_asks_for_nothing_that_it_is_not_told(settings: Settings) ->
     parser.read(PROJECT_DIR / "supervisord.conf")
     text = (PROJECT_DIR / "supervisord.conf").read_text()
     told = set(process_environment.environment(settings, process_environment.open_files(1, 1024)))
-    by_manage_sh = {"SUPERVISOR_SOCKET", "NGINX_PROCESSES"}
+    by_manage_sh = {"SUPERVISOR_SOCKET"}
     assert set(re.findall(r"%\(ENV_([A-Z_]+)\)s", text)) <= told | by_manage_sh
 
 
