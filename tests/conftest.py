@@ -16,9 +16,12 @@ from shared.store import Store, connect
 from tests.support.background import BackgroundLoop
 from tests.support.data_directory import data_directory
 from tests.support.database_server import DatabaseServer
+from tests.support.deafness import forget_the_caller
 from tests.support.indexes import create_indexes
 from tests.support.registry import Registry
 from tests.support.wire_proxy import WireProxy
+
+forget_the_caller()
 
 # How long an example takes says nothing on a machine that does other things besides.
 hypothesis.settings.register_profile("suite", deadline=None)

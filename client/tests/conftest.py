@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from fast_timing import FAST
 from scripted_platform import ScriptedPlatform, eventually
 
 from forecast_module import Module
+
+# Where the caller's own platform and results lie is nothing to the tests.
+for name in ("FORECAST_PLATFORM", "FORECAST_STATE_DIR"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from shared.settings import PROJECT_DIR, Settings
 from tests.support.database_server import DatabaseServer
+from tests.support.deafness import NO_ENV_FILE
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -25,6 +27,8 @@ Start = Callable[..., subprocess.CompletedProcess[str]]
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a shell in which the test's database is set."""
     return {
+        **NO_ENV_FILE,
+        "VAR_DIR": str(settings.var_dir),
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
         "PYTHONPATH": str(PROJECT_DIR),
@@ -156,7 +160,7 @@ def test_a_reader_that_goes_early_is_no_crash(
 ) -> None:
     for number in range(50):
         registry.register(f"module-{number}")
-    command = f"{sys.executable} -P -m cli.main list --all | head -1"
+    command = f"{shlex.quote(sys.executable)} -P -m cli.main list --all | head -1"
     ended = subprocess.run(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.deafness import NO_ENV_FILE
 from tests.support.eventually import eventually, throughout
 from tests.support.ports import free_port
 from tests.support.processes import RealProcess
@@ -36,7 +37,8 @@ class Gunicorn(RealProcess):
         (directory / "application.py").write_text(APPLICATION)
         command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--timeout", "2"]
         command += ["--threads", str(THREADS), "--pythonpath", str(directory)]
-        env = {"PATH": os.environ["PATH"], "DEBUG": "True", "API_PORT": str(self.port)}
+        env = {**NO_ENV_FILE, "PATH": os.environ["PATH"]}
+        env |= {"DEBUG": "True", "API_PORT": str(self.port)}
         env |= {"VAR_DIR": str(directory), "MONGODB_HOST": "127.0.0.1"}
         super().__init__("gunicorn", [*command, "application:application"], env, directory)
 

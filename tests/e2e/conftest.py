@@ -85,8 +85,8 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A running platform, in a path with spaces; it shares only the installed packages with us."""
-    directory = tmp_path_factory.mktemp("e2e") / "forecast platform"
+    """A running platform, in an awkward path; it shares only the installed packages with us."""
+    directory = tmp_path_factory.mktemp("e2e") / "负荷 预测 (二) [x]"
     shutil.copytree(PROJECT_DIR, directory, ignore=LEFT_BEHIND)
     (directory / ".venv").symlink_to(PROJECT_DIR / ".venv")
     installed = Platform(directory, free_port())

@@ -15,6 +15,7 @@ from shared.services.database_setup import prepare_database
 from shared.services.export_import import export_registry
 from shared.settings import PROJECT_DIR, Settings
 from shared.store import Store, client_options, connect, unavailable_as_platform_error
+from tests.support.deafness import NO_ENV_FILE
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -125,6 +126,7 @@ def test_a_program_ends_with_one_sentence_about_its_address(
     program: list[str], address: str, tmp_path: Path
 ) -> None:
     environment = {"PATH": os.environ["PATH"], "DEBUG": "True", "VAR_DIR": str(tmp_path)}
+    environment |= NO_ENV_FILE
     ended = subprocess.run(
         [sys.executable, *program],
         cwd=PROJECT_DIR,

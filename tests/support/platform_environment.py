@@ -5,6 +5,7 @@ from pathlib import Path
 
 from deploy import process_environment
 from shared.settings import Settings
+from tests.support.deafness import NO_ENV_FILE
 from tests.support.ports import free_port, free_ports_in_a_row
 
 NODES = 2
@@ -31,6 +32,7 @@ SHORT_TIMES = {
 def make_environment(directory: Path, database_port: int) -> dict[str, str]:
     """Return all that the processes are told; nothing of the developer's own settings gets in."""
     return {
+        **NO_ENV_FILE,
         "PATH": os.environ["PATH"],
         "PYTHONUNBUFFERED": "1",
         "DEBUG": "True",
