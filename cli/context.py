@@ -13,7 +13,7 @@ from deploy import running
 from shared.domain.actor import Actor, user
 from shared.domain.node import LeaseGrace
 from shared.errors import DatabaseUnavailable
-from shared.settings import Settings
+from shared.settings import PASSWORD_FILE, Settings
 
 if TYPE_CHECKING:  # the driver takes a tenth of a second: not for commands without a database
     from shared.store import Store
@@ -69,7 +69,7 @@ class Platform:
         """Open the store of a database that answers now, or within this time."""
         from shared.services.database_setup import wait_for_database
         from shared.store import connect, unavailable_as_platform_error
-        from shared.store.errors import DatabaseError
+        from shared.store.errors import DatabaseError, is_refusal
 
         store = self._given_store or connect(self.settings, timeout_ms=timeout_ms)
         try:
@@ -79,6 +79,8 @@ class Platform:
         except DatabaseUnavailable:
             raise DatabaseDown(self._describe_outage()) from None
         except DatabaseError as error:
+            if is_refusal(error):
+                raise click.ClickException(tell_refusal(self.settings)) from None
             reason = str(error).partition(", full error")[0]
             raise click.ClickException(f"The database refused: {reason}") from None
         finally:
@@ -94,6 +96,17 @@ class Platform:
                 "check that it runs, and MONGODB_HOST in .env."
             )
         return f"The database at {hosts} does not answer: start it with ./manage.sh up."
+
+
+def tell_refusal(settings: Settings) -> str:
+    """Say why a database does not let us in."""
+    address = address_of(settings.database_url)
+    if settings.database_server == "external":
+        return f"The database at {address} refuses its user: see MONGODB_HOST in .env."
+    return (
+        f"The database at {address} is not this checkout's: it refuses the password in "
+        f"{settings.var_dir / PASSWORD_FILE}. Set MONGODB_PORT in .env."
+    )
 
 
 def address_of(url: str) -> str:

@@ -3,6 +3,7 @@
 import rich_click as click
 
 from cli.context import Platform, pass_platform
+from shared.clock import utc_now
 
 
 @click.command("init-db")
@@ -14,16 +15,19 @@ from cli.context import Platform, pass_platform
     metavar="SECONDS",
     help="How long to wait for a database server that is only starting.",
 )
+@click.option("--started-here", is_flag=True, hidden=True, help="`up` has started this server.")
 @pass_platform
-def init_db(platform: Platform, wait_seconds: float) -> None:
+def init_db(platform: Platform, wait_seconds: float, started_here: bool) -> None:
     """Make the database ready: indexes and counters, and a replica set where it is our own mongod.
 
     It may be repeated at any time, while the platform runs, too.
     """
-    from shared.services.database_setup import initiate_local_server, prepare_database
+    from shared.services import database_setup
 
     with platform.open_store(wait_seconds=wait_seconds) as store:
-        if initiate_local_server(platform.settings):
+        settings = platform.settings
+        if database_setup.initiate_local_server(settings):
             click.echo("The local mongod is now a replica set of one.", err=True)
-        changed = prepare_database(store)
+        changed = database_setup.prepare_database(store)
+        database_setup.mark_database(store, settings, utc_now(), started_here=started_here)
     click.echo("The database is ready." if changed else "The database was ready.", err=True)

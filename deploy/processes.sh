@@ -76,6 +76,7 @@ start_supervisord() {
   mkdir -p -- "$VAR_DIR/logs" "$RUN_DIR"
   platform config ports || exit 1
   write_nginx_conf
+  make_database_password
   remember_start
   .venv/bin/python -m supervisor.supervisord -c supervisord.conf 9<&- ||
     die 'supervisord did not start.'
@@ -106,6 +107,17 @@ recall_start() {
 this_boot() {
   cat /proc/sys/kernel/random/boot_id
 }
+
+# Made only while nothing runs: what runs was started without it. A key file of a mongod may hold
+# hexadecimal digits, too (deploy/database.sh).
+make_database_password() (
+  umask 077
+  file=$VAR_DIR/database-password
+  if [[ $DATABASE_SERVER != external && ! -e $file ]]; then
+    .venv/bin/python -c 'import secrets; print(secrets.token_hex(32))' >"$file.new"
+    mv -- "$file.new" "$file"
+  fi
+)
 
 write_nginx_conf() {
   mkdir -p -- "$RUN_DIR/nginx"
@@ -158,7 +170,7 @@ wait_until_ready() {
 
 # The database first: no other process writes before the collections and indexes exist.
 prepare_database() {
-  if ! platform init-db --wait "$READY_SECONDS" >"$RUN_DIR/init-db.out" 2>&1; then
+  if ! platform init-db --started-here --wait "$READY_SECONDS" >"$RUN_DIR/init-db.out" 2>&1; then
     cat -- "$RUN_DIR/init-db.out" >&2
     give_up 'The database could not be prepared'
   fi

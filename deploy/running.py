@@ -5,6 +5,9 @@ from pathlib import Path
 
 from shared.settings import PROJECT_DIR, SECRET_FIELDS, Settings, variables
 
+# Chosen by MONGODB_HOST and by what the machine has.
+DATABASE_SERVER = "DATABASE_SERVER"
+
 
 def read_started(var_dir: Path) -> dict[str, str]:
     """Return the settings that are fixed until the next start; {} when nothing of ours runs here."""
@@ -17,15 +20,16 @@ def read_started(var_dir: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     values = dict(word.split("=", 1) for word in words if "=" in word)
-    return {name: values[name] for name in variables() if name in values}
+    return {name: values[name] for name in (*variables(), DATABASE_SERVER) if name in values}
 
 
 def tell_differences(started: dict[str, str], configured: Settings) -> list[str]:
     """Return a sentence for each setting that the next start would change."""
     now = configured.as_environment(masked=False)
+    now[DATABASE_SERVER] = configured.database_server
     return [
         f"{name} is {_shown(name, value)} in the running platform, "
-        f"{_shown(name, now[name])} here ({configured.origins.get(name, 'default')})"
+        f"{_shown(name, now[name])} here ({configured.origins.get(name, 'by MONGODB_HOST')})"
         for name, value in started.items()
         if value != now[name]
     ]

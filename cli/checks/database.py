@@ -3,20 +3,22 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 
+from click import ClickException
+
 from cli.checks.check import Check, Status, fail, ok, warn
 from cli.context import DatabaseDown, Platform, address_of
 from cli.render import format_age
 from shared.clock import utc_now
 from shared.domain.event import CLOCK_DISTRUSTED, CLOCK_TRUSTED, Subject, worker_subject
 from shared.domain.node import HOST_CLOCK_TOLERANCE, Node
-from shared.services.database_setup import describe_server
-from shared.settings import Settings
+from shared.services.database_setup import describe_server, foreign_checkouts
+from shared.settings import PASSWORD_FILE, PROJECT_DIR, Settings
 from shared.store import Store
-from shared.store.errors import DatabaseError
-from shared.store.server import ServerFacts
+from shared.store.server import ServerFacts, is_open
 
 OLDEST_MONGODB = 6
 SCHEDULES_BEHIND = timedelta(seconds=30)
+ACCESS = "database access"
 UP = "start it: ./manage.sh up"
 
 
@@ -27,10 +29,12 @@ def check_database(platform: Platform) -> list[Check]:
     try:
         with platform.open_store() as store:
             before = utc_now()
-            facts = describe_server(settings)
+            facts, after = describe_server(settings), utc_now()
             return [
                 _check_server(facts, f"{kind} {facts.product} {facts.version} at {address}"),
-                _check_clock(facts.local_time, before, utc_now()),
+                *_check_access(settings),
+                _check_mark(store, settings),
+                _check_clock(facts.local_time, before, after),
                 *_check_trust_of_all(store, settings),
                 _check_indexes(store),
                 _check_schedules(store, utc_now()),
@@ -39,8 +43,8 @@ def check_database(platform: Platform) -> list[Check]:
     except DatabaseDown:
         advice = UP if kind != "external" else "check that it runs, and MONGODB_HOST in .env"
         return [fail("database", f"{kind} server at {address} does not answer", advice)]
-    except DatabaseError as error:
-        return [fail("database", f"{kind} server at {address} refuses: {error}", "ask its admin")]
+    except ClickException as error:
+        return [fail("database", error.message, "see MONGODB_HOST and MONGODB_PORT in .env")]
 
 
 def _check_server(facts: ServerFacts, found: str) -> Check:
@@ -53,6 +57,32 @@ def _check_server(facts: ServerFacts, found: str) -> Check:
     if facts.replica_set is None:
         return warn("database", f"{found}, a lone server", "make it a replica set")
     return ok("database", f"{found}, replica set {facts.replica_set}")
+
+
+def _check_access(settings: Settings) -> list[Check]:
+    """Look whether our own server lets in whoever asks, by asking without a password."""
+    if settings.database_server == "external":
+        return []
+    path = settings.var_dir / PASSWORD_FILE
+    if is_open(settings):
+        found = "no password: every user of this machine can read and change everything"
+        return [warn(ACCESS, found, "./manage.sh restart makes one")]
+    if not path.exists():
+        return []  # the server is another one's, and says so at the next question
+    if path.stat().st_mode & 0o077:
+        return [warn(ACCESS, f"others can read {path}", f"chmod 600 {path}")]
+    return [ok(ACCESS, f"by password; only {path.owner()} can read {path}")]
+
+
+def _check_mark(store: Store, settings: Settings) -> Check:
+    """Look whose database it is: several checkouts may share an external one, no other."""
+    others = ", ".join(map(str, foreign_checkouts(store, settings)))
+    if not others:
+        return ok("checkout", f"the database is that of {PROJECT_DIR}")
+    if settings.database_server == "external":
+        return ok("checkout", f"the database is also that of {others}")
+    advice = "set MONGODB_PORT in .env to a port of this checkout's own"
+    return fail("checkout", f"the database belongs to {others}, not to {PROJECT_DIR}", advice)
 
 
 def _check_clock(theirs: datetime, before: datetime, after: datetime) -> Check:

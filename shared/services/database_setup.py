@@ -5,10 +5,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from shared.errors import DatabaseUnavailable
-from shared.settings import Settings
+from shared.settings import PROJECT_DIR, Settings
 from shared.store import Store, batch_timeout, unavailable_as_platform_error
+from shared.store.checkouts import Checkout
 from shared.store.errors import DatabaseError, is_away
 from shared.store.indexes import Marker
 from shared.store.server import ServerFacts, open_server
@@ -55,6 +57,31 @@ def initiate_local_server(settings: Settings) -> bool:
                 raise DatabaseUnavailable("The new replica set has elected no primary.")
             time.sleep(LOOK_AGAIN_SECONDS)
     return True
+
+
+def this_checkout(settings: Settings) -> Checkout:
+    """Return the checkout that this code is of."""
+    return Checkout(host=settings.node_name, path=str(PROJECT_DIR))
+
+
+def mark_database(store: Store, settings: Settings, now: datetime, *, started_here: bool) -> None:
+    """Leave this checkout's mark in the database.
+
+    Our own server keeps the mark of the checkout that started it, and no other one.
+    """
+    checkout = this_checkout(settings)
+    if started_here:
+        store.checkouts.forget_others(checkout)
+    if started_here or settings.database_server == "external" or not store.checkouts.all():
+        store.checkouts.note(checkout, now)
+
+
+def foreign_checkouts(store: Store, settings: Settings) -> list[Checkout]:
+    """Return the other checkouts that left their mark; our own machine may have changed its name."""
+    ours = this_checkout(settings)
+    if settings.database_server == "external":
+        return [other for other in store.checkouts.all() if other != ours]
+    return [other for other in store.checkouts.all() if other.path != ours.path]
 
 
 def describe_server(settings: Settings) -> ServerFacts:

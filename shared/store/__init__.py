@@ -13,6 +13,7 @@ from pymongo.server_api import ServerApi
 
 from shared.errors import DatabaseUnavailable, SettingsError
 from shared.settings import Settings
+from shared.store.checkouts import Checkouts
 from shared.store.counters import Counters
 from shared.store.deleted_modules import DeletedModules
 from shared.store.deliveries import Deliveries
@@ -64,6 +65,7 @@ class Store:
         self.deleted_modules = DeletedModules(database)
         self.quotas = Quotas(database)
         self.workers = Workers(database)
+        self.checkouts = Checkouts(database)
         self.messages = Messages(database)
         self.deliveries = Deliveries(database)
         self.work_changes = WorkChanges(database)

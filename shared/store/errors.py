@@ -63,6 +63,7 @@ OUT_OF_DISK_SPACE = 14031
 # The server answers, and fails by itself: InternalError, UnknownError, OutOfDiskSpace. The embedded
 # server says the first of these to everything once it could not write its log.
 FAILING_CODES = frozenset({1, 8, OUT_OF_DISK_SPACE})
+REFUSAL_CODES = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
 AWAY_LABELS = ("RetryableWriteError", "TransientTransactionError", "SystemOverloadedError")
 
 
@@ -79,6 +80,11 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, away):
         return True
     return isinstance(error, PyMongoError) and (error.timeout or _has_away_label(error))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the server does not let this user in: no password, or a wrong one."""
+    return isinstance(error, OperationFailure) and error.code in REFUSAL_CODES
 
 
 def is_failing(error: BaseException) -> bool:

@@ -11,8 +11,10 @@ from pymongo.errors import OperationFailure
 
 from shared.settings import Settings
 from shared.store import client_options
+from shared.store.errors import is_refusal
 
 ALREADY_INITIALIZED = 23
+START_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,32 @@ class Server:
     def is_writable(self) -> bool:
         """Return whether it takes writes."""
         return bool(self._admin.command("hello")["isWritablePrimary"])
+
+
+def is_open(settings: Settings) -> bool:
+    """Return whether our own server lets in whoever asks; raises a driver error without an answer."""
+    address = f"mongodb://127.0.0.1:{settings.mongodb_port}/?directConnection=true"
+    options = client_options(settings) | {"server_api": None}
+    with MongoClient[dict[str, Any]](address, **options) as client:
+        try:
+            client["admin"].command("listDatabases", nameOnly=True)
+        except OperationFailure as error:
+            if is_refusal(error):
+                return False
+            raise
+    return True
+
+
+def write_only_user(port: int, name: str, password: str) -> None:
+    """Make this the user of our own server, which asks nobody for a password at the moment."""
+    address = f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
+    patience = START_SECONDS * 1000
+    with MongoClient[dict[str, Any]](address, serverSelectionTimeoutMS=patience) as client:
+        admin = client["admin"]
+        known = [(user["db"], user["user"]) for user in admin["system.users"].find()]
+        verb = "updateUser" if ("admin", name) in known else "createUser"
+        durable = {"w": 1, "j": True}
+        admin.command(verb, name, pwd=password, roles=["root"], writeConcern=durable)
 
 
 @contextmanager

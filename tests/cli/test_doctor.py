@@ -83,9 +83,10 @@ def test_a_healthy_database_is_ok_in_every_line(
     store.indexes.finish("builder")
     registry.enrol()
     checks = by_name(check_database(Platform(settings, store)))
-    assert [check.status for check in checks.values()] == [Status.OK] * 6
+    assert [check.status for check in checks.values()] == [Status.OK] * 7
     assert checks.keys() == {
         "database",
+        "checkout",
         "clock",
         "trusted clock",
         "indexes",

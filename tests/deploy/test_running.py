@@ -70,6 +70,11 @@ def test_where_nothing_was_started_there_is_nothing_to_read(tmp_path: Path) -> N
     assert running.read_started(tmp_path / "never") == {}
 
 
+def test_another_database_server_is_a_difference(settings: Settings) -> None:
+    (sentence,) = running.tell_differences({"DATABASE_SERVER": "embedded"}, settings)
+    assert "embedded in the running platform, external here" in sentence
+
+
 def test_a_secret_that_differs_is_not_shown(settings: Settings) -> None:
     now = replace(settings, secret_key="now")
     (sentence,) = running.tell_differences({"SECRET_KEY": "before"}, now)

@@ -35,7 +35,7 @@ class Platform:
         done = subprocess.run(
             [str(self.directory / program), *arguments],
             cwd="/",
-            env=_clean_environment(),
+            env=clean_environment(),
             capture_output=True,
             text=True,
             timeout=120,
@@ -114,7 +114,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         installed.run("manage.sh", "down", check=False)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return our environment without what the test run put there for Python and the platform."""
     kept = ("PATH", "HOME", "LANG", "TERM", "USER")
     return {name: os.environ[name] for name in kept if name in os.environ}

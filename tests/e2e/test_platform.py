@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.e2e.conftest import PROJECT_DIR, Platform, eventually
+from tests.e2e.conftest import PROJECT_DIR, Platform, clean_environment, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -205,7 +205,8 @@ def test_a_module_comes_back_after_a_deploy_and_no_request_fails(
 ) -> None:
     with example_module(platform, tmp_path):
         eventually(lambda: "example" in platform.online())
-        deploying = subprocess.Popen([str(platform.directory / "manage.sh"), "deploy"])
+        command = [str(platform.directory / "manage.sh"), "deploy"]
+        deploying = subprocess.Popen(command, env=clean_environment())
         while deploying.poll() is None:
             assert platform.ask("/module/online").status == 200
         assert deploying.returncode == 0

@@ -9,6 +9,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from shared.settings import PASSWORD_FILE
+from tests.support.deafness import NO_ENV_FILE
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.processes import RealProcess
@@ -21,20 +23,29 @@ class DatabaseServer(RealProcess):
 
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
+        self.directory = directory
         env = {
+            **NO_ENV_FILE,
+            "DEBUG": "True",
             "PATH": os.environ["PATH"],
             "VAR_DIR": str(directory),
             "DATABASE_SERVER": "embedded",
             "MONGODB_PORT": str(self.port),
         }
         logs = directory / "logs"  # where the script writes, too
-        logs.mkdir(exist_ok=True)
+        logs.mkdir(parents=True, exist_ok=True)
         super().__init__("database", ["bash", "deploy/database.sh"], env, logs)
 
     @property
     def uri(self) -> str:
         """Return the address that plain clients use."""
         return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&retryWrites=false"
+
+    def set_password(self, password: str) -> None:
+        """Have it asked for from the next start on, as `manage.sh up` does."""
+        file = self.directory / PASSWORD_FILE
+        file.write_text(f"{password}\n", encoding="ascii")
+        file.chmod(0o600)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
