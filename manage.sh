@@ -27,8 +27,9 @@ Running the platform
                        --port: nginx listens on N, and everything else beside it (kept in .env)
   down                 stop everything that up started (= stop)
   restart [PROGRAM]    all of it, or one of: nginx, api, wsd (one after another), worker, database, watchdog
-  status               what runs, and where; exit code 3 if something does not
-  logs [N]             the last N lines (20) of each log; logs-follow goes on with new ones
+  status               what runs; exit code 3 if something does not
+  logs [PROGRAM]       the last lines of all programs, or of one, in the order of time; --since 10m,
+                       -n LINES, --json, --follow (= logs-follow)
   deploy               take over new code: no request fails, sockets come back by themselves
   enable               start at boot (a systemd unit; as root)
   ctl [ARGS]           supervisorctl, with the platform's socket
@@ -73,7 +74,8 @@ cmd_up() {
     return
   fi
   recall_start_of_dead
-  say "Starting ($(database_words)) ..."
+  platform config ports || exit 1
+  say 'Starting ...'
   start_supervisord
   prepare_database
   start_programs
@@ -113,26 +115,24 @@ say_already_up() {
     start_programs
     wait_until_ready
   fi
-  say 'The forecast platform is already up.'
-  say_addresses
+  say "The forecast platform is already up: http://$(front_host):$SERVER_PORT"
 }
 
 say_addresses() {
+  local host
+  host=$(front_host)
   cat <<END
-  HTTP       http://localhost:$SERVER_PORT        documentation: http://localhost:$WEB_PORT/docs
-  modules    ws://localhost:$SERVER_PORT/websocket?hash=<module_hash>
-  database   $(database_words)
-  logs       ./manage.sh logs, or $VAR_DIR/logs
-  operators  $PROJECT_DIR/platformctl --help     (from any directory)
-  stop       ./manage.sh down
+  HTTP       http://$host:$SERVER_PORT (documentation: http://$host:$WEB_PORT/docs)
+  modules    ws://$host:$SERVER_PORT/websocket?hash=<module_hash>
+  operators  $PROJECT_DIR/platformctl --help
 END
 }
 
-database_words() {
-  case $DATABASE_SERVER in
-    external) printf 'the MongoDB that MONGODB_HOST names' ;;
-    mongod) printf 'MongoDB of this machine (%s), port %s, data in %s/db' "$MONGOD_PATH" "$MONGODB_PORT" "$VAR_DIR" ;;
-    *) printf 'embedded database server, port %s, data in %s/db' "$MONGODB_PORT" "$VAR_DIR" ;;
+front_host() {
+  case ${SERVER_ADDRESS:-127.0.0.1} in
+    127.0.0.1 | ::1) printf localhost ;;
+    *:*) printf '[%s]' "$SERVER_ADDRESS" ;;
+    *) printf '%s' "$SERVER_ADDRESS" ;;
   esac
 }
 
@@ -156,8 +156,9 @@ require_running() {
 cmd_restart() {
   local program=${1:-all}
   if [[ $program == all ]]; then
-    [[ ! -x .venv/bin/python ]] || platform config env >/dev/null || exit 1 # before anything stops
-    # Each in a process of its own: what ran with the old settings must not leave them to the new.
+    # What can go wrong goes wrong before anything stops. Each in a process of its own: what ran with
+    # the old settings must not leave them to the new.
+    (take_turn && prepare && platform config ports --beside-running) || exit 1
     "$PROJECT_DIR/manage.sh" down
     exec "$PROJECT_DIR/manage.sh" up
   fi
@@ -177,18 +178,23 @@ cmd_restart() {
 }
 
 cmd_status() {
-  local lines
+  local lines name state rest code=0
   load_settings_of_running
   if ! supervisord_pid >/dev/null; then
     say_not_running
     return 3
   fi
   lines=$(ctl status) || true
-  say "$lines"
-  say_addresses
   if grep -qv ' RUNNING ' <<<"$lines"; then
-    return 3
+    code=3
+    say 'The forecast platform runs, but not all of it:'
+  else
+    say "The forecast platform is up: http://$(front_host):$SERVER_PORT"
   fi
+  while read -r name state rest; do
+    printf '  %-10s %-8s %s\n' "${name#*:}" "${state,,}" "$rest"
+  done <<<"$lines"
+  return "$code"
 }
 
 say_not_running() {
@@ -199,11 +205,33 @@ say_not_running() {
   fi
 }
 
+# A number alone is the number of lines.
 cmd_logs() {
-  local follow=$1 count=${2:-20}
-  [[ $count =~ ^[0-9]+$ ]] || die "logs takes a number of lines, not $count."
+  [[ ! ${1:-} =~ ^[0-9]+$ ]] || set -- --lines "$@"
+  [[ -x .venv/bin/python ]] || die 'Nothing is installed yet: ./manage.sh up'
   load_settings_of_running
-  tail -v -n "$count" ${follow:+"$follow" --retry} -- "$VAR_DIR"/logs/*.log
+  platform logs --directory "$VAR_DIR/logs" "$@"
+}
+
+# Another user's platform is named, and left alone. (root may do everything.)
+require_own() {
+  local path owner pid runs=
+  for path in .env "${VAR_DIR:-var}" "${VAR_DIR:-var}/run"; do
+    if [[ -e $path ]] && ! is_usable "$path"; then
+      owner=$(stat -c %U -- "$path")
+      pid=$(cat -- "${VAR_DIR:-var}/run/supervisord.pid" 2>/dev/null) || true
+      [[ -z $pid || ! -d /proc/$pid ]] || runs=', and runs'
+      die "This platform belongs to $owner$runs: sudo -u $owner $(printf %q "$PROJECT_DIR")/manage.sh $verb"
+    fi
+  done
+}
+
+is_usable() {
+  if [[ -d $1 ]]; then
+    [[ -w $1 ]]
+  else
+    [[ -r $1 ]]
+  fi
 }
 
 cmd_deploy() {
@@ -217,7 +245,7 @@ cmd_deploy() {
   if [[ $DATABASE_SERVER == embedded ]]; then
     install_packages requirements-embedded-db.txt
   fi
-  platform init-db
+  init_db || exit 1
   before=$(sha256sum <"$RUN_DIR/nginx/nginx.conf")
   if [[ $(platform config nginx | sha256sum) != "$before" ]]; then
     say '  nginx.conf changed; ./manage.sh restart nginx applies it, and drops every socket once'
@@ -344,25 +372,39 @@ cmd_lock() {
   done
 }
 
+# In the order of the help page, with other names for the same.
+VERBS=(up start down stop restart status logs logs-follow deploy enable ctl test check fmt coverage bench lock help)
+
+# The command that was meant, as far as a Python is there to guess.
+nearest_verb() {
+  local python=.venv/bin/python
+  [[ -x $python ]] || python=python3
+  "$python" -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
+    "$1" "${VERBS[@]}" 2>/dev/null || true
+}
+
 verb=${1:-help}
 (($# == 0)) || shift
 case $verb:${1:-} in
-  test:* | bench:* | coverage:* | ctl:*) ;; # these pass their arguments on
+  test:* | bench:* | coverage:* | ctl:* | logs:* | logs-follow:*) ;; # these pass their arguments on
   *:-h | *:--help)
     show_help
     exit
     ;;
-  down:?* | stop:?* | status:?* | logs-follow:?* | deploy:?* | enable:?* | check:?* | fmt:?* | lock:?*)
+  down:?* | stop:?* | status:?* | deploy:?* | enable:?* | check:?* | fmt:?* | lock:?*)
     die "$verb takes no arguments, and $1 is one."
     ;;
+esac
+case $verb in
+  up | start | down | stop | restart | status | logs | logs-follow | deploy | enable | ctl) require_own ;;
 esac
 case $verb in
   up | start) cmd_up "$@" ;;
   down | stop) cmd_down ;;
   restart) cmd_restart "$@" ;;
   status) cmd_status ;;
-  logs) cmd_logs "" "$@" ;;
-  logs-follow) cmd_logs --follow=name "$@" ;;
+  logs) cmd_logs "$@" ;;
+  logs-follow) cmd_logs "$@" --follow ;;
   ctl)
     require_running
     ctl "$@"
@@ -377,7 +419,7 @@ case $verb in
   lock) cmd_lock ;;
   help | -h | --help) show_help ;;
   *)
-    show_help >&2
-    die "there is no command $verb."
+    near=$(nearest_verb "$verb")
+    die "there is no command $verb${near:+, but $near}; ./manage.sh help lists them all."
     ;;
 esac

@@ -1,6 +1,7 @@
 """platformctl config: the settings as the next start reads them, and what is made of them."""
 
 import shlex
+from pathlib import Path
 
 import rich_click as click
 
@@ -66,7 +67,8 @@ def nginx(platform: Platform) -> None:
 @pass_platform
 def check_ports(platform: Platform, beside_running: bool) -> None:
     """Check that every port that the platform needs can be opened."""
-    ours = {door.port for door in ports.doors(platform.settings)} if beside_running else set[int]()
+    running = platform.running if beside_running else None
+    ours = {door.port for door in ports.doors(running)} if running else set[int]()
     if obstacles := ports.find_obstacles(platform.configured, ours):
         raise click.ClickException("\n".join(obstacles))
 
@@ -92,7 +94,15 @@ def keep(port: int | None) -> None:
         raise click.ClickException(
             f"SERVER_PORT={given['SERVER_PORT']} of this shell wins over .env: unset it first."
         )
-    path = env_file_path()
+    try:
+        _keep(env_file_path(), given, port)
+    except PermissionError as error:
+        raise click.ClickException(
+            f"cannot write .env: {error.filename}: {error.strerror}"
+        ) from None
+
+
+def _keep(path: Path, given: dict[str, str], port: int | None) -> None:
     if not path.exists():
         _make_env_file(given)
     elif _lacks_secret_key():

@@ -41,10 +41,15 @@ class Platform:
     @cached_property
     def settings(self) -> Settings:
         """Read the settings of the platform that runs here; without one, what is configured."""
-        if not self._started:
+        if self.running is None:
             return self.configured
         self.tell_differences()
-        return Settings.from_env(running=self._started)
+        return self.running
+
+    @cached_property
+    def running(self) -> Settings | None:
+        """Read the settings of the platform that runs here; None without one."""
+        return Settings.from_env(running=self._started) if self._started else None
 
     @cached_property
     def _started(self) -> dict[str, str]:

@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "cli.export_import:export_registry",
     "import": "cli.export_import:import_registry",
     "config": "cli.config:config",
+    "logs": "cli.logs:logs",
     "completion": "cli.completion:completion",
 }
 

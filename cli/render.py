@@ -108,14 +108,14 @@ def format_table(
 
     None of the cells is wider than `longest`, and no line than `room`, as far as that is possible.
     """
-    lines = [[_shorten(_printable(cell), longest) for cell in row] for row in [header, *rows]]
+    lines = [[_shorten(printable(cell), longest) for cell in row] for row in [header, *rows]]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     if room is not None:
         fitting = _fit(header, widths, room)
         header, widths = [header[i] for i in fitting], list(fitting.values())
         lines = [[_shorten(cells[i], width) for i, width in fitting.items()] for cells in lines]
     head, *body = [_align(cells, widths) for cells in lines]
-    if colour and _wants_colour():
+    if colour and wants_colour():
         head = [click.style(cell, bold=True) for cell in head]
         for column in [header.index(name) for name in COLOURED if name in header]:
             for cells in body:
@@ -147,7 +147,7 @@ def _line_width(widths: Iterable[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def _wants_colour() -> bool:
+def wants_colour() -> bool:
     """Return whether colours may be used: NO_COLOR is a convention of terminals, no setting."""
     return not os.environ.get("NO_COLOR")  # noqa: TID251
 
@@ -176,7 +176,7 @@ def format_clock(moment: datetime, zone: tzinfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replace control characters: modules choose their names, and terminals obey escapes."""
     if text.isprintable():
         return text

@@ -74,7 +74,6 @@ processes_of_session() {
 start_supervisord() {
   local deadline
   mkdir -p -- "$VAR_DIR/logs" "$RUN_DIR"
-  platform config ports || exit 1
   write_nginx_conf
   make_database_password
   remember_start
@@ -170,9 +169,14 @@ wait_until_ready() {
 
 # The database first: no other process writes before the collections and indexes exist.
 prepare_database() {
-  if ! platform init-db --started-here --wait "$READY_SECONDS" >"$RUN_DIR/init-db.out" 2>&1; then
+  init_db --started-here --wait "$READY_SECONDS" || give_up 'The database could not be prepared'
+}
+
+# It says something only when it fails.
+init_db() {
+  if ! platform init-db "$@" >"$RUN_DIR/init-db.out" 2>&1; then
     cat -- "$RUN_DIR/init-db.out" >&2
-    give_up 'The database could not be prepared'
+    return 1
   fi
 }
 

@@ -31,8 +31,13 @@ def tell_differences(started: dict[str, str], configured: Settings) -> list[str]
         f"{name} is {_shown(name, value)} in the running platform, "
         f"{_shown(name, now[name])} here ({configured.origins.get(name, 'by MONGODB_HOST')})"
         for name, value in started.items()
-        if value != now[name]
+        if value != now[name] and not _follows(name, configured)
     ]
+
+
+def _follows(name: str, configured: Settings) -> bool:
+    """Return whether SERVER_PORT says it all."""
+    return name == "WEB_PORT" and configured.origins.get(name) == "default"
 
 
 def _shown(name: str, value: str) -> str:

@@ -260,6 +260,32 @@ def test_processes_whose_output_is_not_read_go_on(platform: Platform) -> None:
     eventually(lambda: "/healthz" in platform.log("nginx-access"))
 
 
+def test_restart_stops_nothing_that_it_could_not_start_again(platform: Platform) -> None:
+    before, env_file = platform.pids(), platform.directory / ".env"
+    text = env_file.read_text()
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        port = other.getsockname()[1]
+        env_file.write_text(f"{text}SERVER_PORT={port}\n")
+        done = platform.run("manage.sh", "restart", check=False)
+        up = platform.run("manage.sh", "up")
+    listed = platform.run("platformctl", "list")
+    env_file.write_text(text)
+    assert done.returncode == 1
+    assert f"SERVER_PORT: port {port} is in use on this machine" in done.stderr
+    assert platform.pids() == before
+    difference = f"SERVER_PORT is {platform.port} in the running platform, {port} here (.env)"
+    assert difference in up.stdout
+    assert f"http://localhost:{platform.port}\n" in up.stdout
+    assert difference in listed.stderr
+
+
+def test_logs_of_all_programs_are_in_one_form(platform: Platform) -> None:
+    lines = platform.run("manage.sh", "logs", "--since", "10m", "--json").stdout.splitlines()
+    programs = {json.loads(line)["program"] for line in lines}
+    assert {"api", "wsd_0", "worker_0", "database", "supervisord"} <= programs
+    assert "install" not in programs
+
+
 def test_down_stops_everything(platform: Platform) -> None:
     pids = platform.pids()
     platform.run("manage.sh", "down")
