@@ -260,7 +260,7 @@ cmd_deploy() {
 cmd_enable() {
   local unit path name
   [[ -x .venv/bin/python ]] || die 'Run ./manage.sh up once first.'
-  load_settings
+  load_settings_of_boot
   name=forecast-platform-$SERVER_PORT.service
   unit=$(systemd_unit)
   if ((EUID != 0)); then

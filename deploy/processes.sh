@@ -11,6 +11,13 @@ load_settings() {
   set_paths
 }
 
+# As systemd will start it: without what this shell says.
+load_settings_of_boot() {
+  SETTINGS=$(env -i PATH="$PATH" .venv/bin/python -m cli.main config env) || exit 1
+  eval "$SETTINGS"
+  set_paths
+}
+
 # A running platform keeps the settings that it was started with. This works while .env is broken,
 # too, because `down` must.
 load_settings_of_running() {

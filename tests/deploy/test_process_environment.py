@@ -32,6 +32,26 @@ def test_nginx_knows_every_wsd(settings: Settings) -> None:
     assert "@" not in re.sub(r"#.*|@named", "", text)
 
 
+@pytest.mark.parametrize(
+    ("host", "listen"),
+    [
+        ("0.0.0.0", "listen 0.0.0.0:7080 "),
+        ("192.0.2.7", "listen 192.0.2.7:7080 "),
+        ("::", "listen [::]:7080 "),
+    ],
+)
+def test_nginx_listens_where_it_is_told(settings: Settings, host: str, listen: str) -> None:
+    there = replace(settings, server_host=host, server_port=7080)
+    text = process_environment.nginx_conf(there, process_environment.open_files(10, 1024))
+    assert listen in text
+
+
+def test_a_server_of_every_address_is_asked_on_loopback(settings: Settings) -> None:
+    there = replace(settings, server_host="::", wsd_host="192.0.2.7")
+    told = process_environment.environment(there, process_environment.open_files(10, 1024))
+    assert (told["SERVER_ADDRESS"], told["WSD_ADDRESS"]) == ("::1", "192.0.2.7")
+
+
 def test_no_limit_of_connections_is_the_number_of_ports_of_an_address(settings: Settings) -> None:
     text = process_environment.nginx_conf(settings, process_environment.open_files(10, 1024))
     assert "limit_conn by_address 65535;" in text
