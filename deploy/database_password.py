@@ -8,11 +8,14 @@ import hashlib
 import logging
 import socket
 import subprocess
+import time
 
 from shared.settings import DATABASE_USER, PASSWORD_FILE, Settings
 from shared.store.server import write_only_user
 
 LOOPBACK = "127.0.0.1"
+START_SECONDS = 60.0
+LOOK_SECONDS = 0.05
 # Killed with us: it must not hold the data, nor stay open.
 WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 # What database.sh compares with the password's own hash.
@@ -31,6 +34,7 @@ def main() -> None:
     words = ("env", "OPEN_DOOR=1", f"MONGODB_PORT={port}", "bash", "deploy/database.sh")
     with subprocess.Popen([*WITH_PARENT, *words]) as server:  # noqa: S603
         try:
+            _wait_until_it_listens(port, server)
             write_only_user(port, DATABASE_USER, settings.database_password)
         finally:
             server.kill()  # what was acknowledged is on the disk
@@ -38,6 +42,15 @@ def main() -> None:
     marker = settings.var_dir / "db" / MARKER
     marker.write_text(f"{hashlib.sha256(content).hexdigest()}  -\n", encoding="ascii")
     log.info("the database asks for the password in %s", PASSWORD_FILE)
+
+
+def _wait_until_it_listens(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    with socket.socket() as probe:
+        while probe.connect_ex((LOOPBACK, port)):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("The database did not start: its own words stand above.")
+            time.sleep(LOOK_SECONDS)
 
 
 def _draw_port() -> int:

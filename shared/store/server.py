@@ -14,7 +14,6 @@ from shared.store import client_options
 from shared.store.errors import is_refusal
 
 ALREADY_INITIALIZED = 23
-START_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +86,7 @@ def is_open(settings: Settings) -> bool:
 def write_only_user(port: int, name: str, password: str) -> None:
     """Make this the user of our own server, which asks nobody for a password at the moment."""
     address = f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
-    patience = START_SECONDS * 1000
-    with MongoClient[dict[str, Any]](address, serverSelectionTimeoutMS=patience) as client:
+    with MongoClient[dict[str, Any]](address) as client:
         admin = client["admin"]
         known = [(user["db"], user["user"]) for user in admin["system.users"].find()]
         verb = "updateUser" if ("admin", name) in known else "createUser"

@@ -15,6 +15,7 @@ from shared.clock import utc_now
 from shared.settings import PASSWORD_FILE, PROJECT_DIR, Settings
 from shared.store import Store
 from shared.store.checkouts import Checkout
+from tests.support.data_directory import data_directory
 from tests.support.database_server import DatabaseServer
 
 NEIGHBOUR = Checkout(host="vm", path="/home/neighbour/forecast")
@@ -23,11 +24,12 @@ NEIGHBOUR = Checkout(host="vm", path="/home/neighbour/forecast")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     """A server that asks for a password."""
-    own = DatabaseServer(tmp_path_factory.mktemp("guarded"))
-    own.set_password("a1" * 32)
-    own.start()
-    yield own
-    own.kill()
+    with data_directory(tmp_path_factory) as directory:
+        own = DatabaseServer(directory)
+        own.set_password("a1" * 32)
+        own.start()
+        yield own
+        own.kill()
 
 
 @pytest.fixture

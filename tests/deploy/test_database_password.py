@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pymongo.errors import OperationFailure
@@ -13,17 +12,19 @@ from shared.store import Store, connect
 from shared.store.errors import is_refusal
 from shared.store.server import is_open
 from tests.support.builders import NOON
+from tests.support.data_directory import data_directory
 from tests.support.database_server import DatabaseServer
 
 FIRST, SECOND = "a1" * 32, "b2" * 32
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[DatabaseServer]:
-    own = DatabaseServer(tmp_path / "its var")
-    own.start()
-    yield own
-    own.kill()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    with data_directory(tmp_path_factory) as directory:
+        own = DatabaseServer(directory)
+        own.start()
+        yield own
+        own.kill()
 
 
 @pytest.fixture

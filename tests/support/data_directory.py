@@ -1,9 +1,10 @@
-"""Where the database of a worker's tests lies: in memory, for a disk took most of the time."""
+"""Where the databases of a worker's tests lie: in memory, for a disk took most of the time."""
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,15 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("database")
         return
     _remove_what_the_killed_left()
-    directory = MEMORY / f"{PREFIX}{os.getpid()}"
-    directory.mkdir(mode=0o700)
+    process = MEMORY / f"{PREFIX}{os.getpid()}"
+    process.mkdir(mode=0o700, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(dir=process))
     try:
         yield directory
     finally:
         shutil.rmtree(directory)
+        with suppress(OSError):  # another one of this process is in use
+            process.rmdir()
 
 
 def _remove_what_the_killed_left() -> None:
