@@ -31,6 +31,7 @@ class Platform:
     def __init__(self, settings: Settings | None = None, store: "Store | None" = None) -> None:
         self._given_settings = settings
         self._given_store = store
+        self.is_command = False  # completion must say nothing
         self.grace = LeaseGrace(time.monotonic)
 
     @cached_property
@@ -61,7 +62,7 @@ class Platform:
 
     def tell_differences(self) -> None:
         """Say on standard error that the next start would change something."""
-        for difference in self.differences():
+        for difference in self.differences() if self.is_command else ():
             click.echo(f"warning: {difference}; ./manage.sh restart applies it", err=True)
 
     @property

@@ -46,7 +46,7 @@ COMMANDS = {
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Operate the forecast platform: see which modules are online, what happened, and why."""
-    context.ensure_object(Platform)
+    context.ensure_object(Platform).is_command = True
 
 
 def main() -> NoReturn:

@@ -46,6 +46,7 @@ def test_a_command_works_with_the_platform_that_runs_and_says_what_differs(
 ) -> None:
     write_start(shell, supervisord, SERVER_PORT="23080", MONGODB_PORT="10082", NODE_NAME="it's a b")
     platform = Platform()
+    platform.is_command = True
     assert (platform.settings.server_port, platform.configured.server_port) == (23080, 22080)
     assert platform.settings.node_name == "it's a b"
     said = capsys.readouterr().err
