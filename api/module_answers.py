@@ -13,6 +13,9 @@ class RegisteredAnswer(Schema):
     module_hash = fields.String(metadata={"description": "The same."})
     module_id = fields.Integer()
     revision = fields.Integer(metadata={"description": "Counts changed re-registrations."})
+    enabled = fields.Boolean(
+        metadata={"description": "False: an operator keeps it away, and its connects are refused."}
+    )
 
 
 class ClosedAnswer(Schema):
@@ -21,6 +24,14 @@ class ClosedAnswer(Schema):
     module_id = fields.Integer()
     module_name = fields.String()
     message = fields.String()
+
+
+class DisablingAnswer(Schema):
+    """Why an operator keeps a module away."""
+
+    at = fields.DateTime()
+    actor = fields.String()
+    because = fields.String(metadata={"description": "Empty where no reason was given."})
 
 
 class ModuleAnswer(Schema):
@@ -37,6 +48,7 @@ class ModuleAnswer(Schema):
     tags = fields.List(fields.String())
     priority = fields.Integer()
     enabled = fields.Boolean()
+    disabled = fields.Nested(DisablingAnswer, allow_none=True)
     revision = fields.Integer()
     module_hash = fields.String()
     alive = fields.Boolean()

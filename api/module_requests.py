@@ -6,13 +6,18 @@ from typing import Any
 from marshmallow import fields, post_load, validate
 
 from api.http.fields import JsonValue, RequestSchema, Text, WholeNumber
-from shared.domain.module import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, Registration
+from shared.domain.module import (
+    DESCRIPTION_MAX_LENGTH,
+    NAME_MAX_LENGTH,
+    PRIORITY_MAX,
+    TAG_MAX_LENGTH,
+    TAGS_MAX,
+    Registration,
+)
 from shared.domain.presence import State
 
 KIND_MAX_LENGTH = 100
 MODEL_HASH_MAX_LENGTH = 200
-TAG_MAX_LENGTH = 50
-TAGS_MAX = 20
 PAGE_MAX = 1000
 INT32_MAX = 2**31 - 1
 
@@ -46,7 +51,7 @@ class RegistrationBody(RegistrationQuery):
     )
     input_data = JsonValue(is_text=False, description="The later name of dataRequirement.")
     output_data = JsonValue(is_text=False, description="Which data the module writes.")
-    priority = WholeNumber(0, INT32_MAX)
+    priority = WholeNumber(0, PRIORITY_MAX)
     tags = fields.List(
         Text(TAG_MAX_LENGTH, may_be_empty=False),
         validate=validate.Length(max=TAGS_MAX, error=f"must not be more than {TAGS_MAX}"),

@@ -112,4 +112,5 @@ def _to_answer(registered: Registered) -> dict[str, Any]:
         "module_hash": module.module_hash,
         "module_id": module.module_id,
         "revision": module.revision,
+        "enabled": module.enabled,
     }

@@ -27,6 +27,7 @@ COMMANDS = {
     "enable": "cli.module_admin:enable",
     "disable": "cli.module_admin:disable",
     "delete": "cli.module_admin:delete",
+    "set": "cli.module_setting:set_command",
     "init-db": "cli.database:init_db",
     "doctor": "cli.doctor:doctor",
     "export": "cli.export_import:export_registry",

@@ -1,6 +1,7 @@
 """platformctl expire, close, delete, enable, disable: what operators do to modules."""
 
 import time
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -10,6 +11,7 @@ from cli.confirming import confirm
 from cli.context import Platform, pass_platform
 from cli.parameters import MODULE
 from shared.clock import utc_now
+from shared.domain.disabling import BECAUSE_MAX_LENGTH, RETRY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,14 +83,19 @@ def delete(platform: Platform, module: str, yes: bool) -> None:
 
     MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
-    from shared.services.module_admin import delete_module
+    from shared.services.module_admin import delete_module, find_connected
     from shared.services.module_lookup import find_by_reference
 
     with platform.open_store() as store:
         found = find_by_reference(store, module)
+        connected = find_connected(store, utc_now(), found.module_hash, platform.grace)
+        if connected.living or connected.in_doubt:
+            render.say(
+                f"{found.name} is connected: its program will register again within seconds. "
+                f"To keep it away: platformctl disable {quote(found.name)}"
+            )
         if not yes:
-            question = f"Delete {found.name} (module_id {found.module_id})?"
-            confirm(question)
+            confirm(f"Delete {found.name} (module_id {found.module_id})?")
         delete_module(store, found.module_hash, utc_now(), platform.actor)
     render.say(f"Deleted {found.name}.")
 
@@ -101,29 +108,58 @@ def enable(platform: Platform, module: str) -> None:
 
     MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
-    _set_enabled(platform, module, enabled=True)
+    found, changed = _set_enabled(platform, module, enabled=True)
+    if changed:
+        render.say(
+            f"{found.name} is enabled; its program tries every {RETRY_SECONDS // 60} minutes, "
+            "and comes back by itself (at once, if it is started again)."
+        )
+    else:
+        render.say(f"{found.name} was enabled already.")
 
 
 @click.command()
 @module_argument
+@click.option(
+    "--because",
+    default="",
+    metavar="TEXT",
+    help="Why: lists, events and the module's own program tell it, with your name.",
+)
 @pass_platform
-def disable(platform: Platform, module: str) -> None:
+def disable(platform: Platform, module: str, because: str) -> None:
     """Close a module's socket with 4523 and forbid it to connect.
 
     MODULE is its name, its module_id, or its hash (8 characters are enough).
     """
-    _set_enabled(platform, module, enabled=False)
+    because = " ".join(because.split())
+    if len(because) > BECAUSE_MAX_LENGTH:
+        raise click.BadParameter(
+            f"must not be longer than {BECAUSE_MAX_LENGTH} characters.", param_hint="--because"
+        )
+    found, changed = _set_enabled(platform, module, enabled=False, because=because)
+    if changed:
+        render.say(f"{found.name} is disabled.")
+    elif found.disabling:
+        since = render.format_time(found.disabling.at)
+        render.say(f"{found.name} was disabled already, since {since}: {found.disabling.tell()}.")
+    else:
+        render.say(f"{found.name} was disabled already.")
 
 
-def _set_enabled(platform: Platform, reference: str, *, enabled: bool) -> None:
+def _set_enabled(
+    platform: Platform, reference: str, *, enabled: bool, because: str = ""
+) -> "tuple[Module, bool]":
+    """Return the module as it was before, and whether it changed."""
     from shared.services.module_admin import set_enabled
     from shared.services.module_lookup import find_by_reference
 
     with platform.open_store() as store:
         found = find_by_reference(store, reference)
-        changed = set_enabled(store, found.module_hash, utc_now(), platform.actor, enabled=enabled)
-    word = "enabled" if enabled else "disabled"
-    render.say(f"{found.name} is {word}." if changed else f"{found.name} was {word} already.")
+        changed = set_enabled(
+            store, found.module_hash, utc_now(), platform.actor, enabled=enabled, because=because
+        )
+    return found, changed
 
 
 def _find_without_doubt(find: "Callable[[], Connected]") -> "Connected":

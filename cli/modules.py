@@ -83,7 +83,7 @@ def _read(platform: Platform, filters: dict[str, Any]) -> list[dict[str, Any]]:
     )
 
     state = State(filters["state"]) if filters["state"] else None
-    include_offline = filters["include_offline"] or state is State.OFFLINE
+    include_offline = filters["include_offline"] or state in (State.OFFLINE, State.DISABLED)
     with platform.open_store() as store:
         read = list_all if include_offline else list_online
         listing = read(store, presence_rules(platform.settings), utc_now(), platform.grace)
@@ -118,6 +118,8 @@ def _rows(items: list[dict[str, Any]], now: datetime) -> list[tuple[str, ...]]:
 
 def _state(item: dict[str, Any]) -> str:
     remark = "in doubt" if item["in_doubt"] else item["offline_reason"]
+    if item["state"] == State.DISABLED:
+        remark = item["disabled"] and item["disabled"]["because"]
     return f"{item['state']} ({remark})" if remark else str(item["state"])
 
 

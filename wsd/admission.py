@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from shared.clock import utc_now
-from shared.domain.closing import DISABLED, REPLACED, UNKNOWN_MODULE, OfflineReason
+from shared.domain.closing import REPLACED, UNKNOWN_MODULE, OfflineReason
+from shared.domain.disabling import RETRY_SECONDS, closing_of, refusal_of
 from shared.domain.event import takeover_refused
 from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.session import Claim, ClaimOutcome, Decision, Session
@@ -32,7 +33,6 @@ RESTARTING = "This process is restarting: connect again."
 CLOSING_AFTER = {
     Decision.SUPERSEDED: REPLACED,
     Decision.UNKNOWN_MODULE: UNKNOWN_MODULE,
-    Decision.DISABLED: DISABLED,
 }
 
 
@@ -156,6 +156,8 @@ class Admission:
             connection.epoch = outcome.epoch
             if not connection.is_open():
                 self._writer.end(end_of(connection, OfflineReason.CONNECTION_LOST))
+        elif outcome.decision is Decision.DISABLED:
+            connection.end(closing_of(outcome.disabling))
         elif outcome.decision in CLOSING_AFTER:
             connection.end(CLOSING_AFTER[outcome.decision])
 
@@ -177,7 +179,7 @@ def _raise_refusal(outcome: ClaimOutcome) -> None:
         case Decision.UNKNOWN_MODULE:
             raise NotFound("No module has this hash: register first.")
         case Decision.DISABLED:
-            raise Forbidden("An operator disabled this module.")
+            raise Forbidden(refusal_of(outcome.disabling), retry_after_seconds=RETRY_SECONDS)
         case _:
             raise TooManyRequests(
                 "Other programs claim this module at the same time.", retry_after_seconds=1

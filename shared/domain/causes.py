@@ -240,6 +240,8 @@ def _unknown_module(piece: Piece, facts: Facts, clock: WallClock) -> str:
 def _module_disabled(piece: Piece, facts: Facts, clock: WallClock) -> str:
     decided = facts.last_event(piece.module_hash, "disabled")
     how = f" since {clock.tell(decided.at)}, by {name_actor(decided.actor)}" if decided else ""
+    if decided and (because := decided.detail.get("because")):
+        how += f": {quote(str(because))}"
     return f"the module {facts.name(piece.module_hash)} is disabled{how}"
 
 

@@ -27,7 +27,7 @@ class Advice(StrEnum):
     RECONNECT = "reconnects with full-jitter back-off"
     RECONNECT_LATER = "reconnects once after 60 s and jitter, then with back-off"
     REGISTER = "registers again"
-    STAY_AWAY = "stays away"
+    STAY_AWAY = "stays away, and tries again every 10 minutes"
 
 
 @dataclass(frozen=True, kw_only=True)

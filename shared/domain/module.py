@@ -10,12 +10,16 @@ from typing import Any
 import orjson
 
 from shared.domain.closing import OfflineReason
+from shared.domain.disabling import Disabling
 from shared.domain.ids import ModuleHash
 from shared.domain.session import Session
 
 NAME_MAX_LENGTH = 100
 DESCRIPTION_MAX_LENGTH = 500
 DEFAULT_PRIORITY = 100
+PRIORITY_MAX = 2**31 - 1
+TAG_MAX_LENGTH = 50
+TAGS_MAX = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,7 @@ class Module:
     tags: tuple[str, ...] = ()
     priority: int = DEFAULT_PRIORITY
     enabled: bool = True
+    disabling: Disabling | None = None  # None while enabled, or disabled by an earlier release
     revision: int = 1
     unrecorded_change: Change | None = None  # its last one, until the event of it is recorded
     epoch: int = 0

@@ -21,6 +21,7 @@ class State(StrEnum):
     ONLINE = "online"
     SUSPECT = "suspect"  # connected, but its program sent nothing for more than one interval
     OFFLINE = "offline"
+    DISABLED = "disabled"  # offline, and an operator keeps it away
 
 
 class LastTimes(NamedTuple):
@@ -58,7 +59,7 @@ class Presence:
     @property
     def is_alive(self) -> bool:
         """Return whether the module counts as online (suspect included)."""
-        return self.state is not State.OFFLINE
+        return self.session is not None
 
 
 def judge_presence(
@@ -75,23 +76,24 @@ def judge_presence(
     """
     session = module.session
     if session is None:
-        return Presence(
-            state=State.OFFLINE,
-            reason=module.offline_reason,
-            since=module.state_since,
-            session=None,
-        )
+        return _judge_absence(module, module.offline_reason, module.state_since)
     if session.node not in alive_nodes:
         node = nodes.get(session.node)
-        return Presence(
-            state=State.OFFLINE,
-            reason=node.offline_reason if node else OfflineReason.NODE_LOST,
-            since=node.end_of_session(module.state_since) if node else module.state_since,
-            session=None,
-        )
+        if node is None:
+            return _judge_absence(module, OfflineReason.NODE_LOST, module.state_since)
+        return _judge_absence(module, node.offline_reason, node.end_of_session(module.state_since))
     last_sign = latest_heartbeat(module, heartbeat) or session.connected_at
     state = State.SUSPECT if now - last_sign > rules.suspect_after else State.ONLINE
     return Presence(state=state, reason=None, since=module.state_since, session=session)
+
+
+def _judge_absence(module: Module, reason: OfflineReason, since: datetime) -> Presence:
+    """Return the presence of a module without a session; a disabled one is so since both."""
+    if module.enabled:
+        return Presence(state=State.OFFLINE, reason=reason, since=since, session=None)
+    disabled_at = module.disabling.at if module.disabling else since
+    since = max(since, disabled_at)
+    return Presence(state=State.DISABLED, reason=reason, since=since, session=None)
 
 
 def latest_heartbeat(module: Module, heartbeat: datetime | None) -> datetime | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.domain.ids import ModuleHash
 from shared.domain.presence import State
 
-_RANK = {State.ONLINE: 0, State.SUSPECT: 1, State.OFFLINE: 2}
+_RANK = {State.ONLINE: 0, State.SUSPECT: 1, State.OFFLINE: 2, State.DISABLED: 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Candidate:
     @property
     def is_available(self) -> bool:
         """Return whether work that is given to it now is pushed at once."""
-        return self.enabled and self.state is not State.OFFLINE
+        return self.enabled and self.state in (State.ONLINE, State.SUSPECT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from shared.domain.actor import PLATFORM, Actor
 from shared.domain.closing import OfflineReason
 from shared.domain.delivery import Tried
+from shared.domain.disabling import Disabling
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 
 TAKEOVERS_ALLOWED = 3
@@ -102,6 +103,7 @@ class SessionRecord:
     state_since: datetime
     overwritten: Overwritten | None = None
     takeovers: tuple[datetime, ...] = ()
+    disabling: Disabling | None = None
 
     def is_session_of(self, claim: Claim) -> bool:
         """Return whether the stored session is what this claim asks for."""
@@ -133,12 +135,16 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimOutcome:
-    """The answer to a claim; `previous` is the session that it ended or ran into."""
+    """The answer to a claim; `previous` is the session that it ended or ran into.
+
+    `disabling` says why a disabled module is refused.
+    """
 
     claim: Claim
     decision: Decision
     epoch: int = 0
     previous: Session | None = None
+    disabling: Disabling | None = None
 
 
 def count_recent_takeovers(takeovers: Iterable[datetime], now: datetime, window: timedelta) -> int:

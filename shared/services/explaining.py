@@ -20,6 +20,7 @@ LOOK_BACK = timedelta(days=1)
 # A worker tells of a gap when it is over.
 LONGEST_GAP = timedelta(days=1)
 NEIGHBOURS = timedelta(days=1)
+PRESENCE = (State.ONLINE, State.OFFLINE)
 
 
 def explain_execution(store: Store, execution: Execution, now: datetime) -> Explanation:
@@ -94,9 +95,9 @@ def _read_presence(
 ) -> list[Event]:
     """Return a module's events, from the one that tells what state it was in at the begin."""
     events = store.events.of_subjects([module_hash], begin - LOOK_BACK, now)
-    if any(event.at <= begin and event.what in set(State) for event in events):
+    if any(event.at <= begin and event.what in PRESENCE for event in events):
         return events
-    before = store.events.last_before(module_hash, begin - LOOK_BACK, (State.ONLINE, State.OFFLINE))
+    before = store.events.last_before(module_hash, begin - LOOK_BACK, PRESENCE)
     return [before, *events] if before else events
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.actor import Actor
-from shared.domain.closing import CLOSED, DISABLED, EXPIRED, UNKNOWN_MODULE, Closing
+from shared.domain.closing import CLOSED, EXPIRED, UNKNOWN_MODULE, Closing
+from shared.domain.disabling import Disabling, closing_of
 from shared.domain.event import was_decided
 from shared.domain.ids import ModuleHash, NodeId
 from shared.domain.module import Module
@@ -85,18 +86,31 @@ def close_module(
 
 
 def set_enabled(
-    store: Store, module_hash: ModuleHash, now: datetime, actor: Actor, *, enabled: bool
+    store: Store,
+    module_hash: ModuleHash,
+    now: datetime,
+    actor: Actor,
+    *,
+    enabled: bool,
+    because: str = "",
 ) -> bool:
-    """Allow or forbid a module to connect; False when it is so already; raises NotFound."""
-    changed = store.modules.set_enabled(module_hash, now, enabled=enabled)
+    """Allow or forbid a module to connect; False when it is so already; raises NotFound.
+
+    A disabled module may be disabled again for another reason.
+    """
+    disabling = None if enabled else Disabling(at=now, actor=actor, because=because)
+    changed = store.modules.set_enabled(module_hash, now, enabled=enabled, disabling=disabling)
+    if not changed and disabling and because:
+        changed = store.modules.disable_because(module_hash, disabling)
     # Read after the write: from then on no session begins any more that would go unnoticed.
     module = find_module(store, module_hash=module_hash)
     if not changed:
         return False
     what = "enabled" if enabled else "disabled"
-    store.events.record([was_decided(module_hash, what, now, actor)])
-    if not enabled and module.session:
-        _end(store, [module], DISABLED, now, actor)
+    detail = {"because": because} if because else {}
+    store.events.record([was_decided(module_hash, what, now, actor, detail)])
+    if disabling and module.session:
+        _end(store, [module], closing_of(disabling), now, actor)
     store.counters.note_registry_change()
     return True
 

@@ -1,7 +1,7 @@
 """The registered modules and their presence: what every reader is shown."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -209,7 +209,7 @@ def select(
 def to_item(listed: ListedModule) -> dict[str, Any]:
     """Return the public form of a listed module (times are aware datetimes)."""
     module, presence = listed.module, listed.presence
-    session = presence.session
+    session, disabling = presence.session, module.disabling
     return {
         "module_id": module.module_id,
         "name": module.name,
@@ -222,6 +222,7 @@ def to_item(listed: ListedModule) -> dict[str, Any]:
         "tags": list(module.tags),
         "priority": module.priority,
         "enabled": module.enabled,
+        "disabled": None if disabling is None else asdict(disabling),
         "revision": module.revision,
         "module_hash": module.module_hash,
         "alive": presence.is_alive,

@@ -196,7 +196,13 @@ def _decide(claim: Claim, record: SessionRecord | None, context: ClaimContext) -
         and _count_takeovers(record, context) >= TAKEOVERS_ALLOWED
     ):
         decision = Decision.LOOPING
-    return ClaimOutcome(claim=claim, decision=decision, epoch=epoch, previous=record.session)
+    return ClaimOutcome(
+        claim=claim,
+        decision=decision,
+        epoch=epoch,
+        previous=record.session,
+        disabling=record.disabling,
+    )
 
 
 def _count_takeovers(record: SessionRecord, context: ClaimContext) -> int:

@@ -8,12 +8,13 @@ from pymongo import IndexModel
 from pymongo.database import Database
 
 from shared.domain.closing import OfflineReason
+from shared.domain.disabling import Disabling
 from shared.domain.ids import ModuleHash, NodeId
 from shared.domain.module import DEFAULT_PRIORITY, Change, Module, ModuleEntry
 from shared.store.chunks import chunks, each
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
-from shared.store.sessions import SESSION_FALLBACKS, to_session
+from shared.store.sessions import DISABLING_FALLBACKS, SESSION_FALLBACKS, to_disabling, to_session
 
 # Python's names of the fields whose public names are fixed by the contract.
 _KEYS = {
@@ -167,11 +168,45 @@ class Modules:
             {"$unset": {"unrecorded_change": 1}},
         )
 
-    def set_enabled(self, module_hash: ModuleHash, now: datetime, *, enabled: bool) -> bool:
+    def set_enabled(
+        self,
+        module_hash: ModuleHash,
+        now: datetime,
+        *,
+        enabled: bool,
+        disabling: Disabling | None = None,
+    ) -> bool:
         """Enable or disable a module; False when it is so already, or unknown."""
+        disabled = _disabling_document(disabling) if disabling else None
         result = self._collection.update_one(
             {"_id": module_hash, "enabled": not enabled},
-            {"$set": {"enabled": enabled, "updated_at": now}},
+            {"$set": {"enabled": enabled, "disabled": disabled, "updated_at": now}},
+        )
+        return result.matched_count == 1
+
+    def disable_because(self, module_hash: ModuleHash, disabling: Disabling) -> bool:
+        """Give another reason for a disabled module; False when it is no other, or is enabled."""
+        result = self._collection.update_one(
+            {
+                "_id": module_hash,
+                "enabled": False,
+                "disabled.because": {"$ne": disabling.because},
+            },
+            {"$set": {"disabled": _disabling_document(disabling), "updated_at": disabling.at}},
+        )
+        return result.matched_count == 1
+
+    def set_decided(self, old: Module, new: Module) -> bool:
+        """Write what operators set; False when another operator did in between."""
+        result = self._collection.update_one(
+            {"_id": old.module_hash, "priority": old.priority, "tags": list(old.tags)},
+            {
+                "$set": {
+                    "priority": new.priority,
+                    "tags": list(new.tags),
+                    "updated_at": new.updated_at,
+                }
+            },
         )
         return result.matched_count == 1
 
@@ -196,6 +231,7 @@ def _to_module(document: Mapping[str, Any]) -> Module:
         tags=tuple(document["tags"]),
         priority=document["priority"],
         enabled=document["enabled"],
+        disabling=None if document["enabled"] else to_disabling(document.get("disabled")),
         revision=document["revision"],
         unrecorded_change=_to_change(unrecorded) if unrecorded else None,
         epoch=document["epoch"],
@@ -225,6 +261,7 @@ _FORM = Form(
         "tags": (),
         "priority": DEFAULT_PRIORITY,
         "enabled": True,
+        "disabled": DISABLING_FALLBACKS,
         "revision": 1,
         "unrecorded_change": {"revision": 1, "at": LONG_AGO, "difference": {}},
         "epoch": 0,
@@ -236,6 +273,10 @@ _FORM = Form(
         "last_login_time": None,
     },
 )
+
+
+def _disabling_document(disabling: Disabling) -> dict[str, Any]:
+    return {"at": disabling.at, "actor": disabling.actor, "because": disabling.because}
 
 
 def _to_change(document: Mapping[str, Any]) -> Change:
@@ -258,6 +299,7 @@ def _to_document(module: Module) -> dict[str, Any]:
         "tags": list(module.tags),
         "priority": module.priority,
         "enabled": module.enabled,
+        "disabled": _disabling_document(module.disabling) if module.disabling else None,
         "revision": module.revision,
         "epoch": module.epoch,
         "session": None,

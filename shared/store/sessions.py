@@ -6,7 +6,9 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.database import Database
 
+from shared.domain.actor import PLATFORM
 from shared.domain.closing import OfflineReason
+from shared.domain.disabling import Disabling
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.session import (
     TAKEOVERS_ALLOWED,
@@ -20,7 +22,9 @@ from shared.domain.session import (
 from shared.store.chunks import chunks
 from shared.store.lenient import LONG_AGO, Form
 
-_RECORD_FIELDS = {"session": 1, "epoch": 1, "enabled": 1, "state_since": 1, "takeovers": 1}
+_RECORD_FIELDS = dict.fromkeys(
+    ("session", "epoch", "enabled", "disabled", "state_since", "takeovers"), 1
+)
 _STORED_FIELDS = {"session.id": 1, "session.peer": 1, "epoch": 1, "enabled": 1}
 
 
@@ -129,6 +133,7 @@ def _to_record(document: Mapping[str, Any]) -> SessionRecord:
         state_since=document["state_since"],
         overwritten=_to_overwritten(session.get("overwritten")) if session else None,
         takeovers=tuple(document.get("takeovers", ())),
+        disabling=None if document["enabled"] else to_disabling(document.get("disabled")),
     )
 
 
@@ -141,6 +146,13 @@ def _to_stored(document: Mapping[str, Any]) -> StoredSession:
         epoch=document["epoch"],
         enabled=document["enabled"],
     )
+
+
+def to_disabling(part: Mapping[str, Any] | None) -> Disabling | None:
+    """Return why a module is disabled, if a part of its document says so."""
+    if part is None:
+        return None
+    return Disabling(at=part["at"], actor=part["actor"], because=part["because"])
 
 
 def _to_overwritten(part: Mapping[str, Any] | None) -> Overwritten | None:
@@ -166,6 +178,7 @@ SESSION_FALLBACKS = {
     "connected_at": LONG_AGO,
     "overwritten": {"epoch": 0, "reason": OfflineReason.REPLACED, "at": LONG_AGO},
 }
+DISABLING_FALLBACKS = {"at": LONG_AGO, "actor": PLATFORM, "because": ""}
 _FORM = Form(
     collection="modules",
     parse=_to_record,
@@ -173,6 +186,7 @@ _FORM = Form(
         "session": SESSION_FALLBACKS,
         "epoch": 0,
         "enabled": True,
+        "disabled": DISABLING_FALLBACKS,
         "state_since": LONG_AGO,
     },
 )

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
+from shared.clock import utc_now
 from shared.domain.ids import ModuleHash
 from shared.domain.module import compute_module_hash
 from shared.settings import Settings
@@ -21,6 +22,14 @@ def hash_of(answer: Any) -> ModuleHash:
     return ModuleHash(answer.json["result"]["hash"])
 
 
+def test_a_disabled_module_is_told_so(client: FlaskClient, store: Store) -> None:
+    registered = client.post("/module/register", json={"name": "load"})
+    store.modules.set_enabled(hash_of(registered), utc_now(), enabled=False)
+    answer = client.post("/module/register", json={"name": "load"})
+    assert answer.json["result"] | {"enabled": False} == answer.json["result"]
+    assert answer.status_code == 200
+
+
 def test_the_first_form_registers_by_query(client: FlaskClient, store: Store) -> None:
     query = {"name": "load", "missionKind": "short", "dataRequirement": REQUIREMENT_TEXT}
     answer = client.get("/module/register", query_string=query)
@@ -29,7 +38,13 @@ def test_the_first_form_registers_by_query(client: FlaskClient, store: Store) ->
     assert answer.json == {
         "code": "2000",
         "message": "成功!",
-        "result": {"hash": expected, "module_hash": expected, "module_id": 1, "revision": 1},
+        "result": {
+            "hash": expected,
+            "module_hash": expected,
+            "module_id": 1,
+            "revision": 1,
+            "enabled": True,
+        },
     }
     module = store.modules.get(expected)
     assert module is not None

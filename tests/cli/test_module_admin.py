@@ -1,11 +1,13 @@
 """platformctl expire, close, delete, enable, disable: the questions they ask and what is stored."""
 
+import getpass
 from datetime import timedelta
 from functools import partialmethod
 from threading import Timer
 
 import pytest
 
+from cli.render import format_time
 from shared.clock import utc_now
 from shared.domain.ids import NodeId
 from shared.domain.node import LeaseGrace
@@ -140,11 +142,15 @@ def test_delete_yes_deletes(registry: Registry, run: Run) -> None:
 
 def test_disable_and_enable_say_what_became_of_it(registry: Registry, run: Run) -> None:
     module = registry.register()
-    said = [run(verb, module.module_hash).stderr for verb in ("disable", "disable", "enable")]
+    me = getpass.getuser()
+    said = [run(verb, module.module_hash).stderr for verb in ("disable", "disable")]
+    since = format_time(registry.read(module).disabling.at)
+    said.append(run("enable", module.module_hash).stderr)
     assert said == [
         "load-forecast is disabled.\n",
-        "load-forecast was disabled already.\n",
-        "load-forecast is enabled.\n",
+        f"load-forecast was disabled already, since {since}: {me} disabled the module.\n",
+        "load-forecast is enabled; its program tries every 10 minutes, and comes back by itself "
+        "(at once, if it is started again).\n",
     ]
     assert registry.read(module).enabled
 
@@ -155,3 +161,58 @@ def test_without_a_terminal_the_answer_is_named(registry: Registry, run: Run) ->
     assert result.exit_code == 1
     assert "Nothing was changed: without a terminal, --yes is the answer." in result.stderr
     assert registry.store.modules.get(module.module_hash) is not None
+
+
+def test_disable_keeps_the_reason_on_one_line(registry: Registry, run: Run) -> None:
+    module = registry.register()
+    run("disable", "1", "--because", " new model\nuntil Monday ")
+    disabling = registry.read(module).disabling
+    assert (disabling.because, disabling.actor) == (
+        "new model until Monday",
+        f"user:{getpass.getuser()}",
+    )
+    assert "disabled the module: new model until Monday" in run("disable", "1").stderr
+
+
+def test_a_reason_that_nothing_could_show_is_refused(registry: Registry, run: Run) -> None:
+    module = registry.register()
+    assert run("disable", "1", "--because", "x" * 201).exit_code == 2
+    assert registry.read(module).enabled
+
+
+def test_delete_warns_of_a_program_that_will_come_back(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register("load 72h"))
+    result = run("delete", "load 72h", answer="n\n")
+    assert "its program will register again within seconds" in result.stderr
+    assert "platformctl disable 'load 72h'" in result.stderr
+    assert registry.read(module) == module
+
+
+def test_delete_of_an_offline_module_warns_of_nothing(registry: Registry, run: Run) -> None:
+    registry.register()
+    assert "register again" not in run("delete", "1", answer="n\n").stderr
+
+
+def test_set_changes_priority_and_tags(registry: Registry, run: Run) -> None:
+    module = registry.register(tags=("north",))
+    result = run("set", "1", "--priority", "7", "--tag", "+pilot", "--tag", "-north")
+    assert result.stderr == "load-forecast: priority 7, tags: pilot.\n"
+    assert (registry.read(module).priority, registry.read(module).tags) == (7, ("pilot",))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "Give --priority N, --tag +TAG or --tag -TAG"),
+        (("--tag", "pilot"), "write +pilot to add it, -pilot to take it away"),
+        (("--priority", "high"), "high"),
+    ],
+)
+def test_set_says_what_to_write(
+    registry: Registry, run: Run, words: tuple[str, ...], told: str
+) -> None:
+    registry.register()
+    result = run("set", "1", *words)
+    assert result.exit_code == 2
+    assert told in result.stderr

@@ -14,10 +14,11 @@ from cli.modules import show
 from cli.parameters import MODULE
 from shared.domain.closing import OfflineReason
 from shared.domain.session import SessionEnd
+from shared.services.module_admin import set_enabled
 from shared.settings import Settings
 from shared.store import Store
 from tests.cli.conftest import Run
-from tests.support.builders import make_result
+from tests.support.builders import ACTOR, make_result
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -72,9 +73,10 @@ def test_list_all_says_why_a_module_is_offline(registry: Registry, run: Run) -> 
     ("options", "expected"),
     [
         ((), ["north", "south"]),
-        (("--all",), ["north", "south", "west"]),
+        (("--all",), ["north", "south", "west", "east"]),
         (("--state", "online"), ["north", "south"]),
         (("--state", "offline"), ["west"]),
+        (("--state", "disabled"), ["east"]),
         (("--kind", "price"), ["south"]),
         (("--tag", "pilot"), ["north"]),
         (("--name", "OUT"), ["south"]),
@@ -92,6 +94,8 @@ def test_list_keeps_what_matches_every_filter(
     registry.connect(registry.register("north", mission_kind="load", tags=("pilot",)))
     registry.connect(registry.register("south", mission_kind="price"))
     registry.register("west", mission_kind="load", tags=("pilot",))
+    disabled = registry.register("east")
+    set_enabled(registry.store, disabled.module_hash, registry.now, ACTOR, enabled=False)
     assert names(run_json("list", *options)) == expected
 
 
@@ -140,6 +144,15 @@ def test_chinese_names_keep_the_columns_aligned(registry: Registry, run: Run) ->
     _, first, second = run("list", "--all").stdout.splitlines()
     assert first.startswith("1   负荷预测  -")
     assert second.startswith("2   load-ab8  -")
+
+
+def test_list_says_why_a_module_is_disabled(registry: Registry, run: Run, run_json: Any) -> None:
+    module = registry.register()
+    words = {"enabled": False, "because": "new model"}
+    set_enabled(registry.store, module.module_hash, registry.now, ACTOR, **words)
+    assert "disabled (new model)" in run("list", "--all").stdout
+    (item,) = run_json("list", "--state", "disabled")
+    assert (item["enabled"], item["disabled"]["actor"]) == (False, ACTOR)
 
 
 def test_watch_refuses_to_draw_into_a_pipe(run: Run) -> None:

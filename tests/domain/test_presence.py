@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.closing import OfflineReason
+from shared.domain.disabling import Disabling
 from shared.domain.ids import NodeId
 from shared.domain.node import NodeWatch
 from shared.domain.presence import PresenceRules, State, judge_presence
 from shared.domain.session import count_recent_takeovers
-from tests.support.builders import NODE, NOON, make_module, make_node, make_session
+from tests.support.builders import ACTOR, NODE, NOON, make_module, make_node, make_session
 
 RULES = PresenceRules(interval=timedelta(seconds=30), flush=timedelta(seconds=10))
 OTHER = NodeId("host-b:10090:1")
@@ -134,3 +135,23 @@ def test_a_node_that_was_away_in_between_is_observed_anew() -> None:
     watch.observe({NODE: 7}, 100)
     watch.observe({}, 110)
     assert watch.observe({NODE: 7}, 125) == []
+
+
+@pytest.mark.parametrize(("left", "disabled"), [(60, 30), (30, 60)])
+def test_a_disabled_module_has_a_state_of_its_own_since_both_hold(left: int, disabled: int) -> None:
+    disabling = Disabling(at=NOON - ago(disabled), actor=ACTOR)
+    module = make_module(
+        enabled=False,
+        disabling=disabling,
+        offline_reason=OfflineReason.BYE,
+        state_since=NOON - ago(left),
+    )
+    presence = judge_presence(module, {}, {NODE}, None, NOON, RULES)
+    assert (presence.state, presence.reason) == (State.DISABLED, OfflineReason.BYE)
+    assert (presence.since, presence.is_alive) == (NOON - ago(30), False)
+
+
+def test_a_disabled_module_whose_socket_is_not_closed_yet_is_online() -> None:
+    module = make_module(enabled=False, session=make_session())
+    presence = judge_presence(module, {}, {NODE}, NOON, NOON, RULES)
+    assert (presence.state, presence.is_alive) == (State.ONLINE, True)

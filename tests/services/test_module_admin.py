@@ -1,6 +1,7 @@
 """What operators do to modules: the stored state, the command to the node, the event."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from shared.domain.closing import (
     Closing,
     OfflineReason,
 )
+from shared.domain.disabling import Disabling
 from shared.domain.event import module_subject
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.module import Module
@@ -157,9 +159,47 @@ def test_disabling_closes_the_socket_and_keeps_the_module_away(registry: Registr
     stored = registry.read(module)
     assert (stored.enabled, stored.session) == (False, None)
     assert stored.offline_reason is OfflineReason.DISABLED
-    assert commands_of(registry.store) == [(module.session.id, DISABLED)]
+    assert commands_of(registry.store) == [
+        (module.session.id, replace(DISABLED, text="alice disabled the module"))
+    ]
     (outcome,) = registry.write(registry.claim(module))
     assert outcome.decision == "disabled"
+
+
+def test_the_reason_for_disabling_is_kept_and_told(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    disable(registry.store, module, registry.now, because="new model")
+    assert registry.read(module).disabling == Disabling(
+        at=registry.now, actor=ACTOR, because="new model"
+    )
+    ((_, closing),) = commands_of(registry.store)
+    assert (closing.code, closing.text) == (4523, "alice disabled the module: new model")
+    assert registry.read(module).offline_detail == {
+        "close_code": 4523,
+        "close_text": "alice disabled the module: new model",
+    }
+    (event,) = [e for e in registry.store.events.find() if e.what == "disabled"]
+    assert event.detail == {"because": "new model"}
+    (outcome,) = registry.write(registry.claim(module))
+    assert outcome.disabling == registry.read(module).disabling
+
+
+def test_a_disabled_module_can_be_given_another_reason(registry: Registry) -> None:
+    module = registry.register()
+    store, later = registry.store, registry.now + timedelta(minutes=1)
+    disable(store, module, registry.now, because="new model")
+    again = {"enabled": False, "because": "new data"}
+    assert set_enabled(store, module.module_hash, later, BOB, **again)
+    assert not set_enabled(store, module.module_hash, later, ACTOR, **again)
+    assert registry.read(module).disabling == Disabling(at=later, actor=BOB, because="new data")
+
+
+def test_an_enabled_module_has_no_reason(registry: Registry) -> None:
+    module = registry.register()
+    disable(registry.store, module, registry.now, because="new model")
+    set_enabled(registry.store, module.module_hash, registry.now, ACTOR, enabled=True)
+    assert registry.read(module).disabling is None
 
 
 def test_disabling_finds_a_session_that_began_at_the_last_moment(registry: Registry) -> None:
@@ -229,8 +269,8 @@ def test_the_history_of_a_module_goes_on_after_it_was_deleted_and_registered_aga
     assert online == 2
 
 
-def disable(store: Store, module: Module, now: datetime) -> None:
-    set_enabled(store, module.module_hash, now, ACTOR, enabled=False)
+def disable(store: Store, module: Module, now: datetime, because: str = "") -> None:
+    set_enabled(store, module.module_hash, now, ACTOR, enabled=False, because=because)
 
 
 def disable_and_enable(store: Store, module: Module, now: datetime) -> None:

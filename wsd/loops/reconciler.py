@@ -4,6 +4,7 @@ from itertools import islice
 
 from shared.clock import utc_now
 from shared.domain.closing import DISABLED, REPLACED, UNKNOWN_MODULE, OfflineReason
+from shared.domain.disabling import closing_of
 from shared.domain.ids import ModuleHash, SessionId
 from shared.domain.session import SessionEnd, SessionRecord, StoredSession
 from wsd.admission import Admission
@@ -91,7 +92,7 @@ class Reconciler:
             if record.session.node != self._hub.node_id:
                 self._background.run(self._admission.rebind(connection))
         elif not record.enabled:
-            connection.end(DISABLED)
+            connection.end(closing_of(record.disabling))
         elif record.epoch > connection.epoch and record.session is not None:
             connection.end(REPLACED)
         elif self._sent_heartbeat_lately(connection):
