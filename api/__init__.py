@@ -8,6 +8,7 @@ from flask_pymongo.wrappers import MongoClient
 
 from api.app_state import share_app_state
 from api.circuit_breaker import CALL_TIMEOUT_MS
+from api.events import events
 from api.executions import executions
 from api.health import health
 from api.http.envelope import register_error_handlers
@@ -54,6 +55,7 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
     api.register_blueprint(results)
     api.register_blueprint(workflows)
     api.register_blueprint(executions)
+    api.register_blueprint(events)
     api.register_blueprint(scheduler)
     api.register_blueprint(health)
     app.register_blueprint(docs)

@@ -7,13 +7,20 @@ import rich_click as click
 from cli import render
 from cli.checks.check import Check, Status, fail, ok, warn
 from cli.context import Platform, pass_platform
+from cli.options import json_option
+from cli.table import Column
 from shared.errors import SettingsError
 
-HEADER = ("status", "check", "found", "what to do")
+COLUMNS = (
+    Column.state("status"),
+    Column.whole("check"),
+    Column.whole("found"),
+    Column.whole("what to do"),
+)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 @click.pass_context
 @pass_platform
 def doctor(platform: Platform, /, context: click.Context, as_json: bool) -> None:
@@ -26,7 +33,7 @@ def doctor(platform: Platform, /, context: click.Context, as_json: bool) -> None
         render.print_json([asdict(check) for check in checks])
     else:
         rows = [(c.status.value, c.name, c.found, c.advice) for c in checks]
-        render.print_table(HEADER, rows)
+        render.print_table(COLUMNS, rows)
     if any(check.status is Status.FAIL for check in checks):
         context.exit(1)
 

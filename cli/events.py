@@ -1,6 +1,6 @@
 """platformctl events: what happened to modules, nodes, workers and work, and why."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -8,25 +8,28 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
-from cli.parameters import MODULE, SINCE
+from cli.options import json_option, wide_option
+from cli.parameters import MODULE, MODULE_NAME, SINCE, WORKFLOW
+from cli.table import Column
 from shared.clock import utc_now
-from shared.domain.closing import OfflineReason
-from shared.domain.event import FAILURES, OPERATOR, TWO_PROGRAMS, Event, SubjectKind
-from shared.domain.execution import MissReason
-from shared.domain.message import EndReason
+from shared.domain.event import Event, SubjectKind
+from shared.domain.event_words import REASONS, WORDS
 
 if TYPE_CHECKING:
-    from shared.services.event_history import HistoryEntry
+    from shared.services.event_history import EventFilter, HistoryEntry
 
-HEADER = ("at", "subject", "id", "what", "reason", "actor", "detail")
+COLUMNS = (
+    Column.time("at"),
+    Column.name("subject"),
+    Column.text("id", rank=2, least=render.HASH_CHARACTERS),
+    Column.state("what"),
+    Column.text("reason", rank=4, least=len("connection_lost")),
+    Column.text("actor", rank=3),
+    Column.text("detail", rank=1),
+)
 # What the other columns say already.
 UNTOLD = ("epoch", "workflow", "workflow_id")
 LATELY = timedelta(days=1)
-REASONS = sorted(
-    {OPERATOR, FAILURES, TWO_PROGRAMS}.union(
-        reason.value for kind in (OfflineReason, EndReason, MissReason) for reason in kind
-    )
-)
 
 
 @click.command()
@@ -36,8 +39,16 @@ REASONS = sorted(
 @click.option(
     "--workflow",
     metavar="WORKFLOW",
+    type=WORKFLOW,
     help="Only this workflow and its executions: its name or workflow_id.",
 )
+@click.option(
+    "--name",
+    type=MODULE_NAME,
+    help="Only modules and workflows with this in their name, in any case.",
+)
+@click.option("--what", type=click.Choice(WORDS), help="Only this: offline, disabled, missed ...")
+@click.option("--reason", type=click.Choice(REASONS), help="Only what happened for this reason.")
 @click.option(
     "--since",
     metavar="TIME",
@@ -45,49 +56,55 @@ REASONS = sorted(
     help="Only since then: 90s, 30m, 2h, 7d, or 2026-11-21T10:00 in local time. "
     "One day without it, or all that is known of the one module or workflow.",
 )
-@click.option("--reason", type=click.Choice(REASONS), help="Only what happened for this reason.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the last ones, so many.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what happens from now on.")
+@json_option
+@wide_option
 @pass_platform
 def events(
     platform: Platform,
-    module: str | None,
-    workflow: str | None,
-    since: datetime | None,
-    reason: str | None,
+    /,
+    limit: int | None,
+    follow: bool,
     as_json: bool,
+    wide: bool,
+    **words: Any,
 ) -> None:
     """Show what happened to modules, nodes, workers and work, and why, oldest first."""
-    from shared.services.event_history import read_history
+    from shared.services.event_history import EventFilter, oldest_first, read_history
 
-    if module is not None and workflow is not None:
+    if words["module"] is not None and words["workflow"] is not None:
         raise click.UsageError("--module and --workflow cannot be given together.")
-    if since is None and module is None and workflow is None:
-        since = utc_now() - LATELY
+    wanted = EventFilter(**words)
+    now = utc_now()
+    if wanted.since is None and wanted.module is None and wanted.workflow is None:
+        wanted = EventFilter(**words | {"since": now - LATELY})
+    if follow:
+        from cli.event_following import follow_events
+
+        follow_events(platform, wanted, limit, as_json=as_json, wide=wide)
+        return
     with platform.open_store() as store:
-        history = read_history(store, since=since, module=module, workflow=workflow, reason=reason)
+        history = oldest_first(read_history(store, wanted, now, limit=limit))
+    _print(history, wanted, as_json=as_json, wide=wide)
+
+
+def _print(
+    history: "list[HistoryEntry]", wanted: "EventFilter", *, as_json: bool, wide: bool
+) -> None:
+    from shared.services.event_history import to_event_item
+
     if as_json:
-        render.print_json([_to_item(entry) for entry in history])
+        render.print_json([to_event_item(entry) for entry in history])
     elif history:
-        render.print_table(HEADER, [_row(entry) for entry in history], shorten=True)
+        render.print_table(COLUMNS, [to_row(entry) for entry in history], wide=wide)
     else:
-        known = f" since {render.format_time(since)}" if since else ""
+        known = f" since {render.format_time(wanted.since)}" if wanted.since else ""
         render.say(f"Nothing that matches happened{known}.")
 
 
-def _to_item(entry: "HistoryEntry") -> dict[str, Any]:
-    event = entry.event
-    return {
-        "at": event.at,
-        "subject": {"kind": event.subject.kind.value, "id": event.subject.id},
-        "name": entry.name,
-        "what": event.what,
-        "reason": event.reason,
-        "actor": event.actor,
-        "detail": event.detail,
-    }
-
-
-def _row(entry: "HistoryEntry") -> tuple[str, ...]:
+def to_row(entry: "HistoryEntry") -> tuple[str, ...]:
+    """Return an event as a row of the table."""
     event = entry.event
     return (
         render.format_time(event.at),

@@ -7,13 +7,33 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
-from cli.parameters import SINCE
+from cli.options import json_option, wide_option
+from cli.parameters import EXECUTION, SINCE, WORKFLOW
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.execution import ExecutionStatus
 from shared.domain.phrases import tell_duration
 
-HEADER = ("execution", "workflow", "due", "status", "punctuality", "took", "trigger", "reason")
-STEPS_HEADER = ("step", "status", "module", "tries", "started", "took", "reason", "why this module")
+COLUMNS = (
+    Column.whole("execution"),
+    Column.name("workflow"),
+    Column.time("due"),
+    Column.state("status"),
+    Column.state("punctuality", rank=2),
+    Column.whole("took", rank=3),
+    Column.whole("trigger", rank=1),
+    Column.text("reason", rank=4),
+)
+STEPS = (
+    Column.name("step"),
+    Column.state("status"),
+    Column.name("module"),
+    Column.whole("tries", rank=2),
+    Column.time("started", rank=3),
+    Column.whole("took", rank=4),
+    Column.text("reason"),
+    Column.text("why this module", rank=1),
+)
 LIMIT = 20
 LIMIT_MAX = 1000
 
@@ -25,7 +45,12 @@ def execution() -> None:
 
 
 @execution.command("list")
-@click.option("--workflow", metavar="WORKFLOW", help="Only of this one: its name or workflow_id.")
+@click.option(
+    "--workflow",
+    metavar="WORKFLOW",
+    type=WORKFLOW,
+    help="Only of this one: its name or workflow_id.",
+)
 @click.option(
     "--status", type=click.Choice([s.value for s in ExecutionStatus]), help="Only in this status."
 )
@@ -42,15 +67,18 @@ def execution() -> None:
     show_default=True,
     help="How many, newest first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
+@wide_option
 @pass_platform
 def list_command(
     platform: Platform,
+    /,
     workflow: str | None,
     status: str | None,
     since: datetime | None,
     limit: int,
     as_json: bool,
+    wide: bool,
 ) -> None:
     """List executions, newest first."""
     from shared.services.execution_items import to_items
@@ -71,16 +99,17 @@ def list_command(
     if as_json:
         render.print_json(items)
     elif items:
-        render.print_table(HEADER, [_row(item) for item in items], shorten=True)
+        render.print_table(COLUMNS, [_row(item) for item in items], wide=wide)
     else:
         render.say("No execution matches.")
 
 
 @execution.command()
-@click.argument("execution_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.argument("execution_id", metavar="ID", type=EXECUTION)
+@json_option
+@wide_option
 @pass_platform
-def show(platform: Platform, execution_id: str, as_json: bool) -> None:
+def show(platform: Platform, execution_id: str, as_json: bool, wide: bool) -> None:
     """Show one execution: its steps, its tries, and why it went as it did.
 
     ID is its id, or the beginning of it, from the day on.
@@ -94,15 +123,15 @@ def show(platform: Platform, execution_id: str, as_json: bool) -> None:
         render.print_json(item)
         return
     told = {key: value for key, value in item.items() if key not in ("steps", "why")}
-    render.print_table(("field", "value"), [(name, _text(v)) for name, v in told.items()])
+    render.print_fields((field, _text(value)) for field, value in told.items())
     click.echo()
-    render.print_table(STEPS_HEADER, [_step_row(step) for step in item["steps"]], shorten=True)
+    render.print_table(STEPS, [_step_row(step) for step in item["steps"]], wide=wide)
     click.echo()
     render.print_sentence(item["why"]["sentence"], item["timezone"], utc_now())
 
 
 @execution.command()
-@click.argument("execution_id", metavar="ID")
+@click.argument("execution_id", metavar="ID", type=EXECUTION)
 @pass_platform
 def cancel(platform: Platform, execution_id: str) -> None:
     """Cancel an execution: what waits is not sent, what runs is asked to stop."""
@@ -116,7 +145,7 @@ def cancel(platform: Platform, execution_id: str) -> None:
 
 
 @execution.command()
-@click.argument("execution_id", metavar="ID")
+@click.argument("execution_id", metavar="ID", type=EXECUTION)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the new execution.")
 @pass_platform
 def retry(platform: Platform, execution_id: str, as_json: bool) -> None:

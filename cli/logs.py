@@ -11,7 +11,8 @@ import rich_click as click
 
 from cli.context import Platform, pass_platform
 from cli.parameters import SINCE
-from cli.render import printable, wants_colour
+from cli.render import wants_colour
+from cli.table import printable
 from deploy import log_reader
 from deploy.log_lines import LogLine
 

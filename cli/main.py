@@ -12,7 +12,7 @@ from cli.lazy_group import LazyGroup
 from shared.version import read_version
 
 COMMANDS = {
-    "list": "cli.modules:list_modules",
+    "list": "cli.module_list:list_modules",
     "show": "cli.modules:show",
     "send": "cli.send:send",
     "message": "cli.messages:message",

@@ -10,7 +10,9 @@ import rich_click as click
 from cli import render
 from cli.context import Platform, pass_platform
 from cli.lazy_group import LazyGroup
-from cli.parameters import MODULE, SINCE
+from cli.options import json_option, wide_option
+from cli.parameters import MESSAGE, MODULE, SINCE
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.ids import MessageId
 from shared.domain.message import OPEN, MessageStatus
@@ -19,12 +21,19 @@ if TYPE_CHECKING:
     from shared.services.message_history import MessageSeen
     from shared.store import Store
 
-HEADER = ("message", "module", "status", "age", "tries", "reason", "content")
+COLUMNS = (
+    Column.whole("message"),
+    Column.name("module"),
+    Column.state("status"),
+    Column.whole("age"),
+    Column.whole("tries", rank=1),
+    Column.text("reason", rank=3),
+    Column.text("content", rank=2),
+)
 LATELY = timedelta(days=1)
 LIMIT = 100
 
-message_argument = click.argument("message_id", metavar="MESSAGE")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+message_argument = click.argument("message_id", metavar="MESSAGE", type=MESSAGE)
 
 COMMANDS = {
     "list": "cli.messages:list_messages",
@@ -56,6 +65,7 @@ def message() -> None:
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True)
 @json_option
+@wide_option
 @pass_platform
 def list_messages(
     platform: Platform,
@@ -65,6 +75,7 @@ def list_messages(
     since: datetime | None,
     limit: int,
     as_json: bool,
+    wide: bool,
 ) -> None:
     """List messages, newest first.
 
@@ -77,7 +88,7 @@ def list_messages(
     if as_json:
         render.print_json(found)
     elif found:
-        render.print_table(HEADER, [_row(item, utc_now()) for item in found], shorten=True)
+        render.print_table(COLUMNS, [_row(item, utc_now()) for item in found], wide=wide)
     else:
         render.say("No message matches." if module or status or since else "No message is open.")
 
@@ -98,7 +109,7 @@ def show(platform: Platform, message_id: str, as_json: bool) -> None:
     if as_json:
         render.print_json(item | {"why": why.to_item()})
         return
-    render.print_table(("field", "value"), [(name, _text(v)) for name, v in item.items()])
+    render.print_fields((field, _text(value)) for field, value in item.items())
     click.echo()
     render.print_sentence(why.sentence, why.timezone, utc_now())
 

@@ -1,8 +1,9 @@
 """What operators may type for a module, a workflow and a time."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,11 +14,14 @@ from shared.domain.module import normalise
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from shared.domain.module import ModuleEntry
     from shared.store import Store
 
 COMPLETIONS_MAX = 100
+HASH_BEGUN = 4  # so many digits of a hash have the shell offer hashes
+LATELY = timedelta(hours=1)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -37,44 +41,71 @@ class ModuleReference(click.ParamType[str]):
     def shell_complete(
         self, context: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Offer the names of modules that begin so."""
-        from shared.services.module_directory import ModuleDirectory
+        """Offer the names of modules that begin so, their numbers, and their hashes."""
 
-        def read(store: "Store") -> list[str]:
-            return [entry.name for entry in ModuleDirectory().all(store)]
+        def read(store: "Store") -> list[CompletionItem]:
+            entries = _read_entries(store)
+            offered = [CompletionItem(entry.name) for entry in entries]
+            if incomplete.isdecimal():
+                offered += [CompletionItem(str(e.module_id), help=e.name) for e in entries]
+            if len(incomplete) >= HASH_BEGUN:
+                offered += [CompletionItem(e.module_hash, help=e.name) for e in entries]
+            return offered
 
-        return _offer_names(context, incomplete, read)
+        return _offer(context, incomplete, read)
 
 
-class WorkflowReference(click.ParamType[str]):
-    """A workflow's name or its workflow_id."""
+class Offered(click.ParamType[str]):
+    """Any word; the shell offers those that the database knows."""
 
-    name = "workflow"
+    def __init__(self, name: str, read: "Callable[[Store], Iterable[str]]") -> None:
+        self.name = name
+        self._read = read
 
     def shell_complete(
         self, context: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Offer the names of workflows that begin so."""
-
-        def read(store: "Store") -> list[str]:
-            return list(store.workflows.names().values())
-
-        return _offer_names(context, incomplete, read)
+        """Offer the words that begin so."""
+        return _offer(context, incomplete, lambda store: map(CompletionItem, self._read(store)))
 
 
-def _offer_names(
-    context: click.Context, begun: str, read: "Callable[[Store], list[str]]"
+def _offer(
+    context: click.Context, begun: str, read: "Callable[[Store], Iterable[CompletionItem]]"
 ) -> list[CompletionItem]:
-    """Offer names that begin so, in any case; nothing while the database does not answer."""
+    """Offer what begins so, in any case; nothing while the database does not answer."""
     platform = context.find_object(Platform) or Platform()
+    begun = normalise(begun).casefold()
     try:
         with platform.open_store() as store:
-            names = read(store)
+            found = {i.value: i for i in read(store) if i.value.casefold().startswith(begun)}
     except (click.ClickException, SettingsError):
         return []
-    begun = normalise(begun).casefold()
-    offered = sorted({name for name in names if name.casefold().startswith(begun)})
-    return [CompletionItem(name) for name in offered[:COMPLETIONS_MAX]]
+    return [found[value] for value in sorted(found)[:COMPLETIONS_MAX]]
+
+
+def _read_entries(store: "Store") -> "list[ModuleEntry]":
+    from shared.services.module_directory import ModuleDirectory
+
+    return ModuleDirectory().all(store)
+
+
+def _read_messages(store: "Store") -> list[str]:
+    """Return the messages that are open, or were made lately."""
+    from shared.domain.message import OPEN, MessageStatus
+
+    waiting = store.messages.everywhere(list(OPEN), None)
+    lately = store.messages.everywhere(list(MessageStatus), utc_now() - LATELY)
+    return [message.id for message in (*waiting, *lately)]
+
+
+def _read_executions(store: "Store") -> list[str]:
+    from shared.services.execution_listing import list_executions
+
+    return [e.id for e in list_executions(store, utc_now(), limit=COMPLETIONS_MAX)]
+
+
+def _read_explained(store: "Store") -> list[str]:
+    return [*store.workflows.names().values(), *_read_executions(store), *_read_messages(store)]
 
 
 class Since(click.ParamType[datetime]):
@@ -129,8 +160,53 @@ def _read_seconds(text: str) -> int:
     return int(parts[1]) * int(timedelta(**{UNITS[parts[2]]: 1}).total_seconds()) if parts else 0
 
 
+class SortKey(click.ParamType["Order"]):
+    """A key of a listing, or -key for the other way round."""
+
+    name = "key"
+
+    def __init__(self, keys: "Mapping[str, Callable[[dict[str, Any]], Any]]") -> None:
+        self._keys = keys
+
+    def convert(
+        self, value: "str | Order", param: click.Parameter | None, context: click.Context | None
+    ) -> "Order":
+        """Return the order that the word stands for."""
+        if isinstance(value, Order):
+            return value
+        key = self._keys.get(value.removeprefix("-"))
+        if key is None:
+            self.fail(f"{value!r} is none of: {', '.join(self._keys)}.", param, context)
+        return Order(key=key, is_reversed=value.startswith("-"))
+
+    def shell_complete(
+        self, context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the keys."""
+        sign = "-" if incomplete.startswith("-") else ""
+        return [CompletionItem(sign + k) for k in self._keys if (sign + k).startswith(incomplete)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """How the items of a listing are sorted."""
+
+    key: "Callable[[dict[str, Any]], Any]"
+    is_reversed: bool
+
+    def sort(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the items in this order; those with the same key stay as they are."""
+        return sorted(items, key=self.key, reverse=self.is_reversed)
+
+
 MODULE = ModuleReference()
-WORKFLOW = WorkflowReference()
+MODULE_NAME = Offered("text", lambda store: (entry.name for entry in _read_entries(store)))
+KIND = Offered("kind", lambda store: {e.mission_kind for e in _read_entries(store)} - {""})
+TAG = Offered("tag", lambda store: {tag for e in _read_entries(store) for tag in e.tags})
+WORKFLOW = Offered("workflow", lambda store: store.workflows.names().values())
+MESSAGE = Offered("message", _read_messages)
+EXECUTION = Offered("execution", _read_executions)
+EXPLAINED = Offered("id", _read_explained)
 SINCE = Since()
 MOMENT = Moment()
 DURATION = Duration()

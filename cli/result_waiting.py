@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from cli import render
+from cli.table import Column
 from shared.clock import utc_now
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from shared.services.sending import Sent
     from shared.store import Store
 
-HEADER = ("message", "module", "status", "reason", "error")
+COLUMNS = (
+    Column.whole("message"),
+    Column.name("module"),
+    Column.state("status"),
+    Column.text("reason", rank=1),
+    Column.text("error"),
+)
 LOOK_AGAIN_SECONDS = 0.2
 FOR_EVER = -1  # until the message has ended, which it does
 
@@ -59,7 +66,7 @@ def print_results(
         _print_result(store, seen[0][1].result)
     elif seen:
         render.print_table(
-            HEADER,
+            COLUMNS,
             [
                 (
                     one.message.id,
@@ -70,7 +77,6 @@ def print_results(
                 )
                 for one, result in seen
             ],
-            shorten=True,
         )
     for one in sent:
         if one.message.id not in ended:

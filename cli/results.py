@@ -8,14 +8,23 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
+from cli.options import json_option, wide_option
 from cli.parameters import MODULE, SINCE
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.phrases import tell_duration
 
 if TYPE_CHECKING:
     from shared.services.results import ResultSeen
 
-HEADER = ("at", "message", "status", "took", "reason", "content")
+COLUMNS = (
+    Column.time("at"),
+    Column.whole("message"),
+    Column.state("status"),
+    Column.whole("took", rank=1),
+    Column.text("reason", rank=2),
+    Column.text("content"),
+)
 LIMIT = 20
 
 
@@ -26,7 +35,8 @@ LIMIT = 20
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True)
 @click.option("--latest", is_flag=True, help="Print what its newest success says, as it said it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
+@wide_option
 @pass_platform
 def results(
     platform: Platform,
@@ -36,6 +46,7 @@ def results(
     limit: int,
     latest: bool,
     as_json: bool,
+    wide: bool,
 ) -> None:
     """List a module's results, newest first.
 
@@ -58,7 +69,7 @@ def results(
     elif latest:
         click.echo(seen[0].result.content or "null")
     else:
-        render.print_table(HEADER, _rows(seen), shorten=True)
+        render.print_table(COLUMNS, _rows(seen), wide=wide)
 
 
 def _rows(seen: "Sequence[ResultSeen]") -> list[tuple[str, ...]]:

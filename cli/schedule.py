@@ -7,13 +7,22 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
+from cli.options import json_option, wide_option
 from cli.parameters import MOMENT, WORKFLOW
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.local_time import find_zone
 
 SHOWN = 20
 FURTHEST = timedelta(days=5 * 366)
 OVERDUE = timedelta(minutes=1)
+COLUMNS = (
+    Column.whole("in"),
+    Column.whole("local time"),
+    Column.text("time zone", rank=1),
+    Column.whole("id"),
+    Column.name("workflow"),
+)
 
 
 @click.command()
@@ -26,15 +35,18 @@ OVERDUE = timedelta(minutes=1)
     type=WORKFLOW,
     help="Only this one: its workflow_id or its name.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
+@wide_option
 @pass_platform
 def schedule(
     platform: Platform,
+    /,
     begin: datetime | None,
     end: datetime | None,
     limit: int | None,
     workflow: str | None,
     as_json: bool,
+    wide: bool,
 ) -> None:
     """Show what fires next, each workflow in its own local time."""
     from shared.domain.upcoming import upcoming
@@ -60,7 +72,7 @@ def schedule(
     if as_json:
         render.print_json(firings)
     elif firings:
-        render.print_table(HEADER, [_row(firing, now) for firing in firings], shorten=True)
+        render.print_table(COLUMNS, [_row(firing, now) for firing in firings], wide=wide)
     else:
         render.say("Nothing fires in that time.")
     overdue = [one for one in chosen if one.next_due_at and one.next_due_at < now - OVERDUE]
@@ -69,9 +81,6 @@ def schedule(
             f"Overdue, and not fired: {', '.join(one.name for one in overdue[:SHOWN])}. "
             "Does a worker run? ./manage.sh status"
         )
-
-
-HEADER = ("in", "local time", "time zone", "id", "workflow")
 
 
 def _row(firing: dict[str, object], now: datetime) -> tuple[str, ...]:

@@ -12,8 +12,10 @@ from click.shell_completion import CompletionItem
 from cli import render
 from cli.context import Platform, pass_platform
 from cli.deliveries import look_at_deliveries, tell_waiting
-from cli.parameters import DURATION, MODULE, MOMENT
+from cli.options import json_option
+from cli.parameters import DURATION, KIND, MODULE, MOMENT, TAG
 from cli.result_waiting import FOR_EVER, name_of, print_results, wait_for
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.draft import (
     LONGEST_TIMEOUT_SECONDS,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from shared.services.sending import MessageSender, Sent
     from shared.store import Store
 
-HEADER = ("message", "module", "delivery")
+COLUMNS = (Column.whole("message"), Column.name("module"), Column.whole("delivery"))
 SENT_AT_ONCE = 100
 QUOTES = """put JSON in single quotes, as in platformctl send MODULE '{"seconds": 1}'"""
 
@@ -46,8 +48,8 @@ def _complete(
 
 @click.command()
 @click.argument("words", metavar="[MODULE] CONTENT", nargs=-1, shell_complete=_complete)
-@click.option("--kind", help="To every module of this missionKind.")
-@click.option("--tag", help="To every module with this tag.")
+@click.option("--kind", type=KIND, help="To every module of this missionKind.")
+@click.option("--tag", type=TAG, help="To every module with this tag.")
 @click.option(
     "--one", is_flag=True, help="With --kind: to the best one only, by priority and open work."
 )
@@ -79,7 +81,7 @@ def _complete(
     type=DURATION,
     help="Print the result; exit with 1 unless it is a success.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 @pass_platform
 def send(
     platform: Platform,
@@ -246,7 +248,7 @@ def _tell(sent: "Sequence[Sent]", deliveries: "dict[MessageId, str]", *, as_json
             [dict(zip(keys, row, strict=True)) | m for row, m in zip(rows, more, strict=True)]
         )
     elif rows:
-        render.print_table(HEADER, rows, shorten=True)
+        render.print_table(COLUMNS, rows)
     for one in sent:
         if one.is_duplicate:
             status = one.message.status

@@ -4,18 +4,22 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
+from cli.options import json_option, wide_option
+from cli.parameters import EXPLAINED
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.phrases import WallClock
 
-HEADER = ("at", "subject", "what", "reason")
+COLUMNS = (Column.time("at"), Column.name("subject"), Column.text("what"), Column.text("reason"))
 
 
 @click.command()
-@click.argument("reference", metavar="ID")
+@click.argument("reference", metavar="ID", type=EXPLAINED)
 @click.argument("due", metavar="[TIME]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
+@wide_option
 @pass_platform
-def why(platform: Platform, reference: str, due: str | None, as_json: bool) -> None:
+def why(platform: Platform, reference: str, due: str | None, as_json: bool, wide: bool) -> None:
     """Say why something did not succeed on time, and what is recorded about it.
 
     ID is an execution (the beginning of its id will do), a message, or a workflow by its name or
@@ -44,5 +48,5 @@ def why(platform: Platform, reference: str, due: str | None, as_json: bool) -> N
             for fact in evidence
         ]
         click.echo()
-        render.print_table(HEADER, rows, shorten=True)
+        render.print_table(COLUMNS, rows, wide=wide)
     render.say(f"About {told.kind} {told.id}; times are those of {told.explanation.timezone}.")

@@ -12,7 +12,9 @@ from cli import render
 from cli.confirming import confirm
 from cli.context import Platform, pass_platform
 from cli.lazy_group import LazyGroup
+from cli.options import json_option, wide_option
 from cli.parameters import WORKFLOW
+from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.local_time import find_zone
 from shared.domain.phrases import name_actor, tell_duration
@@ -21,11 +23,22 @@ if TYPE_CHECKING:
     from shared.domain.workflow import Workflow
     from shared.store import Store
 
-HEADER = ("id", "name", "state", "cron", "time zone", "next", "modules", "24h", "late", "p50", "7d")
+COLUMNS = (
+    Column.whole("id"),
+    Column.name("name"),
+    Column.state("state"),
+    Column.text("cron"),
+    Column.text("time zone", rank=1),
+    Column.time("next"),
+    Column.whole("modules", rank=3),
+    Column.whole("24h", rank=6),
+    Column.whole("late", rank=5),
+    Column.whole("p50", rank=2),
+    Column.whole("7d", rank=4),
+)
 
 workflow_argument = click.argument("workflow_reference", metavar="WORKFLOW", type=WORKFLOW)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 COMMANDS = {
@@ -51,9 +64,10 @@ def workflow() -> None:
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
+@wide_option
 @pass_platform
-def list_workflows(platform: Platform, as_json: bool) -> None:
+def list_workflows(platform: Platform, as_json: bool, wide: bool) -> None:
     """List the workflows: when each fires next, and how it did.
 
     24h and 7d are what succeeded of all that ended; late and p50 are those of the last 24 hours.
@@ -65,7 +79,7 @@ def list_workflows(platform: Platform, as_json: bool) -> None:
     if as_json:
         render.print_json(items)
     elif items:
-        render.print_table(HEADER, [_row(item) for item in items], shorten=True)
+        render.print_table(COLUMNS, [_row(item) for item in items], wide=wide)
         for item in items:
             if item["pause"]:
                 render.say(_tell_pause(item))
@@ -91,7 +105,7 @@ def show(platform: Platform, workflow_reference: str, as_json: bool, as_file: bo
     if as_json:
         render.print_json(item)
     else:
-        render.print_table(("field", "value"), _fields(item))
+        render.print_fields(_fields(item))
 
 
 @click.command()

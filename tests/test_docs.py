@@ -7,6 +7,7 @@ import pytest
 
 from api import create_app
 from shared.domain.closing import CATALOGUE, Closing, OfflineReason
+from shared.domain.event_words import REASONS, WORDS
 from shared.domain.presence import State
 from shared.errors import INTERNAL_ERROR, SUCCESS, PlatformError
 from shared.services.module_listing import to_item
@@ -99,6 +100,11 @@ def test_every_closing_is_explained(readme: str, closing: Closing) -> None:
 
 @pytest.mark.parametrize("word", [*OfflineReason, *State])
 def test_every_state_and_reason_is_explained(readme: str, word: str) -> None:
+    assert f"`{word}`" in readme
+
+
+@pytest.mark.parametrize("word", [*WORDS, *REASONS])
+def test_every_word_of_an_event_is_in_the_readme(readme: str, word: str) -> None:
     assert f"`{word}`" in readme
 
 

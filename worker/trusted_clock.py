@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from shared.clock import utc_now
 from shared.domain.event import CLOCK_DISTRUSTED, Subject, clock_changed
+from shared.domain.event_words import Doubt
 from shared.store import Store
 
 # NTP corrects less than this at once, and what is purged is hours or days old.
@@ -22,13 +22,6 @@ TOLERANCE = timedelta(seconds=60)
 ASK_SERVER_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Doubt(StrEnum):
-    """Why the wall clock is not trusted."""
-
-    JUMPED = "clock_jumped"
-    DIFFERS = "clock_differs_from_database"
 
 
 @dataclass(frozen=True, kw_only=True)

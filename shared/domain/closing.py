@@ -16,6 +16,7 @@ class OfflineReason(StrEnum):
     NODE_LOST = "node_lost"
     PLATFORM_RESTART = "platform_restart"
     DISABLED = "disabled"
+    DELETED = "deleted"
     CLOSED_BY_OPERATOR = "closed_by_operator"
 
 
@@ -118,7 +119,7 @@ CLOSED = Closing(
 UNKNOWN_MODULE = Closing(
     name="unknown_module",
     code=4501,
-    reason=OfflineReason.CLOSED_BY_OPERATOR,
+    reason=OfflineReason.DELETED,
     text="no such module: register again",
     advice=Advice.REGISTER,
 )

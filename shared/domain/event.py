@@ -21,6 +21,10 @@ SAID_MAX = 2000  # of what a module says besides its results
 TWO_PROGRAMS = "two_programs"  # they use one hash at once, and end each other's sessions in turn
 LATE = "late"  # an execution that succeeded after the time that it was expected by
 WORKERS_AWAY = "away"
+DELETED = "deleted"
+# What ends a module's session: a deletion is told once, and is the end of a session as well.
+ENDINGS = (State.OFFLINE.value, DELETED)
+PRESENCE = (State.ONLINE.value, *ENDINGS)
 
 
 class SubjectKind(StrEnum):
@@ -117,14 +121,15 @@ def went_offline(
     actor: Actor = PLATFORM,
     detail: Mapping[str, Any] | None = None,
 ) -> Event:
-    """Return the event of a session that ended."""
+    """Return the event of a session that ended; that of a deleted module tells of the deletion."""
     subject = module_subject(module_hash)
+    is_deleted = reason is OfflineReason.DELETED
     return Event(
         id=f"{subject}:{epoch}:{State.OFFLINE}",
         subject=subject,
         at=at,
-        what=State.OFFLINE.value,
-        reason=reason.value,
+        what=DELETED if is_deleted else State.OFFLINE.value,
+        reason=OPERATOR if is_deleted else reason.value,
         actor=actor,
         detail={"epoch": epoch, **(detail or {})},
     )

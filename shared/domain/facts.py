@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.domain.event import CLOCK_DISTRUSTED, Event
+from shared.domain.event import CLOCK_DISTRUSTED, DELETED, ENDINGS, PRESENCE, Event
 from shared.domain.execution import Execution, MissReason
 from shared.domain.ids import MessageId, ModuleHash
 from shared.domain.message import Message
@@ -85,8 +85,7 @@ class Facts:
         return [event for event in self.events if event.subject.id == module_hash]
 
     def _offline_spans(self, module_hash: ModuleHash) -> list[Span]:
-        states = (State.ONLINE, State.OFFLINE)
-        changes = [event for event in self._of(module_hash) if event.what in states]
+        changes = [event for event in self._of(module_hash) if event.what in PRESENCE]
         if not changes:
             return self._offline_by_module(module_hash)
         spans = []
@@ -94,9 +93,9 @@ class Facts:
         if changes[0].what == State.ONLINE:
             away = Span(since=None, until=None, reason="")
         for change in changes:
-            if change.what == State.OFFLINE:
+            if change.what in ENDINGS:
                 node = str(change.detail.get("node") or "")
-                reason = change.reason or UNKNOWN
+                reason = DELETED if change.what == DELETED else change.reason or UNKNOWN
                 away = Span(since=change.at, until=None, reason=reason, node=node)
             elif away is not None:
                 if away.since is None or away.since < change.at:

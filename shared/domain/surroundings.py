@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import dropwhile
 
-from shared.domain.event import CLOCK_DISTRUSTED, CLOCK_TRUSTED, Event, SubjectKind
+from shared.domain.event import (
+    CLOCK_DISTRUSTED,
+    CLOCK_TRUSTED,
+    DELETED,
+    ENDINGS,
+    PRESENCE,
+    Event,
+    SubjectKind,
+)
 from shared.domain.facts import Facts
 from shared.domain.presence import State
 
 SHORTLY_BEFORE = timedelta(minutes=1)
 # Of each row, the last one that happened is in force.
 STATES = (
-    (State.ONLINE, State.OFFLINE),
-    ("registered", "deleted"),
+    PRESENCE,
+    ("registered", DELETED),
     ("enabled", "disabled"),
     ("enrolled", "lost", "retired"),
     (CLOCK_TRUSTED, CLOCK_DISTRUSTED),
@@ -48,10 +56,11 @@ def find_surroundings(begin: datetime, end: datetime, facts: Facts) -> Surroundi
 def _of_one(events: Sequence[Event], since: datetime, end: datetime) -> Surroundings:
     """Return the same of one subject's events, which are in order."""
     before = [event for event in events if event.at < since]
-    in_force = [_last_of(before, row) for row in STATES]
+    last = [event for row in STATES if (event := _last_of(before, row))]
+    in_force = {event.id: event for event in last if event.what not in USUAL}
     return Surroundings(
         in_force=[
-            *(event for event in in_force if event and event.what not in USUAL),
+            *in_force.values(),
             *_back_again(events, end),
         ],
         during=[event for event in events if since <= event.at <= end],
@@ -66,7 +75,7 @@ def _back_again(events: Sequence[Event], end: datetime) -> list[Event]:
     """Return the event that ended an absence which began before the end."""
     states = [event for event in events if event.what in STATES[0]]
     last = _last_of([event for event in states if event.at <= end], STATES[0])
-    if last is None or last.what != State.OFFLINE:
+    if last is None or last.what not in ENDINGS:
         return []
     later = dropwhile(lambda event: event.what != State.ONLINE or event.at <= end, states)
     return list(later)[:1]

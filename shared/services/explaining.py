@@ -5,12 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.clock import machine_timezone
-from shared.domain.event import ALL_WORKERS, CLOCK_DISTRUSTED, CLOCK_TRUSTED, Event
+from shared.domain.event import ALL_WORKERS, CLOCK_DISTRUSTED, CLOCK_TRUSTED, PRESENCE, Event
 from shared.domain.execution import Execution, ExecutionStatus
 from shared.domain.facts import Facts, gaps_of
 from shared.domain.ids import ExecutionId, ModuleHash
 from shared.domain.message import Message
-from shared.domain.presence import State
 from shared.domain.why import Explanation, explain
 from shared.store import Store, batch_timeout
 
@@ -20,7 +19,6 @@ LOOK_BACK = timedelta(days=1)
 # A worker tells of a gap when it is over.
 LONGEST_GAP = timedelta(days=1)
 NEIGHBOURS = timedelta(days=1)
-PRESENCE = (State.ONLINE, State.OFFLINE)
 
 
 def explain_execution(store: Store, execution: Execution, now: datetime) -> Explanation:

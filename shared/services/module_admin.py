@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.actor import Actor
-from shared.domain.closing import CLOSED, EXPIRED, UNKNOWN_MODULE, Closing
+from shared.domain.closing import CLOSED, EXPIRED, UNKNOWN_MODULE, Closing, OfflineReason
 from shared.domain.disabling import Disabling, closing_of
-from shared.domain.event import was_decided
+from shared.domain.event import DELETED, OPERATOR, was_decided, went_offline
 from shared.domain.ids import ModuleHash, NodeId
 from shared.domain.module import Module
 from shared.domain.node import NO_GRACE, LeaseGrace
@@ -116,18 +116,26 @@ def set_enabled(
 
 
 def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: Actor) -> Module:
-    """Delete a module and close its socket with 4501; raises NotFound."""
+    """Delete a module and close its socket with 4501; raises NotFound.
+
+    One event tells of it: that of the session's end, if there was a session.
+    """
+    ends: list[str] = []
     while True:
         module = find_module(store, module_hash=module_hash)
         if module.session:
             _end(store, [module], UNKNOWN_MODULE, now, actor)
+            ends.append(went_offline(module_hash, module.epoch, now, OfflineReason.DELETED).id)
             continue
         store.deleted_modules.note(module_hash, module.epoch)
         if store.modules.delete(module_hash, module.epoch):
             break  # else a session began in between
     end_work_of_unknown(store, module_hash, now)
     store.heartbeats.remove(module_hash)
-    store.events.record([was_decided(module_hash, "deleted", now, actor, {"name": module.name})])
+    # A node may have written the end first, and for another reason.
+    if OPERATOR not in store.events.reasons(ends).values():
+        detail = {"name": module.name}
+        store.events.record([was_decided(module_hash, DELETED, now, actor, detail)])
     store.counters.note_registry_change()
     return module
 
@@ -169,13 +177,17 @@ def _end(
 
 def _count_recorded(store: Store, ends: Sequence[SessionEnd]) -> int:
     """Return how many sessions ended for these reasons, also where a node wrote the end first."""
-    recorded = store.events.reasons([end_event(end).id for end in ends])
-    return sum(recorded.get(end_event(end).id) == end.reason for end in ends)
+    events = [end_event(end) for end in ends]
+    recorded = store.events.reasons([event.id for event in events])
+    return sum(recorded.get(event.id) == event.reason for event in events)
 
 
 def _end_of(
     module: Module, session: Session, closing: Closing, now: datetime, actor: Actor
 ) -> SessionEnd:
+    detail = {"close_code": closing.code, "close_text": closing.text}
+    if closing is UNKNOWN_MODULE:
+        detail["name"] = module.name  # nothing else tells it when the module is gone
     return SessionEnd(
         module_hash=module.module_hash,
         session_id=session.id,
@@ -185,5 +197,5 @@ def _end_of(
         raise_epoch=True,
         peer=session.peer,
         actor=actor,
-        detail={"close_code": closing.code, "close_text": closing.text},
+        detail=detail,
     )

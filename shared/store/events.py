@@ -1,6 +1,6 @@
 """The history: one document per state change."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,12 +8,12 @@ from pymongo import IndexModel
 from pymongo.database import Database
 
 from shared.domain.actor import PLATFORM
-from shared.domain.event import Event, Subject, SubjectKind
+from shared.domain.event import ENDINGS, Event, Subject, SubjectKind
 from shared.domain.ids import ModuleHash, WorkflowId
-from shared.domain.presence import State
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
+from shared.store.windows import newest_first
 
 PURGE_SLICE = 1000
 
@@ -54,6 +54,36 @@ class Events:
         found = _FORM.read_all(self._collection.find(query))
         return in_order(event for event in found if subject is None or event.subject == subject)
 
+    def newest(
+        self,
+        now: datetime,
+        *,
+        subjects: Sequence[Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        what: str | None = None,
+        reason: str | None = None,
+    ) -> Iterator[Event]:
+        """Yield what happened, newest first: to all, or to subjects (ids, or ranges of ids)."""
+        query = {
+            **({} if what is None else {"what": what}),
+            **({} if reason is None else {"reason": reason}),
+        }
+
+        def read(span: dict[str, Any]) -> list[Event]:
+            at = {"at": span} if span else {}
+            # Subject by subject, each a range of the index.
+            queries = [query | at | ({} if s is None else {"subject.id": s}) for s in chosen]
+            return [e for each in queries for e in _FORM.read_all(self._collection.find(each))]
+
+        chosen = [None] if subjects is None else subjects
+        return newest_first(read, lambda e: (e.at, e.id), now, since, until)
+
+    def get(self, event_id: str) -> Event | None:
+        """Return the event with this id, or None."""
+        document = self._collection.find_one({"_id": event_id})
+        return _FORM.read(document) if document else None
+
     def of_subjects(self, ids: Iterable[str], since: datetime, until: datetime) -> list[Event]:
         """Return what happened to these subjects between two moments, oldest first."""
         span = {"$gte": since, "$lte": until}
@@ -66,18 +96,10 @@ class Events:
             )
         )
 
-    def of_workflow(self, workflow_id: WorkflowId, since: datetime | None) -> list[Event]:
-        """Return what happened to a workflow and to its executions, oldest first."""
-        # Executions are named for their workflow; "." comes after "-": a range of the index.
-        executions = {"$gte": f"{workflow_id}-", "$lt": f"{workflow_id}."}
-        span = {} if since is None else {"at": {"$gte": since}}
-        kinds = (SubjectKind.WORKFLOW, SubjectKind.EXECUTION)
-        return in_order(
-            event
-            for ids in (str(workflow_id), executions)
-            for event in _FORM.read_all(self._collection.find({"subject.id": ids, **span}))
-            if event.subject.kind in kinds
-        )
+    @staticmethod
+    def subjects_of_workflow(workflow_id: WorkflowId) -> list[Any]:
+        """Return a workflow and its executions, which are named for it, as ranges of the index."""
+        return [str(workflow_id), {"$gte": f"{workflow_id}-", "$lt": f"{workflow_id}."}]
 
     def last_before(self, subject_id: str, at: datetime, what: Iterable[str]) -> Event | None:
         """Return the last of these things that happened to a subject before a moment."""
@@ -120,7 +142,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     """
     latest: dict[Subject, datetime] = {}
     moments: dict[str, datetime] = {}
-    by_session = sorted(events, key=lambda e: (str(e.subject), e.epoch, e.what == State.OFFLINE))
+    by_session = sorted(events, key=lambda e: (str(e.subject), e.epoch, e.what in ENDINGS))
     for event in by_session:
         if event.epoch:
             latest[event.subject] = max(event.at, latest.get(event.subject, event.at))

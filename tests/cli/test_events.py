@@ -105,7 +105,7 @@ def test_a_deleted_module_keeps_its_history(registry: Registry, run_json: Json) 
     delete_module(registry.store, module.module_hash, registry.now + timedelta(seconds=1), ACTOR)
     events = run_json("events", "--module", module.module_hash[:8])
     whats = [event["what"] for event in events]
-    assert sorted(whats) == ["deleted", "offline", "online", "registered"]
+    assert whats == ["registered", "online", "deleted"]
     assert {event["name"] for event in events} == {"load-forecast"}
 
 
@@ -198,3 +198,24 @@ def test_events_tell_when_no_worker_was_running(store: Store, run: Run) -> None:
 
 def test_a_module_and_a_workflow_together_are_a_usage_error(run: Run) -> None:
     assert run("events", "--module", "a", "--workflow", "b").exit_code == 2
+
+
+def test_events_are_found_by_name_and_by_what_happened(registry: Registry, run_json: Json) -> None:
+    registry.enrol()
+    registry.connect(registry.register("Load-72h"))
+    registry.now += timedelta(seconds=1)
+    registry.register("price")
+    told = run_json("events", "--name", "load")
+    assert [event["what"] for event in told] == ["registered", "online"]
+    assert [event["name"] for event in run_json("events", "--what", "registered")] == [
+        "Load-72h",
+        "price",
+    ]
+
+
+def test_the_last_events_are_shown_oldest_first(registry: Registry, run_json: Json) -> None:
+    for number in range(4):
+        registry.register(f"module-{number}")
+        registry.now += timedelta(seconds=1)
+    names = [event["name"] for event in run_json("events", "--limit", "2")]
+    assert names == ["module-2", "module-3"]

@@ -11,14 +11,14 @@ import pytest
 from cli.context import Platform
 from cli.main import cli
 from cli.modules import show
-from cli.parameters import MODULE
+from cli.parameters import EXECUTION, EXPLAINED, KIND, MESSAGE, MODULE, MODULE_NAME, TAG
 from shared.domain.closing import OfflineReason
 from shared.domain.session import SessionEnd
 from shared.services.module_admin import set_enabled
 from shared.settings import Settings
 from shared.store import Store
 from tests.cli.conftest import Run
-from tests.support.builders import ACTOR, make_result
+from tests.support.builders import ACTOR, make_execution, make_message, make_result
 from tests.support.ports import free_port
 from tests.support.registry import Registry
 
@@ -34,29 +34,32 @@ def test_list_shows_the_modules_that_are_online_and_no_others(registry: Registry
     header, row = run("list").stdout.splitlines()
     assert header.split() == [
         "id",
+        "hash",
         "name",
         "kind",
         "state",
+        "reason",
         "since",
         "last",
         "alive",
         "peer",
-        "hash",
     ]
-    assert row.split()[:4] == ["1", "load-forecast", "load", "online"]
-    assert row.split()[-2:] == [module.session.peer, module.module_hash[:12]]
+    assert row.split()[:5] == ["1", module.module_hash[:12], "load-forecast", "load", "online"]
+    assert row.split()[-1] == module.session.peer
 
 
 def test_list_leaves_standard_output_empty_when_nobody_is_online(run: Run) -> None:
     result = run("list")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "No module is online.\n"
+    assert run("list", "--all").stderr == "No module is registered.\n"
+    assert run("list", "--kind", "load").stderr == "No module matches.\n"
 
 
 def test_a_module_whose_node_is_silent_is_listed_and_in_doubt(registry: Registry, run: Run) -> None:
     registry.enrol(lease_seconds=-10)
     registry.connect(registry.register())
-    assert "online (in doubt)" in run("list").stdout
+    assert "  online  in doubt  " in run("list").stdout
 
 
 def test_list_all_says_why_a_module_is_offline(registry: Registry, run: Run) -> None:
@@ -65,8 +68,8 @@ def test_list_all_says_why_a_module_is_offline(registry: Registry, run: Run) -> 
     registry.connect(registry.register("lost"))
     registry.store.nodes.declare_dead(node.id, node.renewals, registry.now)
     output = run("list", "--all").stdout
-    assert "offline (never_connected)" in output
-    assert "offline (node_lost)" in output
+    assert "  offline  never_connected  " in output
+    assert "  offline  node_lost        " in output
 
 
 @pytest.mark.parametrize(
@@ -142,17 +145,60 @@ def test_chinese_names_keep_the_columns_aligned(registry: Registry, run: Run) ->
     registry.register("负荷预测")
     registry.register("load-ab8")
     _, first, second = run("list", "--all").stdout.splitlines()
-    assert first.startswith("1   负荷预测  -")
-    assert second.startswith("2   load-ab8  -")
+    assert "  负荷预测  -  " in first
+    assert "  load-ab8  -  " in second
 
 
 def test_list_says_why_a_module_is_disabled(registry: Registry, run: Run, run_json: Any) -> None:
     module = registry.register()
     words = {"enabled": False, "because": "new model"}
     set_enabled(registry.store, module.module_hash, registry.now, ACTOR, **words)
-    assert "disabled (new model)" in run("list", "--all").stdout
+    assert "  disabled  new model  " in run("list", "--all").stdout
     (item,) = run_json("list", "--state", "disabled")
     assert (item["enabled"], item["disabled"]["actor"]) == (False, ACTOR)
+
+
+def test_the_states_are_summed_up_below_the_list(registry: Registry, run: Run) -> None:
+    registry.enrol()
+    for name in ("north", "south"):
+        registry.connect(registry.register(name))
+    registry.register("west")
+    disabled = registry.register("east")
+    set_enabled(registry.store, disabled.module_hash, registry.now, ACTOR, enabled=False)
+    assert run("list", "--all").stderr == "2 online, 1 offline, 1 disabled.\n"
+    assert run("list").stderr == "2 online (--all lists 2 more).\n"
+    assert run("list", "--name", "th").stderr == "2 online.\n"
+    assert run("list", "--limit", "1").stderr.endswith("; the first 1 are shown.\n")
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("name", ["east", "North", "south"]),
+        ("-name", ["south", "North", "east"]),
+        ("state", ["south", "North", "east"]),
+        ("since", ["east", "North", "south"]),
+    ],
+)
+def test_a_list_is_sorted(
+    registry: Registry, run_json: Callable[..., Any], order: str, expected: list[str]
+) -> None:
+    registry.now -= timedelta(hours=1)
+    registry.enrol(lease_seconds=7200)
+    disabled = registry.register("east")
+    set_enabled(registry.store, disabled.module_hash, registry.now, ACTOR, enabled=False)
+    registry.now += timedelta(minutes=30)
+    registry.register("North")
+    registry.now += timedelta(minutes=30)
+    registry.connect(registry.register("south"))
+    assert names(run_json("list", "--all", "--sort", order)) == expected
+    assert names(run_json("list", "--all", "--sort", order, "--limit", "2")) == expected[:2]
+
+
+def test_an_unknown_order_names_those_that_there_are(run: Run) -> None:
+    result = run("list", "--sort", "age")
+    assert result.exit_code == 2
+    assert "'age' is none of: id, name, kind, state, since" in result.stderr
 
 
 def test_watch_refuses_to_draw_into_a_pipe(run: Run) -> None:
@@ -251,6 +297,34 @@ def test_the_shell_completes_names(registry: Registry, settings: Settings, store
     context = click.Context(show, obj=Platform(settings, store))
     offered = [item.value for item in MODULE.shell_complete(context, show.params[0], "lo")]
     assert offered == ["Load-96h", "load-72h"]
+
+
+def complete(settings: Settings, store: Store, parameter: click.ParamType, begun: str) -> list[str]:
+    context = click.Context(show, obj=Platform(settings, store))
+    return [item.value for item in parameter.shell_complete(context, show.params[0], begun)]
+
+
+def test_the_shell_completes_numbers_and_hashes_of_modules(
+    registry: Registry, settings: Settings, store: Store
+) -> None:
+    module = registry.register("load")
+    registry.register("price")
+    assert complete(settings, store, MODULE, "1") == ["1"]
+    assert complete(settings, store, MODULE, module.module_hash[:5]) == [module.module_hash]
+
+
+def test_the_shell_completes_kinds_tags_and_ids_of_work(
+    registry: Registry, settings: Settings, store: Store
+) -> None:
+    registry.register("load", mission_kind="day-ahead", tags=("pilot",))
+    store.messages.add([make_message(id="m-1", created_at=registry.now)])
+    store.executions.insert([make_execution(due_at=registry.now)])
+    assert complete(settings, store, KIND, "d") == ["day-ahead"]
+    assert complete(settings, store, TAG, "") == ["pilot"]
+    assert complete(settings, store, MODULE_NAME, "l") == ["load"]
+    assert complete(settings, store, MESSAGE, "m") == ["m-1"]
+    (execution,) = complete(settings, store, EXECUTION, "")
+    assert complete(settings, store, EXPLAINED, execution[:4]) == [execution]
 
 
 def test_the_shell_completes_nothing_without_a_database(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -12,8 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
+from shared.services.module_admin import close_module
 from shared.settings import PROJECT_DIR, Settings
+from tests.support.builders import ACTOR
 from tests.support.database_server import DatabaseServer
 from tests.support.deafness import NO_ENV_FILE
 from tests.support.ports import free_port
@@ -165,7 +169,7 @@ def test_a_reader_that_goes_early_is_no_crash(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
     )
     assert ended.stdout.startswith("id")
-    assert ended.stderr == ""
+    assert ended.stderr == "50 offline.\n"
 
 
 class Terminal:
@@ -175,7 +179,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [*PLATFORMCTL, *arguments],
-            env=environment | {"COLUMNS": "120", "LINES": "40"},
+            env={"COLUMNS": "120", "LINES": "40"} | environment,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -243,7 +247,58 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(
 def test_a_long_name_does_not_push_a_terminals_columns_off_the_line(
     registry: Registry, on_terminal: Callable[..., Terminal]
 ) -> None:
+    registry.enrol()
+    registry.register("华东电网负荷预测" * 6 + "七十二小时")
+    module = registry.connect(registry.register("n" * 90, mission_kind="wind"))
+    registry.connect(registry.register("load-forecast", mission_kind="load"))
+    close_module(registry.store, module, registry.now, ACTOR)
+    terminal = on_terminal("list", "--all", NO_COLOR="1", COLUMNS="80")
+    terminal.read_until("1 online, 2 offline.")
+    lines = terminal.output.splitlines()
+    assert len(lines) == 6
+    assert max(map(cell_len, lines)) <= 80
+    assert lines[0].split()[:3] == ["id", "hash", "name"]
+    assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "3"]
+    assert re.search(r"  华东\S*…\S*小时  ", lines[1])
+    assert lines[2].split()[1] == module.module_hash[:12]
+    assert "n…n" in lines[2]
+    assert "peer" in lines[4]
+
+
+def test_wide_shows_everything_on_a_terminal(
+    registry: Registry, on_terminal: Callable[..., Terminal]
+) -> None:
     registry.register("n" * 90)
-    terminal = on_terminal("list", "--all", NO_COLOR="1")
-    terminal.read_until("never_connected")
-    assert "n" * 39 + "…" in terminal.output
+    terminal = on_terminal("list", "--all", "--wide", NO_COLOR="1", COLUMNS="80")
+    terminal.read_until("1 offline.")
+    assert "n" * 90 in terminal.output
+    assert "peer" in terminal.output
+
+
+def test_a_watched_list_tells_what_has_no_room_on_the_screen(
+    registry: Registry, on_terminal: Callable[..., Terminal]
+) -> None:
+    registry.enrol(lease_seconds=60)
+    for number in range(20):
+        registry.connect(registry.register(f"module-{number:02}"))
+    terminal = on_terminal("list", "--watch", "--sort", "-name", LINES="10", COLUMNS="100")
+    terminal.read_until("20 online.")
+    assert "13 more have no room on this screen." in terminal.output
+    assert "module-19" in terminal.output
+    assert "module-00" not in terminal.output
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_events_are_followed_until_ctrl_c(
+    registry: Registry, on_terminal: Callable[..., Terminal], options: tuple[str, ...]
+) -> None:
+    registry.register("first-one")
+    terminal = on_terminal("events", "--follow", "--limit", "1", *options, NO_COLOR="1")
+    terminal.read_until("first-one")
+    registry.register("second-one")
+    terminal.read_until("second-one")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(timeout=5) == 0
+    lines = terminal.output.splitlines()
+    assert ["first-one" in line for line in lines if "-one" in line] == [True, False]
+    assert len(lines) == (2 if options else 3)

@@ -6,6 +6,7 @@ from typing import Any
 from shared.domain.closing import OfflineReason
 from shared.domain.event import (
     was_decided,
+    went_offline,
 )
 from shared.domain.execution import (
     ExecutionStatus,
@@ -292,6 +293,15 @@ def test_the_first_step_that_failed_is_told_of_among_several() -> None:
     assert explain(execution, facts(modules={}, events=[deleted])).sentence == (
         "failed: step load: load-72h is not registered: alice deleted it at 19:55"
     )
+
+
+def test_a_module_that_was_deleted_while_it_worked_is_told_so() -> None:
+    deleted = went_offline(
+        HASH, 1, at(1), OfflineReason.DELETED, actor=ACTOR, detail={"name": "load-72h"}
+    )
+    known = facts(modules={}, events=[deleted])
+    (span,) = known.offline(HASH, NOON, at(5))
+    assert (span.since, span.reason, known.name(HASH)) == (at(1), "deleted", "load-72h")
 
 
 def test_what_a_module_says_is_quoted_on_one_line() -> None:

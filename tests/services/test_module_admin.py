@@ -17,7 +17,7 @@ from shared.domain.closing import (
     OfflineReason,
 )
 from shared.domain.disabling import Disabling
-from shared.domain.event import module_subject
+from shared.domain.event import module_subject, went_offline
 from shared.domain.ids import ModuleHash, NodeId, SessionId
 from shared.domain.module import Module
 from shared.domain.node_command import NodeCommand
@@ -249,7 +249,34 @@ def test_a_deleted_module_is_gone_with_its_heartbeat_and_its_history_stays(
     assert registry.store.modules.get(module.module_hash) is None
     assert registry.store.heartbeats.get(module.module_hash).heartbeat_at is None
     assert commands_of(registry.store) == [(module.session.id, UNKNOWN_MODULE)]
-    assert ("deleted", "operator") in registry.happened(module)
+
+
+def test_a_deletion_is_one_event_and_the_end_of_the_session(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    delete_module(registry.store, module.module_hash, registry.now, ACTOR)
+    assert registry.happened(module)[-2:] == [("online", None), ("deleted", "operator")]
+    (event,) = [e for e in registry.store.events.find() if e.what == "deleted"]
+    assert (event.actor, event.epoch) == (ACTOR, module.epoch)
+    assert event.detail["name"] == module.name
+
+
+def test_the_deletion_of_an_offline_module_is_one_event(registry: Registry) -> None:
+    module = registry.register()
+    delete_module(registry.store, module.module_hash, registry.now, ACTOR)
+    assert registry.happened(module) == [("registered", None), ("deleted", "operator")]
+
+
+def test_a_deletion_is_told_when_a_node_ended_the_session_first(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    lost = went_offline(
+        module.module_hash, module.epoch, registry.now, OfflineReason.CONNECTION_LOST
+    )
+    registry.store.events.record([lost])
+    delete_module(registry.store, module.module_hash, registry.now, ACTOR)
+    told = registry.happened(module)
+    assert told.count(("offline", "connection_lost")) == told.count(("deleted", "operator")) == 1
 
 
 def test_deleting_an_unknown_module_is_not_found(registry: Registry) -> None:
@@ -287,7 +314,7 @@ def disable_and_enable(store: Store, module: Module, now: datetime) -> None:
         (disable_and_enable, {("disabled", ACTOR), ("offline", ACTOR), ("enabled", BOB)}),
         (
             lambda s, m, now: delete_module(s, m.module_hash, now, ACTOR),
-            {("deleted", ACTOR), ("offline", ACTOR)},
+            {("deleted", ACTOR)},
         ),
     ],
     ids=["expire", "close", "disable", "enable", "delete"],
@@ -349,7 +376,7 @@ def test_a_session_that_begins_while_its_module_is_deleted_ends_too(registry: Re
     registry.store.deleted_modules.note = connect_first
     delete_module(registry.store, module.module_hash, registry.now, ACTOR)
     assert registry.store.modules.get(module.module_hash) is None
-    assert [what for what, _ in registry.happened(module)].count("offline") == 2
+    assert [what for what, _ in registry.happened(module)].count("deleted") == 2
     last = max(event.epoch for event in registry.store.events.find())
     assert registry.store.deleted_modules.epochs([module.module_hash]) == {
         module.module_hash: last + 1  # the end raised it

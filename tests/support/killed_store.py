@@ -13,7 +13,7 @@ READS = frozenset(
         *("estimate", "everywhere", "get_by_module_id", "glance_between", "hashes", "hours"),
         *("is_empty", "last_before", "missing_indexes", "modules_starting_with", "named"),
         *("newest", "of", "over_among", "of_hashes", "of_kind_since", "of_module_since", "of_node"),
-        *("of_nodes_not_among", "of_subjects", "of_workflow", "open_of", "orphaned", "overdue"),
+        *("of_nodes_not_among", "of_subjects", "open_of", "orphaned", "overdue"),
         *("present", "queued_among", "queued_for", "queued_lately", "stored_for"),
         *("read_answer", "read_ends", "read_marker", "read_sent", "reasons", "registrations"),
         *("sent_by", "stream_on_nodes", "taken_numbers", "to_be_cancelled", "unfinished"),

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.event import CLOCK_DISTRUSTED, CLOCK_TRUSTED, worker_subject
+from shared.domain.event_words import Doubt
 from shared.store import Store
 from tests.support.builders import NOON
-from worker.trusted_clock import ClockJudge, ClockReader, Doubt, Reading, TrustedClock, read_clocks
+from worker.trusted_clock import ClockJudge, ClockReader, Reading, TrustedClock, read_clocks
 
 MONTH = timedelta(days=31)
 WORKER = worker_subject("host-a", 10083)

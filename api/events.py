@@ -1,0 +1,51 @@
+"""What happened, and why: the history over HTTP, newest first."""
+
+from urllib.parse import urlencode
+
+from flask import Response, request
+
+from api.app_state import app_state
+from api.circuit_breaker import REQUEST_SECONDS
+from api.event_requests import EventAnswer, EventsQuery, EventsRequest, ModuleEventsQuery
+from api.http.blueprint import Blueprint
+from api.http.envelope import encode, ok_encoded
+from shared.clock import utc_now
+from shared.services.event_history import EventFilter, read_history, to_event_item
+
+events = Blueprint(
+    "events", __name__, description="What happened to modules, nodes, workers and work, and why."
+)
+
+
+@events.route("/events")
+@events.arguments(EventsQuery(), location="query")
+@events.response(200, EventAnswer(many=True))
+def list_events(wanted: EventsRequest) -> Response:
+    """List what happened, newest first; of the last 24 hours if no time and no subject is given."""
+    return _answer(wanted.filter_from(utc_now()), wanted)
+
+
+@events.route("/module/<module:module>/events")
+@events.arguments(ModuleEventsQuery(), location="query")
+@events.response(200, EventAnswer(many=True))
+def list_events_of_module(wanted: EventsRequest, module: str) -> Response:
+    """List what happened to a module, newest first; a deleted one is found by its hash."""
+    return _answer(wanted.filter_of(module), wanted)
+
+
+def _answer(chosen: EventFilter, wanted: EventsRequest) -> Response:
+    state = app_state()
+    with state.breaker.use(REQUEST_SECONDS) as store:
+        found = read_history(
+            store,
+            chosen,
+            utc_now(),
+            limit=wanted.limit,
+            after=wanted.after,
+            directory=state.directory,
+        )
+    headers = {}
+    if len(found) == wanted.limit:
+        query = request.args.to_dict() | {"after": found[-1].event.id}
+        headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+    return ok_encoded(encode([to_event_item(entry) for entry in found]), headers=headers)

@@ -1,0 +1,180 @@
+"""Tables: aligned columns that fit a terminal, whatever stands in them.
+
+In a narrow terminal names are cut in their middle and texts at their end; then the least important
+columns are left out. Without a width, as in a pipe, everything stands there whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import click
+from rich.cells import cell_len
+
+GAP = "  "
+CUT = "…"
+TEXT_LEAST, NAME_LEAST = 8, 16
+COLOURS = {
+    "green": ("online", "ok", "succeeded", "on_time", "success"),
+    "yellow": ("suspect", "warn", "waiting", "running", "skipped", "late", "expired", "cancelled"),
+    "red": ("offline", "fail", "failed", "timed_out", "missed", "missing", "failure", "dead"),
+    "magenta": ("disabled", "paused"),
+}
+_COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, by its heading.
+
+    One with a `rank` is left out when there is no room, the lowest rank first; no cell of the
+    others becomes narrower than `least`, or at all without one: ids are copied, times are read.
+    """
+
+    heading: str
+    rank: int = 0
+    least: int | None = None
+    is_name: bool = False
+    is_time: bool = False
+    is_coloured: bool = False
+
+    @classmethod
+    def whole(cls, heading: str, rank: int = 0) -> "Column":
+        """Return a column of ids or words that are never cut."""
+        return cls(heading, rank)
+
+    @classmethod
+    def state(cls, heading: str, rank: int = 0) -> "Column":
+        """Return a column of states, which are coloured."""
+        return cls(heading, rank, is_coloured=True)
+
+    @classmethod
+    def name(cls, heading: str, rank: int = 0) -> "Column":
+        """Return a column of names: their begin and their end tell them apart."""
+        return cls(heading, rank, least=NAME_LEAST, is_name=True)
+
+    @classmethod
+    def time(cls, heading: str, rank: int = 0) -> "Column":
+        """Return a column of times of this machine; where room is short, without their offset."""
+        return cls(heading, rank, least=len("2026-11-21 10:00:00"), is_time=True)
+
+    @classmethod
+    def text(cls, heading: str, rank: int = 0, least: int = TEXT_LEAST) -> "Column":
+        """Return a column of texts, whose begin tells the most."""
+        return cls(heading, rank, least=least)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table as it is printed: its lines, the first one its head, and what had no room."""
+
+    lines: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def format_table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    room: int | None = None,
+    colour: bool = False,
+) -> Table:
+    """Return rows in aligned columns, none wider than `room` as far as that is possible."""
+    cells = [
+        [printable(_begin(cell, column, room)) for column, cell in zip(columns, row, strict=True)]
+        for row in rows
+    ]
+    widths = [
+        max(cell_len(column.heading), *(cell_len(row[i]) for row in cells), 0)
+        for i, column in enumerate(columns)
+    ]
+    fitting = _fit(columns, widths, room)
+    lines = [_align([_cut(columns[i].heading, columns[i], w) for i, w in fitting.items()], fitting)]
+    if colour:
+        lines[0] = [click.style(cell, bold=True) for cell in lines[0]]
+    for row in cells:
+        line = _align([_cut(row[i], columns[i], width) for i, width in fitting.items()], fitting)
+        if colour:
+            line = [
+                _paint(cell) if columns[i].is_coloured else cell
+                for i, cell in zip(fitting, line, strict=True)
+            ]
+        lines.append(line)
+    return Table(
+        lines=tuple(GAP.join(line).rstrip() for line in lines),
+        left_out=tuple(c.heading for i, c in enumerate(columns) if i not in fitting),
+    )
+
+
+def _fit(columns: Sequence[Column], widths: Sequence[int], room: int | None) -> dict[int, int]:
+    """Return {column: width} of what has room on a line."""
+    fitting = dict(enumerate(widths))
+    if room is None:
+        return fitting
+    least = {i: min(width, columns[i].least or width) for i, width in fitting.items()}
+    for i in sorted((i for i, c in enumerate(columns) if c.rank), key=lambda i: columns[i].rank):
+        if _line_width(least[i] for i in fitting) <= room:
+            break
+        del fitting[i]
+    if _line_width(fitting.values()) > room:
+        fitting |= {i: least[i] for i in fitting if columns[i].is_time}
+    while _line_width(fitting.values()) > room:
+        widest = max(fitting, key=lambda i: (fitting[i] > least[i], fitting[i]))
+        if fitting[widest] <= least[widest]:
+            break
+        fitting[widest] -= 1
+    return fitting
+
+
+def _line_width(widths: Iterable[int]) -> int:
+    widths = list(widths)
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _begin(cell: str, column: Column, room: int | None) -> str:
+    """Return as much of a long text as may be shown: it may be a message of 256 KiB."""
+    if room is None or column.least is None or column.is_name or len(cell) <= room:
+        return cell
+    return cell[: room + 1]
+
+
+def printable(cell: str) -> str:
+    """Replace control characters: modules choose their names, and terminals obey escapes."""
+    if cell.isprintable():
+        return cell
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cell)
+
+
+def _cut(cell: str, column: Column, width: int) -> str:
+    """Return a cell that is no wider than this; Chinese characters are two cells wide."""
+    if cell_len(cell) <= width:
+        return cell
+    if column.is_time:
+        return cell[: column.least]
+    if not column.is_name:
+        return _take(cell, width - 1).rstrip() + CUT
+    end = _take(reversed(cell), (width - 1) // 2)[::-1]
+    return _take(cell, width - 1 - cell_len(end)) + CUT + end
+
+
+def _take(characters: Iterable[str], room: int) -> str:
+    """Return the first characters that have room."""
+    taken: list[str] = []
+    for character in characters:
+        room -= cell_len(character)
+        if room < 0:
+            break
+        taken.append(character)
+    return "".join(taken)
+
+
+def _align(cells: Sequence[str], fitting: dict[int, int]) -> list[str]:
+    widths = fitting.values()
+    return [c + " " * (width - cell_len(c)) for c, width in zip(cells, widths, strict=True)]
+
+
+def _paint(cell: str) -> str:
+    colour = _COLOUR_OF.get(cell.split(" ", 1)[0])
+    return click.style(cell, fg=colour) if colour else cell
