@@ -7,13 +7,14 @@ import rich_click as click
 
 from cli import render
 from cli.context import Platform, pass_platform
+from cli.table import Column
 from deploy import env_file, ports, process_environment
 from shared.environment import env_file_path, exported
 from shared.errors import SettingsError
 from shared.settings import PROJECT_DIR, Settings, variables
 
 HIGHEST_FIRST_PORT = 65_000
-HEADER = ("setting", "value", "from")
+COLUMNS = (Column.whole("setting"), Column.text("value"), Column.whole("from"))
 
 
 # Said here too: click keeps the help option of whichever context asked first.
@@ -36,7 +37,7 @@ def show(platform: Platform, as_json: bool) -> None:
         render.print_json(values)
         return
     rows = [(name, text, settings.origins.get(name, "default")) for name, text in values.items()]
-    render.print_table(HEADER, rows)
+    render.print_table(COLUMNS, rows)
     for warning in settings.warnings:
         render.say(f"warning: {warning}")
     platform.tell_differences()

@@ -1,6 +1,7 @@
 """platformctl export, import: a registry as a file."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,23 +22,28 @@ CALL_TIMEOUT_MS = 60_000
 
 @click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--force", is_flag=True, help="Replace FILE if there is one.")
 @pass_platform
-def export_registry(platform: Platform, file: str) -> None:
+def export_registry(platform: Platform, file: str, force: bool) -> None:
     """Write all modules, their history and the counters to FILE (- = standard output).
 
     The platform may run meanwhile.
     """
     from shared.services import export_import
 
+    if not force and file != STANDARD and Path(file).is_file():
+        raise click.ClickException(f"{file} exists already: --force replaces it.")
+    tally: Counter[str] = Counter()
     with (
         platform.open_store(timeout_ms=CALL_TIMEOUT_MS) as store,
         _open_for_writing(file) as out,
         render.progress("Exporting", store.dump.estimate()) as report,
     ):
-        for number, line in enumerate(export_import.export_registry(store, utc_now())):
+        for number, line in enumerate(export_import.export_registry(store, utc_now(), tally)):
             out.write(line.encode() + b"\n")
             report(number)
-    render.say("Exported.")
+    place = "standard output" if file == STANDARD else file
+    render.say(f"Exported {_tell(tally)} to {place}.")
 
 
 @click.command("import")
@@ -58,9 +64,22 @@ def import_registry(platform: Platform, file: BinaryIO, merge: bool) -> None:
     ):
         lines = _read_lines(file, report)
         imported = export_import.import_registry(store, lines, utc_now(), merge=merge)
-    render.say(f"Documents imported: {imported.added}; there already: {imported.existing}.")
+    told = f"Imported {_tell(imported.tally)}"
+    if imported.existing:
+        told += f"; there already: {_count(imported.existing, 'document')}"
     if imported.renumbered:
-        render.say(f"Modules with a new number, as theirs is taken here: {imported.renumbered}.")
+        told += f"; {_count(imported.renumbered, 'module')} with a new number, as theirs is taken"
+    render.say(f"{told}.")
+
+
+def _tell(tally: Counter[str]) -> str:
+    """Return what was carried: what people know by name, and how many documents that is in all."""
+    named = ", ".join(_count(tally[f"{word}s"], word) for word in ("module", "workflow", "event"))
+    return f"{named} ({_count(tally.total(), 'document')} in all)"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 @contextmanager

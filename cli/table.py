@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 GAP = "  "
 CUT = "…"
-TEXT_LEAST, NAME_LEAST = 8, 16
+TEXT_LEAST, NAME_LEAST = 8, 20
 COLOURS = {
     "green": ("online", "ok", "succeeded", "on_time", "success"),
     "yellow": ("suspect", "warn", "waiting", "running", "skipped", "late", "expired", "cancelled"),

@@ -4,8 +4,9 @@ The first line tells the format, the last one how many documents lie between: a 
 off anywhere is noticed. Every other line is one document and its collection.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
@@ -36,21 +37,27 @@ class DamagedLine(Exception):
 
 @dataclass(kw_only=True)
 class Imported:
-    """What an import did: documents that were new, or not, and modules that got a new number."""
+    """What an import did: documents that were new, or not, and modules that got a new number.
 
+    `tally` counts the new ones by their collection.
+    """
+
+    tally: Counter[str] = field(default_factory=Counter)
     added: int = 0
     existing: int = 0
     renumbered: int = 0
 
 
-def export_registry(store: Store, now: datetime) -> Iterator[str]:
-    """Return the lines of an export, without their line ends."""
+def export_registry(
+    store: Store, now: datetime, tally: Counter[str] | None = None
+) -> Iterator[str]:
+    """Return the lines of an export, without their line ends; count documents by collection."""
+    tally = Counter() if tally is None else tally
     yield encode({"format": FORMAT, "version": VERSION, "exported_at": now})
-    written = 0
     for collection, document in store.dump.read():
         yield encode({"collection": collection, "document": document})
-        written += 1
-    yield encode({"end": True, "documents": written})
+        tally[collection] += 1
+    yield encode({"end": True, "documents": tally.total()})
 
 
 def import_registry(
@@ -71,6 +78,7 @@ def import_registry(
             with batch_timeout():
                 added = _add(store, collection, documents, now)
             imported.added += added.added
+            imported.tally[collection] += added.added
             imported.existing += added.existing
             imported.renumbered += added.renumbered
     except DamagedLine as error:

@@ -22,7 +22,9 @@ def exported(registry: Registry, run: Run, tmp_path: Path) -> Path:
 def test_a_file_brings_back_what_was_exported(exported: Path, registry: Registry, run: Run) -> None:
     result = run("import", str(exported))
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "Documents imported: 1; there already: 1.\n"
+    assert result.stderr == (
+        "Imported 1 module, 0 workflows, 0 events (1 document in all); there already: 1 document.\n"
+    )
     assert [module.name for module in registry.store.modules.stream()] == ["load-forecast"]
 
 
@@ -30,7 +32,19 @@ def test_pipes_work_as_files_do(exported: Path, registry: Registry, run: Run) ->
     assert run("import", "-", answer=exported.read_bytes()).exit_code == 0
     result = run("export", "-")
     assert result.stdout.count("\n") == exported.read_bytes().count(b"\n")
-    assert result.stderr == "Exported.\n"
+    assert result.stderr.startswith("Exported 1 module, 0 workflows, 1 event (")
+    assert result.stderr.endswith(" in all) to standard output.\n")
+
+
+def test_an_export_does_not_replace_a_file_unasked(exported: Path, run: Run) -> None:
+    before = exported.read_bytes()
+    refused = run("export", str(exported))
+    assert refused.exit_code == 1
+    assert refused.stderr == f"Error: {exported} exists already: --force replaces it.\n"
+    assert exported.read_bytes() == before
+    forced = run("export", str(exported), "--force")
+    assert forced.stderr.endswith(f" in all) to {exported}.\n")
+    assert exported.read_bytes() != before
 
 
 def test_an_export_is_for_its_owner_only(exported: Path) -> None:
@@ -46,7 +60,7 @@ def test_an_export_that_fails_leaves_the_last_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shared.services.export_import.encode", fail)
-    result = run("export", str(exported))
+    result = run("export", str(exported), "--force")
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
     assert exported.read_bytes() == before
@@ -69,7 +83,7 @@ def test_merging_says_how_many_modules_got_a_new_number(
     registry.register("here")
     result = run("import", str(exported), "--merge")
     assert result.exit_code == 0
-    assert "theirs is taken here: 1." in result.stderr
+    assert "; 1 module with a new number, as theirs is taken.\n" in result.stderr
 
 
 def test_a_damaged_file_is_one_sentence(exported: Path, run: Run) -> None:
