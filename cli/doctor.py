@@ -11,12 +11,7 @@ from cli.options import json_option
 from cli.table import Column
 from shared.errors import SettingsError
 
-COLUMNS = (
-    Column.state("status"),
-    Column.whole("check"),
-    Column.whole("found"),
-    Column.whole("what to do"),
-)
+COLUMNS = (Column.state("status"), "check", "found", "what to do")
 
 
 @click.command()

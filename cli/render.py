@@ -25,7 +25,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, wide: bool = False
+    columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, wide: bool = False
 ) -> None:
     """Print a table; one that a person looks at fits the terminal, unless it shall be wide."""
     on_terminal = sys.stdout.isatty()
@@ -44,9 +44,7 @@ def tell_left_out(table: Table) -> str:
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print everything about one thing, a line for each field."""
     colour = sys.stdout.isatty() and wants_colour()
-    click.echo(
-        str(format_table((Column.whole("field"), Column.whole("value")), fields, colour=colour))
-    )
+    click.echo(str(format_table(("field", "value"), fields, colour=colour)))
 
 
 def print_sentence(sentence: str, timezone: str, now: datetime) -> None:

@@ -75,13 +75,17 @@ class Table:
 
 
 def format_table(
-    columns: Sequence[Column],
+    headings: Sequence[Column | str],
     rows: Iterable[Sequence[str]],
     *,
     room: int | None = None,
     colour: bool = False,
 ) -> Table:
-    """Return rows in aligned columns, none wider than `room` as far as that is possible."""
+    """Return rows in aligned columns, none wider than `room` as far as that is possible.
+
+    A heading alone stands for a column that is never cut, nor left out.
+    """
+    columns = [Column(it) if isinstance(it, str) else it for it in headings]
     cells = [
         [printable(_begin(cell, column, room)) for column, cell in zip(columns, row, strict=True)]
         for row in rows

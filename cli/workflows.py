@@ -27,7 +27,7 @@ COLUMNS = (
     Column.whole("id"),
     Column.name("name"),
     Column.state("state"),
-    Column.text("cron"),
+    Column.text("cron", least=len("30 9 * * 1-5")),
     Column.text("time zone", rank=1),
     Column.time("next"),
     Column.whole("modules", rank=3),

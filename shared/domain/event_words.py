@@ -48,6 +48,8 @@ WORDS = tuple(
     )
 )
 
+# Of a module, not of an event: nothing happened yet, or the event itself says it.
+_NO_EVENTS_REASON = {OfflineReason.NEVER_CONNECTED.value, OfflineReason.DELETED.value}
 REASONS = tuple(
     sorted(
         {OPERATOR, FAILURES, TWO_PROGRAMS}.union(
@@ -55,5 +57,6 @@ REASONS = tuple(
             for reasons in (OfflineReason, EndReason, MissReason, Doubt)
             for reason in reasons
         )
+        - _NO_EVENTS_REASON
     )
 )

@@ -109,7 +109,7 @@ def _describe_doubt(store: Store, text: str, entries: Iterable[ModuleEntry]) -> 
 
 def _describe_candidate(module: Module) -> str:
     kind = f"kind {module.mission_kind}" if module.mission_kind else "no kind"
-    state = "offline" if module.session is None else "online"
+    state = "online" if module.session else "offline" if module.enabled else "disabled"
     since = f"{state} since {module.state_since:%Y-%m-%d %H:%M}Z"
     identity = f"module_id {module.module_id}  {module.module_hash[:HASH_SHOWN]}  {module.name}"
     return f"  {identity}  ({kind}, {since})"

@@ -11,11 +11,11 @@ from shared.clock import utc_now
 from shared.domain.actor import ANONYMOUS
 from shared.domain.closing import CLOSED
 from shared.domain.node import Node
-from shared.services.module_admin import close_module
+from shared.services.module_admin import close_module, set_enabled
 from shared.services.registration import register_module
 from shared.store import Store
 from tests.api.conftest import OnlineMaker
-from tests.support.builders import make_registration, make_result
+from tests.support.builders import ACTOR, make_registration, make_result
 from tests.support.tampering import remove_module
 
 CONTRACT_KEYS = {
@@ -142,6 +142,19 @@ def test_wrong_filters_are_refused(client: FlaskClient, query: str) -> None:
     assert answer.status_code == 400
     assert answer.json["code"] == "3002"
     assert query.partition("=")[0] in answer.json["message"]
+
+
+def test_a_disabled_module_is_listed_with_its_reason(client: FlaskClient, store: Store) -> None:
+    module = register_module(store, make_registration(), utc_now()).module
+    words = {"enabled": False, "because": "new model"}
+    set_enabled(store, module.module_hash, utc_now(), ACTOR, **words)
+    answer = client.get("/module/list?state=disabled")
+    assert names(answer) == [module.name]
+    (item,) = answer.json["result"]
+    assert (item["alive"], item["enabled"]) == (False, False)
+    assert item["disabled"] | {"actor": ACTOR, "because": "new model"} == item["disabled"]
+    assert item["disabled"]["at"].endswith("Z")
+    assert names(client.get("/module/list?state=offline")) == []
 
 
 def test_pages_follow_the_link(client: FlaskClient, connect_module: OnlineMaker) -> None:

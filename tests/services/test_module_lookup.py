@@ -4,7 +4,7 @@ import pytest
 
 from shared.domain.module import Module
 from shared.errors import Conflict, NotFound
-from shared.services.event_history import read_history
+from shared.services.event_history import EventFilter, read_history
 from shared.services.module_directory import ModuleDirectory
 from shared.services.module_lookup import find_by_reference, find_hash, find_module
 from tests.support.registry import Registry
@@ -170,4 +170,4 @@ def test_deleted_modules_whose_hashes_start_alike_are_named(
     starting = lambda _: {module.module_hash, other}  # noqa: E731
     monkeypatch.setattr(registry.store.events, "modules_starting_with", starting)
     with pytest.raises(Conflict, match="More than one hash starts with"):
-        read_history(registry.store, module=module.module_hash[:8])
+        read_history(registry.store, EventFilter(module=module.module_hash[:8]), registry.now)
