@@ -1,11 +1,10 @@
 """Calls that threads make at the same time go together, so that they share what a call costs.
 
 The first thread makes its call at once. Those that come while it is under way wait; then one of
-them makes the next call for all of them, and for those that follow closely.
+them makes the next call for all of them.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -26,13 +25,8 @@ class _Call(Generic[Item, Answer]):
 class BatchedCalls(Generic[Item, Answer]):
     """Turns calls for one item each into calls for many, of which one is under way at a time."""
 
-    def __init__(
-        self,
-        call_for_all: Callable[[Sequence[Item]], Sequence[Answer]],
-        gather_seconds: float = 0.0,
-    ) -> None:
+    def __init__(self, call_for_all: Callable[[Sequence[Item]], Sequence[Answer]]) -> None:
         self._call_for_all = call_for_all
-        self._gather_seconds = gather_seconds
         self._lock = threading.Lock()
         self._waiting: list[_Call[Item, Answer]] = []
         self._is_busy = False
@@ -47,9 +41,6 @@ class BatchedCalls(Generic[Item, Answer]):
         if not is_next:
             mine.woken.wait()
         if not mine.answer.done():
-            if not is_next:
-                # The callers that were answered just now may come again.
-                time.sleep(self._gather_seconds)
             self._call_for_waiting()
         return mine.answer.result()
 

@@ -10,9 +10,6 @@ from shared.errors import PlatformError
 from shared.services.sending import MessageSender, Sent
 from shared.store import Store, batch_timeout
 
-# What one call costs the database is halved when twice as many messages go together.
-GATHER_SECONDS = 0.005
-
 
 class Sender:
     """One for each process; every call for a batch is made by a thread that was lent the store."""
@@ -21,7 +18,7 @@ class Sender:
         self._breaker = breaker
         self._store = store
         self._sender = sender
-        self._sending = BatchedCalls(self._send, GATHER_SECONDS)
+        self._sending = BatchedCalls(self._send)
 
     def send(self, draft: Draft) -> Sent:
         """Send a message; raises what the services refuse, and DatabaseUnavailable."""
