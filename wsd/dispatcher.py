@@ -33,7 +33,7 @@ MODULES_AT_ONCE = 500
 READ_QUEUES_SECONDS = 0.25
 # Reading the queues of all modules again takes at most this part of the time, however many wait.
 ROUND_FACTOR = 20
-PUSHES_AT_ONCE = 500
+PUSHES_AT_ONCE = 100
 # While several messages come at a time, but few, the next ones are waited for: half of what a small
 # batch costs the database is the same for a large one. A message that comes alone goes at once.
 GATHER_SECONDS = 0.03
@@ -82,7 +82,7 @@ class Dispatcher:
         self._counted_since, self._pushed = float("-inf"), 0
         self._unread: dict[ModuleHash, None] = {}  # whose queues are to be read
         self._queues_read_at = float("-inf")
-        self._coming_back: asyncio.TimerHandle | None = None
+        self._coming_back_at = float("-inf")
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
         self._gathers = False
@@ -211,12 +211,11 @@ class Dispatcher:
 
     def _come_back_in(self, seconds: float) -> None:
         """Wake the loop in a moment, unless it will be awake by then."""
-        loop, soon = asyncio.get_running_loop(), self._coming_back
+        loop = asyncio.get_running_loop()
         at = loop.time() + seconds
-        if soon is None or not loop.time() < soon.when() <= at:
-            if soon is not None:
-                soon.cancel()
-            self._coming_back = loop.call_at(at, self.wake)
+        if not loop.time() < self._coming_back_at <= at:
+            self._coming_back_at = at
+            loop.call_at(at, self.wake)
 
     async def _read_queues(self) -> None:
         """Read the queues of modules that have connected, or that have little left in memory."""

@@ -13,7 +13,7 @@ from wsd.database import Database
 OFTEN_SECONDS = 0.1
 POLL_FACTOR = 5
 # A sender stores a message a moment after it has read the clock, which may be another machine's.
-OFTEN_LATELY = timedelta(seconds=1)
+OFTEN_LATELY = timedelta(seconds=0.3)
 LATELY = timedelta(seconds=5)
 LATELY_BY_ANY_CLOCK = timedelta(seconds=60)
 WIDE_POLL_SECONDS = 10.0

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import uvloop
 
 from shared.clock import utc_now
 from tests.support.work_desk import WorkDesk, hear_work
@@ -39,6 +40,19 @@ async def test_without_a_stream_the_polls_come_often(desk: WorkDesk) -> None:
     await desk.dispatch(seconds=OFTEN_SECONDS)
     assert hear_work(connection) == [("a", 1)]
     await asyncio.wait_for(woken.wait(), 5)
+
+
+def test_a_poll_that_is_due_at_once_wakes_the_daemons_own_kind_of_loop(desk: WorkDesk) -> None:
+    """Its handles of calls that are due already have no time."""
+
+    async def come_back() -> None:
+        desk.dispatcher.wake = (woken := asyncio.Event()).set
+        for _ in range(2):
+            desk.dispatcher._come_back_in(0)
+            await asyncio.wait_for(woken.wait(), 5)
+            woken.clear()
+
+    uvloop.run(come_back())
 
 
 async def test_with_a_stream_nothing_is_polled_between_the_seconds(desk: WorkDesk) -> None:
