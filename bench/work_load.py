@@ -17,7 +17,7 @@ import orjson
 from bench.frames import CLOSE, PING, PONG, TEXT, take_frames, text_frame
 from bench.socket_load import Modules, obey
 
-SENDERS = 16
+SENDERS = 32
 READ_BYTES = 2**16
 PATIENCE_SECONDS = 30.0
 MESSAGE = orjson.dumps({"type": "multiple_test", "data": [1, 2, 3]}).decode()

@@ -178,7 +178,7 @@ def _read_service(env: Environment) -> dict[str, Any]:
         "web_port": env.int("WEB_PORT", 0, validate=validate.Range(min=0, max=65535)),
         "api_port": env.int("API_PORT", 10081, validate=_port),
         "api_workers": env.int("API_WORKERS", 2, validate=_at_least_one),
-        "api_threads": env.int("API_THREADS", 8, validate=_at_least_one),
+        "api_threads": env.int("API_THREADS", 16, validate=_at_least_one),
         "worker_port": env.int("WORKER_PORT", 10083, validate=_port),
         "worker_processes": env.int("WORKER_PROCESSES", 1, validate=validate.Range(min=1, max=16)),
         "wsd_host": env.str("WSD_HOST", "127.0.0.1", validate=_not_empty),
