@@ -109,6 +109,8 @@ def _keep(path: Path, given: dict[str, str], port: int | None) -> None:
     elif _lacks_secret_key():
         env_file.change(path, {"SECRET_KEY": env_file.random_key()})
         click.echo("  wrote a random SECRET_KEY into .env")
+    if unkept := ", ".join(env_file.missing(path, given)):
+        click.echo(f"  only this shell says {unkept}: what is to stay belongs into .env")
     if port is not None:
         moved = {"SERVER_PORT": port} | ports.place_beside(port, Settings.from_env())
         env_file.change(path, {name: str(value) for name, value in moved.items()})

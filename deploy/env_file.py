@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 KEY_BYTES = 48
 PLAIN = re.compile(r"[\w.,:/@%+*=-]*", re.ASCII)
 
@@ -29,6 +31,12 @@ def change(path: Path, values: Mapping[str, str]) -> None:
     new = _write_beside(path, put(path.read_text(encoding="utf-8"), values))
     new.chmod(path.stat().st_mode & 0o777)
     new.replace(path)
+
+
+def missing(path: Path, values: Mapping[str, str]) -> list[str]:
+    """Return the names for which the file does not say the same."""
+    said = dotenv_values(path)
+    return [name for name, value in values.items() if said.get(name) != value]
 
 
 def put(text: str, values: Mapping[str, str]) -> str:

@@ -10,6 +10,8 @@ from environs import FileAwareEnv
 
 from shared.errors import SettingsError
 
+# What modules and commands read themselves, and may find in the same file.
+OF_PROGRAMS = "FORECAST_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -32,7 +34,7 @@ class Environment(FileAwareEnv):
         """Return a sentence for each name of the file that sets nothing."""
         names = set(known)
         unknown = sorted(set(self._environ) - names - {f"{name}_FILE" for name in names})
-        return tuple(_tell_unknown(name, names) for name in unknown)
+        return tuple(_tell_unknown(n, names) for n in unknown if not n.startswith(OF_PROGRAMS))
 
     def _get_value(self, env_key: str, default: Any) -> Any:
         if env_key in self._running:

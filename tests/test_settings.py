@@ -206,7 +206,9 @@ def test_the_database_server_is_the_given_one_or_a_mongod_or_the_embedded_one(
 
 
 def test_a_name_that_sets_nothing_is_told_with_the_nearest_that_does(env_file: Path) -> None:
-    text = "DEBUG=True\nWSD_PORTS=1\nSECRET_KEY_FILE=\nCOLOUR_OF_THE_ROOF=red\n"
+    text = (
+        "DEBUG=True\nWSD_PORTS=1\nSECRET_KEY_FILE=\nCOLOUR_OF_THE_ROOF=red\nFORECAST_PLATFORM=x\n"
+    )
     assert read(env_file, text).warnings == (
         "COLOUR_OF_THE_ROOF in .env is no setting",
         "WSD_PORTS in .env is no setting: did you mean WSD_PORT?",

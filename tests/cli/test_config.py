@@ -99,8 +99,17 @@ def test_the_first_up_keeps_what_its_shell_said(
     kept = read_env(tmp_path)
     assert (kept["SERVER_PORT"], kept["VAR_DIR"]) == ("22080", "/srv/it's here")
     assert len(kept["SECRET_KEY"]) >= 64
-    assert keep().output == ""
+    assert keep().output == keep(SERVER_PORT="22080").output == ""
     assert read_env(tmp_path) == kept
+
+
+def test_what_only_a_later_shell_says_is_told_and_not_kept(
+    keep: Callable[..., Result], tmp_path: Path
+) -> None:
+    keep(SERVER_PORT="22080")
+    said = keep(SERVER_PORT="23080", API_PORT="23081").output
+    assert "only this shell says SERVER_PORT, API_PORT:" in said
+    assert read_env(tmp_path)["SERVER_PORT"] == "22080"
 
 
 def test_a_file_without_a_secret_key_gets_one(keep: Callable[..., Result], tmp_path: Path) -> None:
@@ -111,6 +120,7 @@ def test_a_file_without_a_secret_key_gets_one(keep: Callable[..., Result], tmp_p
 
 def test_a_secret_key_from_elsewhere_is_enough(keep: Callable[..., Result], tmp_path: Path) -> None:
     assert "random" not in keep(SECRET_KEY="k" * 43).output
+    assert read_env(tmp_path)["SECRET_KEY"] == "k" * 43
     (tmp_path / ".env").write_text("ALLOWED_HOSTS=*\n")
     keep(SECRET_KEY="k" * 43)
     assert "SECRET_KEY" not in read_env(tmp_path)
