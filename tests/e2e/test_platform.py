@@ -54,8 +54,7 @@ def test_a_module_of_the_first_form_lives_its_whole_life(platform: Platform) -> 
     with module_socket(platform, module_hash) as socket:
         socket.send("heartbeat")
         assert socket.recv(5) == "heartbeat confirm"
-        eventually(lambda: "first-form" in platform.online())
-        item = platform.online()["first-form"]
+        item = eventually(lambda: platform.online().get("first-form"))
         assert item["module_hash"] == module_hash
         assert (item["alive"], item["state"]) == (True, "online")
         assert item["dataRequirement"] == json.loads(requirement)
@@ -90,8 +89,8 @@ def test_registering_again_gives_the_same_answer(platform: Platform) -> None:
 def test_close_websocket_closes_and_the_module_may_come_back(platform: Platform) -> None:
     module_hash = platform.register("closed")
     with module_socket(platform, module_hash) as socket:
-        eventually(lambda: "closed" in platform.online())
-        form = urlencode({"module_id": platform.online()["closed"]["module_id"]}).encode()
+        listed = eventually(lambda: platform.online().get("closed"))
+        form = urlencode({"module_id": listed["module_id"]}).encode()
         answer = platform.ask("/module/close_websocket", form, **{"Content-Type": FORM})
         assert answer.envelope["code"] == "2000"
         assert answer.envelope["result"]["module_name"] == "closed"
@@ -192,8 +191,7 @@ def test_the_examples_are_listed_and_a_killed_one_is_not(
 
 def test_a_module_comes_back_after_wsd_was_killed(platform: Platform, tmp_path: object) -> None:
     with example_module(platform, tmp_path):
-        eventually(lambda: "example" in platform.online())
-        before = platform.online()["example"]["session_id"]
+        before = eventually(lambda: platform.online().get("example"))["session_id"]
         os.kill(platform.pids()["wsd:wsd_0"], signal.SIGKILL)
         eventually(
             lambda: platform.online().get("example", {}).get("session_id") not in (None, before)
