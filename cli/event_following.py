@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 import orjson
+from rich.cells import cell_len
 
 from cli import render
 from cli.context import DatabaseDown, Platform
@@ -89,12 +90,17 @@ class Rows:
         self._on_terminal = sys.stdout.isatty()
         self._wide = wide
         self._has_head = False
+        self._widest = USUAL_ROW
 
     def print(self, entries: "Sequence[HistoryEntry]") -> None:
         """Print rows; the head goes before the first ones."""
         if not entries and self._has_head:
             return
-        table = self._format([USUAL_ROW, *map(to_row, entries)])
+        rows = [to_row(entry) for entry in entries]
+        # The last column needs no width.
+        cells = zip(self._widest[:-1], *(row[:-1] for row in rows), strict=True)
+        self._widest = (*(max(column, key=cell_len) for column in cells), "")
+        table = self._format([self._widest, *rows])
         first = 0 if not self._has_head else 2
         lines = [line for number, line in enumerate(table.lines) if number != 1 and number >= first]
         click.echo("\n".join(lines))

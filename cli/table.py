@@ -4,7 +4,7 @@ In a narrow terminal names are cut in their middle and texts at their end; then 
 columns are left out. Without a width, as in a pipe, everything stands there whole.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -95,19 +95,13 @@ def format_table(
         for i, column in enumerate(columns)
     ]
     fitting = _fit(columns, widths, room)
-    lines = [_align([_cut(columns[i].heading, columns[i], w) for i, w in fitting.items()], fitting)]
+    head = _align([column.heading for column in columns], columns, fitting)
+    lines = [_align(row, columns, fitting) for row in cells]
     if colour:
-        lines[0] = [click.style(cell, bold=True) for cell in lines[0]]
-    for row in cells:
-        line = _align([_cut(row[i], columns[i], width) for i, width in fitting.items()], fitting)
-        if colour:
-            line = [
-                _paint(cell) if columns[i].is_coloured else cell
-                for i, cell in zip(fitting, line, strict=True)
-            ]
-        lines.append(line)
+        head = [click.style(cell, bold=True) for cell in head]
+        lines = [_paint(line, columns, fitting) for line in lines]
     return Table(
-        lines=tuple(GAP.join(line).rstrip() for line in lines),
+        lines=tuple(GAP.join(line).rstrip() for line in [head, *lines]),
         left_out=tuple(c.heading for i, c in enumerate(columns) if i not in fitting),
     )
 
@@ -174,11 +168,16 @@ def _take(characters: Iterable[str], room: int) -> str:
     return "".join(taken)
 
 
-def _align(cells: Sequence[str], fitting: dict[int, int]) -> list[str]:
-    widths = fitting.values()
-    return [c + " " * (width - cell_len(c)) for c, width in zip(cells, widths, strict=True)]
+def _align(row: Sequence[str], columns: Sequence[Column], fitting: Mapping[int, int]) -> list[str]:
+    """Return those cells of a row that fit, each as wide as its column."""
+    cells = [_cut(row[i], columns[i], width) for i, width in fitting.items()]
+    return [c + " " * (w - cell_len(c)) for c, w in zip(cells, fitting.values(), strict=True)]
 
 
-def _paint(cell: str) -> str:
-    colour = _COLOUR_OF.get(cell.split(" ", 1)[0])
-    return click.style(cell, fg=colour) if colour else cell
+def _paint(cells: Sequence[str], columns: Sequence[Column], fitting: Iterable[int]) -> list[str]:
+    """Return the cells with their states in colour."""
+    painted = []
+    for i, cell in zip(fitting, cells, strict=True):
+        colour = _COLOUR_OF.get(cell.split(" ", 1)[0]) if columns[i].is_coloured else None
+        painted.append(click.style(cell, fg=colour) if colour else cell)
+    return painted
