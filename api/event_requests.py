@@ -25,7 +25,6 @@ class EventsRequest:
     """Which part of the history a caller wants."""
 
     chosen: EventFilter = field(default_factory=EventFilter)
-    after: str | None = None
     limit: int = PAGE_DEFAULT
 
     def filter_from(self, now: datetime) -> EventFilter:
@@ -47,6 +46,7 @@ class ModuleEventsQuery(RequestSchema):
     what = fields.String(validate=validate.OneOf(WORDS, error=_ONE_OF))
     reason = fields.String(validate=validate.OneOf(REASONS, error=_ONE_OF))
     since = Moment(metadata={"description": "Only what happened then or later."})
+    before = Moment(metadata={"description": "Only what happened before then."})
     limit = WholeNumber(1, PAGE_MAX, metadata={"description": f"{PAGE_DEFAULT} without it."})
     after = Text(
         ID_MAX_LENGTH,
@@ -56,8 +56,8 @@ class ModuleEventsQuery(RequestSchema):
     @post_load
     def make(self, words: dict[str, Any], **_: Any) -> EventsRequest:
         """Make a value of the words."""
-        page = {key: words.pop(key) for key in ("limit", "after") if key in words}
-        return EventsRequest(chosen=EventFilter(**words), **page)
+        limit = words.pop("limit", PAGE_DEFAULT)
+        return EventsRequest(chosen=EventFilter(**words), limit=limit)
 
 
 class EventsQuery(ModuleEventsQuery):

@@ -10,7 +10,10 @@ from api.event_requests import EventAnswer, EventsQuery, EventsRequest, ModuleEv
 from api.http.blueprint import Blueprint
 from api.http.envelope import encode, ok_encoded
 from shared.clock import utc_now
-from shared.services.event_history import EventFilter, read_history, to_event_item
+from shared.services.event_history import EventFilter, History, read_history, to_event_item
+
+# Well within what a request may take: a search for what is rare goes on with the next page.
+SEARCH_SECONDS = 0.4
 
 events = Blueprint(
     "events", __name__, description="What happened to modules, nodes, workers and work, and why."
@@ -36,16 +39,26 @@ def list_events_of_module(wanted: EventsRequest, module: str) -> Response:
 def _answer(chosen: EventFilter, wanted: EventsRequest) -> Response:
     state = app_state()
     with state.breaker.use(REQUEST_SECONDS) as store:
-        found = read_history(
+        history = read_history(
             store,
             chosen,
             utc_now(),
             limit=wanted.limit,
-            after=wanted.after,
             directory=state.directory,
+            seconds=SEARCH_SECONDS,
         )
-    headers = {}
-    if len(found) == wanted.limit:
-        query = request.args.to_dict() | {"after": found[-1].event.id}
-        headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
-    return ok_encoded(encode([to_event_item(entry) for entry in found]), headers=headers)
+    items = [to_event_item(entry) for entry in history.entries]
+    return ok_encoded(encode(items), headers=_link_next(history, wanted.limit))
+
+
+def _link_next(history: History, limit: int) -> dict[str, str]:
+    """Return the header that names the next page; the one before may be short, or even empty."""
+    query = request.args.to_dict()
+    if len(history.entries) == limit:
+        query["after"] = history.entries[-1].event.id
+    elif history.unread_before is not None:
+        query.pop("after", None)
+        query["before"] = history.unread_before.isoformat()
+    else:
+        return {}
+    return {"Link": f'<{request.path}?{urlencode(query)}>; rel="next"'}

@@ -73,7 +73,7 @@ class Reader:
 
         now = utc_now()
         with platform.open_store() as store:
-            found = read_history(store, self._wanted, now, limit=self._limit)
+            found = read_history(store, self._wanted, now, limit=self._limit).entries
         new = [entry for entry in found if entry.event.id not in self._known]
         if self._limit is not None and found:
             self._begin = found[-1].event.at

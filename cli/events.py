@@ -85,7 +85,7 @@ def events(
         follow_events(platform, wanted, limit, as_json=as_json, wide=wide)
         return
     with platform.open_store() as store:
-        history = oldest_first(read_history(store, wanted, now, limit=limit))
+        history = oldest_first(read_history(store, wanted, now, limit=limit).entries)
     _print(history, wanted, as_json=as_json, wide=wide)
 
 

@@ -13,7 +13,7 @@ from shared.domain.ids import ModuleHash, WorkflowId
 from shared.store.chunks import chunks
 from shared.store.errors import insert_new
 from shared.store.lenient import LONG_AGO, Form
-from shared.store.windows import newest_first
+from shared.store.windows import paced
 
 PURGE_SLICE = 1000
 
@@ -59,25 +59,29 @@ class Events:
         now: datetime,
         *,
         subjects: Sequence[Any] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        span: Mapping[str, datetime] | None = None,
         what: str | None = None,
         reason: str | None = None,
-    ) -> Iterator[Event]:
-        """Yield what happened, newest first: to all, or to subjects (ids, or ranges of ids)."""
+    ) -> Iterator[tuple[list[Event], datetime | None]]:
+        """Yield what happened in one window of time after the other, newest first, and its begin.
+
+        To all, or to subjects: ids, or ranges of ids.
+        """
         query = {
             **({} if what is None else {"what": what}),
             **({} if reason is None else {"reason": reason}),
         }
 
-        def read(span: dict[str, Any]) -> list[Event]:
-            at = {"at": span} if span else {}
+        def read(window: dict[str, Any]) -> list[Event]:
             # Subject by subject, each a range of the index.
-            queries = [query | at | ({} if s is None else {"subject.id": s}) for s in chosen]
-            return [e for each in queries for e in _FORM.read_all(self._collection.find(each))]
+            by_subject = (
+                [query] if subjects is None else [query | {"subject.id": s} for s in subjects]
+            )
+            queries = [each | {"at": window} for each in by_subject]
+            found = [e for each in queries for e in _FORM.read_all(self._collection.find(each))]
+            return sorted(found, key=lambda event: (event.at, event.id), reverse=True)
 
-        chosen = [None] if subjects is None else subjects
-        return newest_first(read, lambda e: (e.at, e.id), now, since, until)
+        return paced(read, now, span or {})
 
     def get(self, event_id: str) -> Event | None:
         """Return the event with this id, or None."""

@@ -4,7 +4,8 @@ The embedded server reads everything that matches before it sorts and limits; wi
 index it reads little. A real MongoDB is served as well: each window is a range of the same index.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from shared.store.lenient import LONG_AGO
 T = TypeVar("T")
 
 WIDTHS = tuple(timedelta(minutes=10**power) for power in range(6))
+# How long a window should take to read: a quick one is followed by a wider one.
+QUICK_SECONDS, SLOW_SECONDS = 0.05, 0.2
 
 
 def newest_first(
@@ -37,3 +40,41 @@ def _windows(now: datetime, since: datetime, until: datetime | None) -> Iterator
         yield {"$gte": start, **span}
         span = {"$lt": start}
     yield {"$gte": since, **span}
+
+
+def paced(
+    read: Callable[[dict[str, Any]], T],
+    now: datetime,
+    span: Mapping[str, datetime],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[tuple[T, datetime | None]]:
+    """Yield what `read` finds in windows of a span, the latest first, and when each begins.
+
+    The last one has no begin: nothing is left to be read.
+    The span may have `since`, and `until` or `before`. As nobody knows how much happened, a window
+    is as wide as the ones before it were quick to read.
+    """
+    since, width = span.get("since", LONG_AGO), WIDTHS[0]
+    # Without a moment to stop at, the first has no end: clocks differ.
+    end: dict[str, datetime] = {}
+    if "until" in span:
+        end = {"$lte": span["until"]}
+    elif "before" in span:
+        end = {"$lt": span["before"]}
+    start = next(iter(end.values()), now)
+    while True:
+        start = start - width if start - since > width else since
+        began = clock()
+        found = read({"$gte": start, **end})
+        width = _next_width(width, clock() - began)
+        end = {"$lt": start}
+        if start <= since:
+            yield found, None
+            return
+        yield found, start
+
+
+def _next_width(width: timedelta, seconds: float) -> timedelta:
+    if seconds > SLOW_SECONDS:
+        return width / 2
+    return width * 10 if seconds < QUICK_SECONDS else width

@@ -1,5 +1,6 @@
 """The history over HTTP."""
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -107,6 +108,25 @@ def test_pages_of_events_go_on_where_the_one_before_ended(
         link = answer.headers.get("Link", "")
         address = link.partition(">")[0].lstrip("<")
     assert len(found) == len(set(found)) == 6
+
+
+def test_a_long_search_goes_on_with_the_next_page(
+    client: FlaskClient, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["api.events"], "SEARCH_SECONDS", 0)
+    for minutes in (0, 2, 5):
+        moved = Registry(store=registry.store, now=registry.now - timedelta(minutes=minutes))
+        moved.register(f"module-{minutes}")
+    found, pages = [], 0
+    since = (registry.now - timedelta(minutes=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    address = f"/events?since={since}&what=registered"
+    while address:
+        answer = client.get(address)
+        found += [event["name"] for event in answer.json["result"]]
+        address = answer.headers.get("Link", "").partition(">")[0].lstrip("<")
+        pages += 1
+    assert found == ["module-0", "module-2", "module-5"]
+    assert pages > 3
 
 
 def test_without_a_time_and_a_subject_a_day_is_told(
