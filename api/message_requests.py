@@ -1,14 +1,12 @@
 """What requests about messages and results say, as marshmallow schemas: checked, and documented."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import request
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.http.fields import JsonText, Moment, RequestSchema, Text, WholeNumber
+from api.http.fields import HashText, JsonText, Moment, RequestSchema, Text, WholeNumber
 from api.module_reference import CALLED, ModuleReference
 from api.module_requests import INT32_MAX, KIND_MAX_LENGTH, PAGE_MAX
 from shared.domain.draft import (
@@ -17,7 +15,6 @@ from shared.domain.draft import (
     find_id_problem,
 )
 from shared.domain.ids import MessageId
-from shared.domain.likeness import find_near
 from shared.domain.message import (
     DEFAULT_PRIORITY,
     DEFAULT_TIMEOUT_SECONDS,
@@ -28,7 +25,6 @@ from shared.domain.module import NAME_MAX_LENGTH
 FALLBACKS_MAX = 20
 PAGE_DEFAULT = 100
 ID_MAX_LENGTH = 128
-KEY_SHOWN = 40
 _TARGETS = ("module_id", "module_hash", "module", "missionKind")
 
 
@@ -55,7 +51,7 @@ class SendBody(RequestSchema):
         required=True,
     )
     module_id = WholeNumber(1, 2**53)
-    module_hash = Text(64, is_normalised=True)
+    module_hash = HashText()
     module = Text(
         NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, metadata={"description": CALLED}
     )
@@ -188,7 +184,6 @@ class LatestQuery(RequestSchema):
     def require_one(self, words: dict[str, Any], **_: Any) -> None:
         """Refuse a question about everything, or about two things."""
         if not words:
-            _refuse_mistyped(request.args)
             raise ValidationError("is required, or workflow_id, or module", "missionKind")
         if "mission_kind" in words and "module" in words:
             raise ValidationError("must not be given beside missionKind", "module")
@@ -197,11 +192,3 @@ class LatestQuery(RequestSchema):
     def make(self, words: dict[str, Any], **_: Any) -> LatestRequest:
         """Make a value of the words."""
         return LatestRequest(**words)
-
-
-def _refuse_mistyped(keys: Iterable[str]) -> None:
-    """Refuse a query's first word that is not known, though others are let pass elsewhere."""
-    for key in keys:
-        near = find_near(key, ("missionKind", "workflow_id", "module")) if len(key) > 2 else []
-        hint = f"; do you mean {near[0]}?" if near else ""
-        raise ValidationError(f"is not known here{hint}", key[:KEY_SHOWN])

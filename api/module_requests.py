@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import fields, post_load, validate
+from marshmallow import EXCLUDE, RAISE, fields, post_load, validate
 
 from api.http.fields import JsonValue, RequestSchema, Text, WholeNumber
 from shared.domain.module import (
@@ -27,6 +27,11 @@ _REQUIREMENT = "Which data the module reads: a JSON object or array of at most 6
 class RegistrationQuery(RequestSchema):
     """A module about itself, in a query: the JSON values are texts."""
 
+    class Meta:
+        """Pass over what earlier clients may say besides."""
+
+        unknown = EXCLUDE
+
     name = Text(NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, required=True)
     description = Text(DESCRIPTION_MAX_LENGTH, is_one_line=False)
     mission_kind = Text(KIND_MAX_LENGTH, is_normalised=True, data_key="missionKind")
@@ -45,6 +50,11 @@ class RegistrationQuery(RequestSchema):
 
 class RegistrationBody(RegistrationQuery):
     """A module about itself, in a body: the JSON values stand as they are, or as texts."""
+
+    class Meta:
+        """Refuse what a form of today would say in vain."""
+
+        unknown = RAISE
 
     data_requirement = JsonValue(
         is_text=False, data_key="dataRequirement", description=_REQUIREMENT

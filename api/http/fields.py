@@ -23,12 +23,13 @@ _find_control_character = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _is_number = re.compile(r"-?[0-9]{1,18}").fullmatch
 
 REQUIRED: dict[str, Any] = {"required": "is required", "null": "is required"}
+UNKNOWN = "is not known here"
 
 
 class RequestSchema(Schema):
     """What every request schema shares: the sentence about a word that it does not know."""
 
-    error_messages = {"unknown": "is not known here"}  # noqa: RUF012
+    error_messages = {"unknown": UNKNOWN}  # noqa: RUF012
 
 
 class Text(fields.Field[str]):
@@ -67,6 +68,16 @@ class Text(fields.Field[str]):
         if self.is_one_line and _find_control_character(text):
             raise ValidationError("must not contain control characters")
         return text
+
+
+class HashText(Text):
+    """A module's hash, in any case."""
+
+    def __init__(self) -> None:
+        super().__init__(64, is_normalised=True)
+
+    def _deserialize(self, *args: Any, **options: Any) -> str:
+        return super()._deserialize(*args, **options).lower()
 
 
 class WholeNumber(fields.Field[int]):

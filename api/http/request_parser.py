@@ -10,8 +10,9 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from api.http.fields import JsonText, Written
+from api.http.fields import UNKNOWN, JsonText, Written
 from shared.domain.json_document import Lost, NotJson, cut_object, read_json, text_problem
+from shared.domain.likeness import find_near
 from shared.errors import InvalidData
 
 # Three requirements of 64 KiB each, written in the most wasteful way.
@@ -24,6 +25,8 @@ class RequestParser(FlaskParser):
     """Reads a schema's words from the query, or from a body: JSON, or fields of a form."""
 
     DEFAULT_VALIDATION_STATUS = 400
+    # What becomes of a word that a schema does not know is the schema's to say.
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012
     __location_map__ = {"query": "load_querystring", "body": "load_body"}  # noqa: RUF012
 
     def parse(self, argmap: Any, req: Request | None = None, **options: Any) -> Any:
@@ -34,11 +37,11 @@ class RequestParser(FlaskParser):
         return super().parse(argmap, req, **options)
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
-        """Read the words that the schema knows from the query."""
-        return _pick(_read_query(req), schema)
+        """Read the words of the query."""
+        return _read_words(_read_query(req), schema)
 
     def load_body(self, req: Request, schema: ma.Schema) -> Any:
-        """Read JSON, or else what the schema knows of the form and the query together."""
+        """Read JSON, or else the words of the form and of the query together."""
         req.max_content_length = BODY_MAX_BYTES
         if req.content_length is None and len(req.get_data()) >= BODY_MAX_BYTES:
             raise RequestEntityTooLarge  # sent in chunks: werkzeug cuts it off and says nothing
@@ -48,12 +51,20 @@ class RequestParser(FlaskParser):
             raise UnsupportedMediaType
         words = MultiDict(_read_query(req))
         words.update(_read_form(req))
-        return _pick(words, schema)
+        words.update(dict.fromkeys(req.files, ""))  # no schema knows a file
+        return _read_words(words, schema)
 
-    def handle_error(self, error: ma.ValidationError, *_: Any, **__: Any) -> NoReturn:
+    def handle_error(
+        self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any
+    ) -> NoReturn:
         """Refuse the request in one sentence that names every bad word."""
         (messages,) = error.messages_dict.values()  # webargs puts them under the location's name
-        raise InvalidData("; ".join(_flatten("", messages)) + ".")
+        known = [field.data_key or name for name, field in schema.load_fields.items()]
+        for word, problems in messages.items():
+            if problems == [UNKNOWN] and (near := _find_meant(word, known)):
+                messages[word] = f"{UNKNOWN}; do you mean {near}?"
+        sentence = "; ".join(_flatten("", messages))
+        raise InvalidData(sentence if sentence.endswith("?") else f"{sentence}.")
 
 
 def _read_query(req: Request) -> MultiDict[str, str]:
@@ -98,22 +109,17 @@ def _read_json(req: Request, schema: ma.Schema) -> dict[str, Any]:
     return words
 
 
-def _pick(words: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]:
-    """Return the words that the schema knows; raises ValidationError for one given twice."""
-    picked: dict[str, Any] = {}
-    twice: dict[str, str] = {}
-    for name, field in schema.load_fields.items():
-        key = field.data_key or name
-        values = words.getlist(key)
-        if isinstance(field, ma.fields.List) and values:
-            picked[key] = values
-        elif len(values) == 1:
-            picked[key] = values[0]
-        elif values:
-            twice[key] = "is given more than once"
-    if twice:
-        raise ma.ValidationError(twice)
-    return picked
+def _read_words(words: MultiDict[str, str], schema: ma.Schema) -> dict[str, Any]:
+    """Return each word with its value; raises ValidationError for one given twice."""
+    fields = {field.data_key or name: field for name, field in schema.load_fields.items()}
+    lists = {key for key, field in fields.items() if isinstance(field, ma.fields.List)}
+    if twice := [key for key in fields.keys() - lists if len(words.getlist(key)) > 1]:
+        raise ma.ValidationError(dict.fromkeys(sorted(twice), "is given more than once"))
+    return {key: given if key in lists else given[0] for key, given in words.lists()}
+
+
+def _find_meant(word: str, known: list[str]) -> str | None:
+    return next(iter(find_near(word, known)), None) if len(word) > 2 else None
 
 
 def _flatten(path: str, messages: Any) -> Iterator[str]:

@@ -113,7 +113,6 @@ def test_the_whole_list_holds_offline_modules(
         ("state=online", ["load north", "load south", "price"]),
         ("state=suspect", []),
         ("name=load&tag=c", ["load south"]),
-        ("name=load&unknown=x", ["load north", "load south"]),
     ],
 )
 def test_filters(
@@ -155,6 +154,35 @@ def test_a_disabled_module_is_listed_with_its_reason(client: FlaskClient, store:
     assert item["disabled"] | {"actor": ACTOR, "because": "new model"} == item["disabled"]
     assert item["disabled"]["at"].endswith("Z")
     assert names(client.get("/module/list?state=offline")) == []
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "/module/online",
+        "/module/list",
+        "/module/load/messages",
+        "/module/load/results",
+        "/results/latest",
+        "/workflow/list",
+        "/workflow/1/executions",
+        "/events",
+        "/module/load/events",
+        "/scheduler/jobs",
+    ],
+)
+def test_a_parameter_that_a_listing_does_not_know_is_refused(
+    client: FlaskClient, listing: str
+) -> None:
+    for query in ("foo=1", "missionKind=load&foo=1&foo=2", "foo"):
+        answer = client.get(f"{listing}?{query}")
+        assert (answer.status_code, answer.json["code"]) == (400, "3002")
+        assert "foo is not known here" in answer.json["message"]
+
+
+def test_a_mistyped_parameter_is_told_what_it_may_mean(client: FlaskClient) -> None:
+    answer = client.get("/module/online?missionkind=load")
+    assert answer.json["message"] == "missionkind is not known here; do you mean missionKind?"
 
 
 def test_pages_follow_the_link(client: FlaskClient, connect_module: OnlineMaker) -> None:

@@ -130,6 +130,18 @@ def test_unknown_words_of_a_json_body_are_named(client: FlaskClient) -> None:
     assert refused(answer, "descripton")
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_unknown_words_of_a_form_are_named(client: FlaskClient, kind: str) -> None:
+    form = {"name": "load", "descripton": "typo"}
+    answer = client.post("/module/register?colour=red", data=form, content_type=kind)
+    assert refused(answer, "colour", "descripton", "do you mean description?")
+
+
+def test_a_file_in_a_form_is_not_passed_over(client: FlaskClient) -> None:
+    form = {"name": "load", "model": (BytesIO(b"weights"), "model.bin")}
+    assert refused(client.post("/module/register", data=form), "model is not known here")
+
+
 def test_a_word_given_twice(client: FlaskClient) -> None:
     assert refused(client.get("/module/register?name=a&name=b"), "name", "more than once")
     assert refused(client.post("/module/register?name=a", data={"name": "b"}), "name")
