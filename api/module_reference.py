@@ -7,7 +7,7 @@ from marshmallow import ValidationError, post_load, validates_schema
 from werkzeug.routing import BaseConverter
 
 from api.app_state import app_state
-from api.http.fields import RequestSchema, Text, WholeNumber
+from api.http.fields import HashText, RequestSchema, Text, WholeNumber
 from shared.domain.ids import ModuleHash
 from shared.domain.module import NAME_MAX_LENGTH, Module
 from shared.services.module_lookup import find_by_reference, find_hash, find_module, find_number
@@ -50,7 +50,7 @@ class ModuleReferenceBody(RequestSchema):
     """Which module is meant."""
 
     module_id = WholeNumber(1, 2**53)
-    module_hash = Text(64, is_normalised=True)
+    module_hash = HashText()
     module = Text(
         NAME_MAX_LENGTH,
         is_normalised=True,
