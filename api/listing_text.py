@@ -7,19 +7,15 @@ from io import BytesIO
 
 import orjson
 
-from api.http.envelope import encode
+from api.http.envelope import frame_list
 from shared.services.module_listing import Facets, ListedModule, to_item
 
-_EMPTY = encode([])
-HEAD, TAIL = _EMPTY[:-2], _EMPTY[-2:]
+_HEAD, _TAIL = frame_list()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One module of a listing: where it stands in the body, and what it is found by.
-
-    The digest is of all that is said about it but last_alive_time.
-    """
+    """One module of a listing: where it stands in the body, what it is found by, and its digest."""
 
     facets: Facets
     start: int
@@ -58,7 +54,7 @@ def write_listing(modules: Iterable[ListedModule]) -> ListingText:
 class _Writer:
     def __init__(self) -> None:
         self._body = BytesIO()
-        self._body.write(HEAD)
+        self._body.write(_HEAD)
         self._entries: list[Entry] = []
 
     def add(self, text: bytes, facets: Facets, digest: bytes) -> None:
@@ -75,7 +71,7 @@ class _Writer:
         return numbers == sorted(numbers)
 
     def finish(self) -> ListingText:
-        self._body.write(TAIL)
+        self._body.write(_TAIL)
         digest = hashlib.blake2b(b"".join(e.digest for e in self._entries), digest_size=16)
         return ListingText(
             body=self._body.getvalue(),  # not a copy, as long as nothing is written after it
@@ -85,9 +81,6 @@ class _Writer:
 
 
 def _encode(listed: ListedModule) -> tuple[bytes, bytes]:
-    """Return what is said about a module, and the digest of it without last_alive_time."""
-    item = to_item(listed)
-    last_alive = {"last_alive_time": item.pop("last_alive_time")}
-    text = orjson.dumps(item, option=orjson.OPT_UTC_Z)
-    digest = hashlib.blake2b(text, digest_size=16).digest()
-    return text[:-1] + b"," + orjson.dumps(last_alive, option=orjson.OPT_UTC_Z)[1:], digest
+    """Return what is said about a module, times included, and the digest of it."""
+    text = orjson.dumps(to_item(listed), option=orjson.OPT_UTC_Z)
+    return text, hashlib.blake2b(text, digest_size=16).digest()

@@ -10,7 +10,7 @@ from flask import Response, request
 
 from api.batched_calls import BatchedCalls
 from api.circuit_breaker import CircuitBreaker
-from api.http.envelope import encode, ok_encoded
+from api.http.envelope import frame_list, ok_encoded
 from shared.domain.firing import LATEST_GRACE
 from shared.domain.ids import WorkflowId
 from shared.domain.local_time import find_zone
@@ -116,11 +116,11 @@ def list_jobs(_: Store, workflows: Iterable[Workflow]) -> dict[WorkflowId, dict[
     return {w.workflow_id: _to_job(w) for w in workflows if w.enabled}
 
 
-_EMPTY = encode([])
+_HEAD, _TAIL = frame_list()
 
 
 def _join(texts: list[bytes], continues_after: int | None) -> WrittenPage:
-    body = b"".join((_EMPTY[:-2], b",".join(texts), _EMPTY[-2:]))
+    body = b"".join((_HEAD, b",".join(texts), _TAIL))
     return WrittenPage(body=body, continues_after=continues_after)
 
 

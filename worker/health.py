@@ -47,7 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, "2000", "成功!")
 
     def _answer(self, status: int, code: str, message: str) -> None:
-        body = json.dumps({"code": code, "message": message, "result": None}).encode()
+        envelope = json.dumps({"code": code, "message": message, "result": None})
+        body = f"{envelope}\n".encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -58,7 +58,8 @@ def respond(
     status: HTTPStatus | int, result: Any, *, code: str = SUCCESS, message: str = "成功!"
 ) -> Response:
     """Return an HTTP answer with the envelope."""
-    body = orjson.dumps({"code": code, "message": message, "result": result})
+    envelope = {"code": code, "message": message, "result": result}
+    body = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
     headers = Headers(
         {
             "Date": formatdate(usegmt=True),

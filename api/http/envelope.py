@@ -45,6 +45,12 @@ def encode(result: Any) -> bytes:
     return _encode(SUCCESS, SUCCESS_MESSAGE, result)
 
 
+def frame_list() -> tuple[bytes, bytes]:
+    """Return what stands before and behind the items of a list that is written piece by piece."""
+    head, _, tail = encode([]).partition(b"]")
+    return head, b"]" + tail
+
+
 def ok(result: Any, status: int = 200) -> Response:
     """Answer successfully."""
     return ok_encoded(encode(result), status)
@@ -95,4 +101,4 @@ def _fail(status: int, code: str, message: str, headers: dict[str, str]) -> Resp
 
 def _encode(code: str, message: str, result: Any) -> bytes:
     envelope = {"code": code, "message": message, "result": result}
-    return orjson.dumps(envelope, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(envelope, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)

@@ -1,8 +1,10 @@
 """/openapi.json, made of the schemas and docstrings of the views, and /docs, which shows it."""
 
 import flask_smorest  # type: ignore[import-untyped]
+import orjson
 from flask import Blueprint, Flask, Response, current_app
 
+from api.http.envelope import JSON
 from api.http.envelope_schemas import Envelope
 
 docs = Blueprint("docs", __name__)
@@ -15,6 +17,11 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
 
     def _register_error_handlers(self) -> None:
         """Leave errors to api.http.envelope."""
+
+    def _openapi_json(self) -> Response:
+        """Serve the document, for people to read, too."""
+        text = orjson.dumps(self.spec.to_dict(), option=orjson.OPT_INDENT_2)
+        return Response(text + b"\n", content_type=JSON)
 
 
 def make_api(app: Flask) -> Api:

@@ -71,7 +71,7 @@ class EchoHandler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_GET  # noqa: N815
 
     def _answer(self, status: int, value: object, **headers: str) -> None:
-        body = json.dumps(value).encode()
+        body = f"{json.dumps(value)}\n".encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -111,6 +111,7 @@ class Answer:
         """Return status and code, if the whole answer is the envelope."""
         assert self.headers["content-type"] == "application/json"
         assert set(self.json) == {"code", "message", "result"}
+        assert self.body.endswith(b"}\n")
         return self.status, str(self.json["code"])
 
 

@@ -29,6 +29,13 @@ def test_the_index_says_where_to_go_on(client: FlaskClient) -> None:
         assert client.get(link, buffered=True).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/nope", "/module/online", "/workflow/list", "/results/latest", "/openapi.json"]
+)
+def test_an_answer_ends_with_a_newline(client: FlaskClient, path: str) -> None:
+    assert client.get(path).data.endswith(b"}\n")
+
+
 @pytest.mark.parametrize("path", ["/nope", "/module", "/module/online/", "/Module/online", "/a//b"])
 def test_an_unknown_path(client: FlaskClient, path: str) -> None:
     assert_envelope(client.get(path), 404, "3003")
