@@ -66,8 +66,7 @@ def list_latest(wanted: LatestRequest) -> Response:
             module_hash=find_hash(store, wanted.module, state.directory) if wanted.module else None,
         )
         ids = state.latest.find(store, question, now)
-        etag = _make_etag(ids)
-        # The age of what they say is the caller's to count: it is not part of the tag.
+        etag = _make_etag(ids, now)
         headers = {"ETag": f'W/"{etag}"', "Cache-Control": "no-cache"}
         if request.if_none_match.contains_weak(etag):
             return Response(status=304, headers=headers)
@@ -83,8 +82,10 @@ def _find_workflow(store: Store, reference: str) -> WorkflowId:
     return find_workflow(store, reference).workflow_id
 
 
-def _make_etag(ids: Iterable[MessageId]) -> str:
-    return hashlib.blake2b("\n".join(sorted(ids)).encode(), digest_size=16).hexdigest()
+def _make_etag(ids: Iterable[MessageId], now: datetime) -> str:
+    """Return a tag that changes every minute: an age that a caller keeps is no older than that."""
+    parts = [f"{now:%Y-%m-%dT%H:%M}", *sorted(ids)]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def _age(seen: ResultSeen, now: datetime) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Results over HTTP: as the module wrote them, or a sentence that says how far the work got."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from flask.testing import FlaskClient
@@ -144,6 +146,20 @@ def test_a_consumer_of_a_kind_needs_one_call(
     assert 3600 <= item["age_seconds"] < 3660
 
 
+@pytest.fixture
+def minute(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set the clock of the calls to the beginning of the so many-th minute from now."""
+    now = utc_now().replace(second=0) + timedelta(minutes=1)
+
+    def set_clock(minutes: int) -> None:
+        module = import_module("api.results")  # api.results itself is the blueprint
+        monkeypatch.setattr(module, "utc_now", lambda: now + timedelta(minutes=minutes))
+
+    set_clock(0)
+    return set_clock
+
+
+@pytest.mark.usefixtures("minute")
 def test_nothing_is_sent_again_until_something_newer_came(
     client: FlaskClient, store: Store, of_kind: Module
 ) -> None:
@@ -155,6 +171,19 @@ def test_nothing_is_sent_again_until_something_newer_came(
     newer = client.get("/results/latest?missionKind=load", headers={"If-None-Match": etag})
     assert newer.status_code == 200
     assert newer.headers["ETag"] != etag
+
+
+def test_an_age_that_is_kept_is_no_older_than_a_minute(
+    client: FlaskClient, store: Store, of_kind: Module, minute: Callable[[int], None]
+) -> None:
+    insert_success(store, of_kind, "old", 60)
+    first = client.get("/results/latest?missionKind=load")
+    minute(1)
+    later = client.get(
+        "/results/latest?missionKind=load", headers={"If-None-Match": first.headers["ETag"]}
+    )
+    ages = [answer.json["result"][0]["age_seconds"] for answer in (first, later)]
+    assert ages[1] - ages[0] == 60
 
 
 def test_the_latest_of_one_module(client: FlaskClient, store: Store, module: Module) -> None:
