@@ -1,15 +1,14 @@
-"""What requests for events say, and what their answers hold, as marshmallow schemas."""
+"""What requests for events say, as marshmallow schemas: checked, and documented."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.http.fields import Moment, RequestSchema, Text, WholeNumber
 from api.module_reference import CALLED
 from api.module_requests import PAGE_MAX
-from shared.domain.event import SubjectKind
 from shared.domain.event_words import REASONS, WORDS
 from shared.domain.module import NAME_MAX_LENGTH
 from shared.services.event_history import EventFilter
@@ -43,8 +42,13 @@ class ModuleEventsQuery(RequestSchema):
 
     unsaid = EventsRequest()
 
-    what = fields.String(validate=validate.OneOf(WORDS, error=_ONE_OF))
-    reason = fields.String(validate=validate.OneOf(REASONS, error=_ONE_OF))
+    what = fields.String(
+        validate=validate.OneOf(WORDS, error=_ONE_OF), metadata={"description": "Only this."}
+    )
+    reason = fields.String(
+        validate=validate.OneOf(REASONS, error=_ONE_OF),
+        metadata={"description": "Only for this reason."},
+    )
     since = Moment(metadata={"description": "Only what happened then or later."})
     before = Moment(metadata={"description": "Only what happened before then."})
     limit = WholeNumber(1, PAGE_MAX, metadata={"description": f"{PAGE_DEFAULT} without it."})
@@ -84,29 +88,3 @@ class EventsQuery(ModuleEventsQuery):
         """Refuse a question about a module and a workflow at once."""
         if "module" in words and "workflow" in words:
             raise ValidationError("must not be given beside module", "workflow_id")
-
-
-class SubjectAnswer(Schema):
-    """What an event is about."""
-
-    kind = fields.String(validate=validate.OneOf([kind.value for kind in SubjectKind]))
-    id = fields.String(metadata={"description": "A module's hash, a workflow's number ..."})
-
-
-class EventAnswer(Schema):
-    """One recorded change of something's state."""
-
-    event_id = fields.String()
-    at = fields.DateTime()
-    subject = fields.Nested(SubjectAnswer)
-    name = fields.String(
-        allow_none=True, metadata={"description": "Of the module or workflow, if it is known."}
-    )
-    what = fields.String(metadata={"description": f"One of: {', '.join(WORDS)}."})
-    reason = fields.String(
-        allow_none=True, metadata={"description": f"One of: {', '.join(REASONS)}."}
-    )
-    actor = fields.String(
-        metadata={"description": "user:NAME, module, platform, or anonymous (over HTTP)."}
-    )
-    detail = fields.Dict(keys=fields.String())

@@ -6,7 +6,8 @@ from flask import Response, request
 
 from api.app_state import app_state
 from api.circuit_breaker import REQUEST_SECONDS
-from api.event_requests import EventAnswer, EventsQuery, EventsRequest, ModuleEventsQuery
+from api.event_answers import EventAnswer
+from api.event_requests import EventsQuery, EventsRequest, ModuleEventsQuery
 from api.http.blueprint import Blueprint
 from api.http.envelope import encode, ok_encoded
 from shared.clock import utc_now
@@ -21,18 +22,26 @@ events = Blueprint(
 
 
 @events.route("/events")
+@events.errors(404, 409)
 @events.arguments(EventsQuery(), location="query")
-@events.response(200, EventAnswer(many=True))
+@events.response(200, EventAnswer(many=True), headers=("Link",))
 def list_events(wanted: EventsRequest) -> Response:
-    """List what happened, newest first; of the last 24 hours if no time and no subject is given."""
+    """List what happened, newest first.
+
+    Of the last 24 hours if no time and no subject is given.
+    """
     return _answer(wanted.filter_from(utc_now()), wanted)
 
 
-@events.route("/module/<module:module>/events")
+@events.route("/module/<module:module>/events", endpoint="list_module_events")
+@events.errors(404, 409)
 @events.arguments(ModuleEventsQuery(), location="query")
-@events.response(200, EventAnswer(many=True))
+@events.response(200, EventAnswer(many=True), headers=("Link",))
 def list_events_of_module(wanted: EventsRequest, module: str) -> Response:
-    """List what happened to a module, newest first; a deleted one is found by its hash."""
+    """List what happened to a module, newest first.
+
+    A deleted one is found by its hash.
+    """
     return _answer(wanted.filter_of(module), wanted)
 
 

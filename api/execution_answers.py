@@ -1,92 +1,89 @@
 """What the answers about executions hold: documentation for /openapi.json only."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields
 
+from api.http.answer_fields import AnswerSchema, Word, moment, number, text, texts, things, whole
+from api.module_answers import HASH
 from shared.domain.execution import ExecutionStatus, MissReason, StepStatus, Trigger
 from shared.domain.message import EndReason
 from shared.domain.punctuality import Punctuality
 
-_END = [reason.value for reason in EndReason]
-_REASON = validate.OneOf([*(reason.value for reason in MissReason), *_END])
+ID = "1-20261121T191449-c191f3"
 
 
-class EvidenceAnswer(Schema):
+class EvidenceAnswer(AnswerSchema):
     """One recorded fact."""
 
-    at = fields.DateTime()
-    subject = fields.String()
-    what = fields.String()
-    reason = fields.String(metadata={"description": "Empty where none was recorded."})
+    at = moment()
+    subject = text("worker vm")
+    what = text("offline")
+    reason = text("", "Empty where none was recorded.")
 
 
-class WhyAnswer(Schema):
+class WhyAnswer(AnswerSchema):
     """Why it went as it did."""
 
-    sentence = fields.String()
-    timezone = fields.String(metadata={"description": "Of the times in the sentence."})
+    sentence = text("missed: no worker was running between 02:58 and 03:00:08")
+    timezone = text("Asia/Shanghai", "Of the times in the sentence.")
     evidence = fields.List(fields.Nested(EvidenceAnswer))
 
 
-class TryAnswer(Schema):
+class TryAnswer(AnswerSchema):
     """One message of a step."""
 
-    message_id = fields.String()
-    message = fields.String(metadata={"description": "Where to read the message."})
-    module_hash = fields.String()
-    module_name = fields.String(allow_none=True)
-    chosen_because = fields.String()
-    at = fields.DateTime()
-    ended_at = fields.DateTime(allow_none=True)
-    reason = fields.String(allow_none=True, validate=validate.OneOf(_END))
-    error = fields.String(allow_none=True)
+    message_id = text(f"{ID}.1.1")
+    message = text(f"/message/{ID}.1.1", "Where to read the message.")
+    module_hash = text(HASH)
+    module_name = text("load-72h", allow_none=True)
+    chosen_because = text("the workflow names it")
+    at = moment()
+    ended_at = moment(allow_none=True)
+    reason = Word(EndReason, example=None, allow_none=True)
+    error = text(None)
 
 
-class StepAnswer(Schema):
+class StepAnswer(AnswerSchema):
     """What became of a step so far."""
 
-    name = fields.String()
-    status = fields.String(validate=validate.OneOf([status.value for status in StepStatus]))
-    reason = fields.String(allow_none=True, validate=validate.OneOf(_END))
-    error = fields.String(allow_none=True)
-    after = fields.List(fields.String())
-    mission_kind = fields.String(allow_none=True, data_key="missionKind")
-    module_hash = fields.String(
-        allow_none=True, metadata={"description": "The module that was chosen last."}
-    )
-    module_name = fields.String(allow_none=True)
-    chosen_because = fields.String(allow_none=True)
-    started_at = fields.DateTime(allow_none=True)
-    ended_at = fields.DateTime(allow_none=True)
-    duration_seconds = fields.Float(allow_none=True)
-    next_try_at = fields.DateTime(allow_none=True)
-    result = fields.String(allow_none=True, metadata={"description": "Where to read the result."})
+    name = text("load")
+    status = Word(StepStatus, example=StepStatus.SUCCEEDED)
+    reason = Word(EndReason, example=None, allow_none=True)
+    error = text(None)
+    after = texts(["weather"])
+    mission_kind = text(None, data_key="missionKind")
+    module_hash = text(HASH, "The module that was chosen last.", allow_none=True)
+    module_name = text("load-72h", allow_none=True)
+    chosen_because = text("the workflow names it", allow_none=True)
+    started_at = moment(allow_none=True)
+    ended_at = moment(allow_none=True)
+    duration_seconds = number(0.65, allow_none=True)
+    next_try_at = moment(None)
+    result = text(f"/result/{ID}.1.1", "Where to read the result.", allow_none=True)
     tries = fields.List(fields.Nested(TryAnswer))
 
 
-class ExecutionAnswer(Schema):
+class ExecutionAnswer(AnswerSchema):
     """One firing of a workflow, and what became of its steps."""
 
-    execution_id = fields.String()
-    workflow_id = fields.Integer()
-    workflow_name = fields.String()
-    workflow_version = fields.Integer(metadata={"description": "The version that it began with."})
-    timezone = fields.String()
-    status = fields.String(validate=validate.OneOf([status.value for status in ExecutionStatus]))
-    reason = fields.String(allow_none=True, validate=_REASON)
-    detail = fields.Dict(keys=fields.String())
-    trigger = fields.String(validate=validate.OneOf([trigger.value for trigger in Trigger]))
-    actor = fields.String()
-    retry_of = fields.String(allow_none=True)
-    due_at = fields.DateTime()
-    created_at = fields.DateTime()
-    started_at = fields.DateTime(allow_none=True)
-    ended_at = fields.DateTime(allow_none=True)
-    duration_seconds = fields.Float(allow_none=True)
-    expected_by = fields.DateTime(allow_none=True)
-    punctuality = fields.String(
-        allow_none=True, validate=validate.OneOf([punctuality.value for punctuality in Punctuality])
-    )
-    cancel_requested_by = fields.String(allow_none=True)
+    execution_id = text(ID)
+    workflow_id = whole(1)
+    workflow_name = text("daily")
+    workflow_version = whole(1, "The version that it began with.")
+    timezone = text("Asia/Shanghai")
+    status = Word(ExecutionStatus, example=ExecutionStatus.SUCCEEDED)
+    reason = Word(MissReason, EndReason, example=None, allow_none=True)
+    detail = things({})
+    trigger = Word(Trigger, example=Trigger.SCHEDULE)
+    actor = text("platform")
+    retry_of = text(None)
+    due_at = moment()
+    created_at = moment()
+    started_at = moment(allow_none=True)
+    ended_at = moment(allow_none=True)
+    duration_seconds = number(0.65, allow_none=True)
+    expected_by = moment(None)
+    punctuality = Word(Punctuality, example=Punctuality.ON_TIME, allow_none=True)
+    cancel_requested_by = text(None)
     steps = fields.List(fields.Nested(StepAnswer))
 
 

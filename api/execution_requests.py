@@ -33,7 +33,8 @@ class ExecutionsQuery(RequestSchema):
     status = fields.String(
         validate=validate.OneOf(
             [status.value for status in ExecutionStatus], error="must be one of: {choices}"
-        )
+        ),
+        metadata={"description": "Only those with this status."},
     )
     since = Moment(metadata={"description": "Only those that were due then or later."})
     limit = WholeNumber(1, PAGE_MAX, metadata={"description": f"{PAGE_DEFAULT} without it."})

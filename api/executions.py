@@ -24,11 +24,17 @@ executions = Blueprint(
 )
 
 
-@executions.route(f"/workflow/<int(max={NUMBER_MAX}):workflow_id>/executions")
+@executions.route(
+    f"/workflow/<int(max={NUMBER_MAX}):workflow_id>/executions", endpoint="list_executions"
+)
+@executions.errors(404)
 @executions.arguments(ExecutionsQuery(), location="query")
-@executions.response(200, ExecutionAnswer(many=True))
+@executions.response(200, ExecutionAnswer(many=True), headers=("Link",))
 def list_of_workflow(wanted: ExecutionsRequest, workflow_id: WorkflowId) -> Response:
-    """List a workflow's executions, newest first."""
+    """List a workflow's executions, newest first.
+
+    `after` is the `execution_id` of the last one of the page before; `Link` has it.
+    """
     now = utc_now()
     with app_state().breaker.use() as store:
         found = list_executions(
@@ -48,28 +54,40 @@ def list_of_workflow(wanted: ExecutionsRequest, workflow_id: WorkflowId) -> Resp
     return ok_encoded(encode(items), headers=headers)
 
 
-@executions.route("/execution/<execution_id>")
+@executions.route("/execution/<execution_id>", endpoint="show_execution")
+@executions.errors(404)
 @executions.response(200, ExplainedExecution())
 def show(execution_id: ExecutionId) -> Response:
-    """Show an execution: its steps, their tries and results, and why it went as it did."""
+    """Show one execution.
+
+    Its steps, their tries and results, and why it went as it did.
+    """
     with app_state().breaker.use() as store:
         execution = get_execution(store, execution_id)
         return ok(to_explained_item(store, execution, utc_now()))
 
 
-@executions.route("/execution/<execution_id>/why")
+@executions.route("/execution/<execution_id>/why", endpoint="explain_execution")
+@executions.errors(404)
 @executions.response(200, WhyAnswer())
 def why(execution_id: ExecutionId) -> Response:
-    """Explain in one sentence why an execution went as it did."""
+    """Explain in one sentence why an execution went as it did.
+
+    The sentence is made of the recorded facts that stand in `evidence`.
+    """
     with app_state().breaker.use() as store:
         execution = get_execution(store, execution_id)
         return ok(explain_execution(store, execution, utc_now()).to_item())
 
 
-@executions.route("/message/<message_id>/why")
+@executions.route("/message/<message_id>/why", endpoint="explain_message")
+@executions.errors(404)
 @executions.response(200, WhyAnswer())
 def why_message(message_id: MessageId) -> Response:
-    """Explain in one sentence what became of a message."""
+    """Explain in one sentence what became of a message.
+
+    The sentence is made of the recorded facts that stand in `evidence`.
+    """
     with app_state().breaker.use() as store:
         message = get_message(store, message_id).message
         return ok(explain_message(store, message, utc_now()).to_item())

@@ -1,114 +1,129 @@
 """What the answers about messages and results hold: documentation for /openapi.json only."""
 
-from marshmallow import Schema, fields, validate
+from enum import StrEnum
 
+from marshmallow import fields
+
+from api.http.answer_fields import (
+    AnswerSchema,
+    Word,
+    anything,
+    flag,
+    moment,
+    number,
+    text,
+    texts,
+    whole,
+)
+from api.module_answers import HASH
 from shared.domain.message import EndReason, MessageStatus
 from shared.domain.result import ResultStatus
 
-_STATUS = validate.OneOf([status.value for status in MessageStatus])
-_REASON = validate.OneOf([reason.value for reason in EndReason])
+
+class Delivery(StrEnum):
+    """Whether a message is on its way."""
+
+    PUSHED = "pushed"
+    QUEUED = "queued"
 
 
-class SentAnswer(Schema):
+class SentAnswer(AnswerSchema):
     """The message that was accepted."""
 
-    message = fields.Raw(metadata={"description": "As it was sent."})
-    module_id = fields.Integer(allow_none=True)
-    module_name = fields.String(allow_none=True)
-    module_hash = fields.String()
-    message_id = fields.String()
-    status = fields.String(validate=_STATUS)
-    delivery = fields.String(
-        validate=validate.OneOf(["pushed", "queued"]),
-        metadata={
-            "description": "pushed: the module is online, and gets it within milliseconds, or as "
-            "soon as it has room (GET /message/<message_id> says which); queued: it waits until "
-            "the module connects. Of a duplicate: whether it has left the queue."
-        },
+    message = anything({"hours": 72}, "As it was sent.")
+    module_id = whole(1, allow_none=True)
+    module_name = text("load-72h", allow_none=True)
+    module_hash = text(HASH)
+    message_id = text("order-17")
+    status = Word(MessageStatus, example=MessageStatus.QUEUED)
+    delivery = Word(
+        Delivery,
+        example=Delivery.PUSHED,
+        about="pushed: the module is online, and gets it within milliseconds, or as soon as it has "
+        "room (GET /message/<message_id> says which); queued: it waits until the module connects. "
+        "Of a duplicate: whether it has left the queue.",
     )
-    duplicate = fields.Boolean(metadata={"description": "This id was sent before."})
-    useful_until = fields.DateTime()
-    chosen_because = fields.String(allow_none=True)
+    duplicate = flag(False, "This id was sent before.")
+    useful_until = moment("2026-11-21T12:00:00Z")
+    chosen_because = text(None, "Why this module of the kind.")
 
 
-class ProgressAnswer(Schema):
+class ProgressAnswer(AnswerSchema):
     """How far a module says that it got."""
 
-    percent = fields.Float(allow_none=True)
-    note = fields.String()
-    at = fields.DateTime()
+    percent = number(40, allow_none=True)
+    note = text("fitted")
+    at = moment()
 
 
-class MessageAnswer(Schema):
+class MessageAnswer(AnswerSchema):
     """A message and its life so far."""
 
-    message_id = fields.String()
-    module_id = fields.Integer(allow_none=True, metadata={"description": "null: it is deleted."})
-    module_name = fields.String(allow_none=True)
-    module_hash = fields.String()
-    mission_kind = fields.String(data_key="missionKind")
-    status = fields.String(validate=_STATUS)
-    reason = fields.String(allow_none=True, validate=_REASON)
-    error = fields.String(allow_none=True)
-    message = fields.Raw(metadata={"description": "As it was sent."})
-    sender = fields.String()
-    priority = fields.Integer()
-    attempt = fields.Integer(metadata={"description": "How often it was pushed."})
-    created_at = fields.DateTime()
-    useful_until = fields.DateTime()
-    deadline_at = fields.DateTime(allow_none=True)
-    timeout_seconds = fields.Float()
-    sent_at = fields.DateTime(allow_none=True)
-    acked_at = fields.DateTime(allow_none=True)
-    ended_at = fields.DateTime(allow_none=True)
+    message_id = text("order-17")
+    module_id = whole(1, "null: it is deleted.", allow_none=True)
+    module_name = text("load-72h", allow_none=True)
+    module_hash = text(HASH)
+    mission_kind = text("load", data_key="missionKind")
+    status = Word(MessageStatus, example=MessageStatus.SUCCEEDED)
+    reason = Word(EndReason, example=None, allow_none=True)
+    error = text(None)
+    message = anything({"hours": 72}, "As it was sent.")
+    sender = text("anonymous")
+    priority = whole(100)
+    attempt = whole(1, "How often it was pushed.")
+    created_at = moment()
+    useful_until = moment("2026-11-21T12:00:00Z")
+    deadline_at = moment(None)
+    timeout_seconds = number(120)
+    sent_at = moment(allow_none=True)
+    acked_at = moment(allow_none=True)
+    ended_at = moment(allow_none=True)
     progress = fields.Nested(ProgressAnswer, allow_none=True)
-    cancel_requested_at = fields.DateTime(allow_none=True)
-    cancel_requested_by = fields.String(allow_none=True)
-    node = fields.String(allow_none=True)
-    workflow_id = fields.Integer(allow_none=True)
-    execution_id = fields.String(allow_none=True)
-    step = fields.String(allow_none=True)
-    retry_of = fields.String(allow_none=True)
-    chosen_because = fields.String(allow_none=True)
-    fallback = fields.List(fields.String())
+    cancel_requested_at = moment(None)
+    cancel_requested_by = text(None)
+    node = text(None)
+    workflow_id = whole(None)
+    execution_id = text(None)
+    step = text(None)
+    retry_of = text(None)
+    chosen_because = text(None)
+    fallback = texts([], "The hashes of those that are next.")
 
 
-class LateAnswer(Schema):
+class LateAnswer(AnswerSchema):
     """A result that came after the first one."""
 
-    at = fields.DateTime()
-    status = fields.String(validate=validate.OneOf([status.value for status in ResultStatus]))
-    error = fields.String(allow_none=True)
-    content = fields.Raw(allow_none=True)
+    at = moment()
+    status = Word(ResultStatus, example=ResultStatus.SUCCESS)
+    error = text(None)
+    content = anything({"values": [1000.0, 1051.8]})
 
 
-class ResultAnswer(Schema):
+class ResultAnswer(AnswerSchema):
     """How a message ended."""
 
-    message_id = fields.String()
-    module_id = fields.Integer(allow_none=True, metadata={"description": "null: it is deleted."})
-    module_name = fields.String(allow_none=True)
-    module_hash = fields.String()
-    mission_kind = fields.String(data_key="missionKind")
-    status = fields.String(validate=validate.OneOf([status.value for status in ResultStatus]))
-    reason = fields.String(allow_none=True, validate=_REASON)
-    error = fields.String(allow_none=True)
-    content = fields.Raw(
-        allow_none=True, metadata={"description": "What the module said, byte for byte."}
-    )
-    remark = fields.String(allow_none=True)
-    is_by_module = fields.Boolean(metadata={"description": "False: the platform ended it."})
-    at = fields.DateTime()
-    sent_at = fields.DateTime(allow_none=True)
-    attempt = fields.Integer()
-    retry_after_seconds = fields.Float(allow_none=True)
-    workflow_id = fields.Integer(allow_none=True)
-    execution_id = fields.String(allow_none=True)
-    step = fields.String(allow_none=True)
+    message_id = text("order-17")
+    module_id = whole(1, "null: it is deleted.", allow_none=True)
+    module_name = text("load-72h", allow_none=True)
+    module_hash = text(HASH)
+    mission_kind = text("load", data_key="missionKind")
+    status = Word(ResultStatus, example=ResultStatus.SUCCESS)
+    reason = Word(EndReason, example=None, allow_none=True)
+    error = text(None)
+    content = anything({"values": [1000.0, 1051.8]}, "What the module said, byte for byte.")
+    remark = text(None)
+    is_by_module = flag(True, "False: the platform ended it.")
+    at = moment()
+    sent_at = moment(allow_none=True)
+    attempt = whole(1)
+    retry_after_seconds = number(None)
+    workflow_id = whole(None)
+    execution_id = text(None)
+    step = text(None)
     late = fields.List(fields.Nested(LateAnswer))
 
 
 class LatestAnswer(ResultAnswer):
     """A module's newest success."""
 
-    age_seconds = fields.Integer()
+    age_seconds = whole(42, "Of the answer's moment; in one kept by its ETag, up to a minute ago.")

@@ -48,12 +48,16 @@ class SendBody(RequestSchema):
     message = JsonText(
         "What the module gets: any JSON of at most 256 KiB and 64 levels, as it is written here. "
         "In a form it is a string, and arrives as that string.",
+        example={"hours": 72},
         required=True,
     )
-    module_id = WholeNumber(1, 2**53)
+    module_id = WholeNumber(1, 2**53, metadata={"description": "One of these four is required."})
     module_hash = HashText()
     module = Text(
-        NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, metadata={"description": CALLED}
+        NAME_MAX_LENGTH,
+        is_normalised=True,
+        may_be_empty=False,
+        metadata={"description": CALLED, "example": "load-72h"},
     )
     mission_kind = Text(
         KIND_MAX_LENGTH,
@@ -75,7 +79,8 @@ class SendBody(RequestSchema):
         ID_MAX_LENGTH,
         metadata={
             "description": "The same id again is the same message, and is answered alike. "
-            "The header Idempotency-Key means the same."
+            "The header Idempotency-Key means the same.",
+            "example": "order-17",
         },
     )
     useful_until = Moment(
@@ -129,7 +134,7 @@ class PageRequest:
 class ResultsQuery(RequestSchema):
     """Which of a module's results."""
 
-    since = Moment()
+    since = Moment(metadata={"description": "Only what is as young as this."})
     limit = WholeNumber(1, PAGE_MAX, metadata={"description": f"{PAGE_DEFAULT} without it."})
 
     @post_load
@@ -146,7 +151,8 @@ class MessagesQuery(ResultsQuery):
     status = fields.String(
         validate=validate.OneOf(
             [status.value for status in MessageStatus], error="must be one of: {choices}"
-        )
+        ),
+        metadata={"description": "Only those with this status."},
     )
     after = Text(
         ID_MAX_LENGTH,
@@ -167,7 +173,11 @@ class LatestQuery(RequestSchema):
     """Whose newest successes: a kind's, a workflow's, or one module's."""
 
     mission_kind = Text(
-        KIND_MAX_LENGTH, is_normalised=True, may_be_empty=False, data_key="missionKind"
+        KIND_MAX_LENGTH,
+        is_normalised=True,
+        may_be_empty=False,
+        data_key="missionKind",
+        metadata={"description": "Of all modules of this kind.", "example": "load"},
     )
     workflow = Text(
         NAME_MAX_LENGTH,

@@ -26,31 +26,50 @@ log = logging.getLogger(__name__)
 messages = Blueprint("messages", __name__, description="Send work to modules.")
 
 KEY_HEADER = "Idempotency-Key"
+_KEY = {
+    "in": "header",
+    "name": KEY_HEADER,
+    "description": "The message's id, as `message_id` in the body says it.",
+    "schema": {"type": "string"},
+}
 
 
-@messages.route("/module/send_message", methods=["POST"])
+@messages.route("/module/send_message", methods=["POST"], parameters=[_KEY])
+@messages.errors(404, 409, 429)
 @messages.arguments(SendBody(), location="body")
 @messages.response(200, SentAnswer())
 def send_message(wanted: SendRequest) -> Response:
-    """Send a message to a module; it waits for a module that is offline."""
+    """Send a message to a module.
+
+    It waits for a module that is offline. The same `message_id` again is the same message, and is
+    answered alike.
+    """
     sent = app_state().sender.send(_make_draft(wanted, _read_id(wanted)))
     return ok(_to_answer(sent))
 
 
 @messages.route("/message/<message_id>")
+@messages.errors(404)
 @messages.response(200, MessageAnswer())
 def show_message(message_id: MessageId) -> Response:
-    """Show a message and its whole life."""
+    """Show a message and its whole life.
+
+    Its result is at `GET /result/<message_id>`.
+    """
     with app_state().breaker.use(REQUEST_SECONDS) as store:
         seen = get_message(store, message_id)
     return ok(to_message_item(seen))
 
 
-@messages.route("/module/<module:module>/messages")
+@messages.route("/module/<module:module>/messages", endpoint="list_messages")
+@messages.errors(404, 409)
 @messages.arguments(MessagesQuery(), location="query")
-@messages.response(200, MessageAnswer(many=True))
+@messages.response(200, MessageAnswer(many=True), headers=("Link",))
 def list_messages_of_module(wanted: PageRequest, module: str) -> Response:
-    """List a module's messages, newest first."""
+    """List a module's messages, newest first.
+
+    `after` is the `message_id` of the last one of the page before; `Link` has it.
+    """
     state = app_state()
     with state.breaker.use(REQUEST_SECONDS) as store:
         found = list_messages(

@@ -49,13 +49,13 @@ class ModuleReference:
 class ModuleReferenceBody(RequestSchema):
     """Which module is meant."""
 
-    module_id = WholeNumber(1, 2**53)
+    module_id = WholeNumber(1, 2**53, metadata={"description": "One of these is required."})
     module_hash = HashText()
     module = Text(
         NAME_MAX_LENGTH,
         is_normalised=True,
         may_be_empty=False,
-        metadata={"description": CALLED},
+        metadata={"description": CALLED, "example": "load-72h"},
     )
 
     @validates_schema

@@ -22,6 +22,11 @@ PAGE_MAX = 1000
 INT32_MAX = 2**31 - 1
 
 _REQUIREMENT = "Which data the module reads: a JSON object or array of at most 64 KiB."
+_INPUT = "The later name of dataRequirement."
+_OUTPUT = "Which data the module writes."
+_REQUIREMENT_EXAMPLE = [
+    {"table_name": "hourly_load", "time_begin": -72, "time_end": 0, "time_unit": "h"}
+]
 
 
 class RegistrationQuery(RequestSchema):
@@ -32,13 +37,41 @@ class RegistrationQuery(RequestSchema):
 
         unknown = EXCLUDE
 
-    name = Text(NAME_MAX_LENGTH, is_normalised=True, may_be_empty=False, required=True)
-    description = Text(DESCRIPTION_MAX_LENGTH, is_one_line=False)
-    mission_kind = Text(KIND_MAX_LENGTH, is_normalised=True, data_key="missionKind")
-    model_hash = Text(MODEL_HASH_MAX_LENGTH, is_normalised=True, data_key="modelHash")
-    data_requirement = JsonValue(is_text=True, data_key="dataRequirement", description=_REQUIREMENT)
-    input_data = JsonValue(is_text=True, description="The later name of dataRequirement.")
-    output_data = JsonValue(is_text=True, description="Which data the module writes.")
+    name = Text(
+        NAME_MAX_LENGTH,
+        is_normalised=True,
+        may_be_empty=False,
+        required=True,
+        metadata={"description": "With the next two it makes the hash.", "example": "load-72h"},
+    )
+    description = Text(
+        DESCRIPTION_MAX_LENGTH,
+        is_one_line=False,
+        metadata={"description": "For people.", "example": "The load of the next 72 hours"},
+    )
+    mission_kind = Text(
+        KIND_MAX_LENGTH,
+        is_normalised=True,
+        data_key="missionKind",
+        metadata={
+            "description": "What it forecasts: work may be sent to a kind.",
+            "example": "load",
+        },
+    )
+    model_hash = Text(
+        MODEL_HASH_MAX_LENGTH,
+        is_normalised=True,
+        data_key="modelHash",
+        metadata={"description": "The model's version, if another one is another module."},
+    )
+    data_requirement = JsonValue(
+        is_text=True,
+        data_key="dataRequirement",
+        description=_REQUIREMENT,
+        example=_REQUIREMENT_EXAMPLE,
+    )
+    input_data = JsonValue(is_text=True, description=_INPUT)
+    output_data = JsonValue(is_text=True, description=_OUTPUT)
 
     @post_load
     def make(self, words: dict[str, Any], **_: Any) -> Registration:
@@ -57,15 +90,23 @@ class RegistrationBody(RegistrationQuery):
         unknown = RAISE
 
     data_requirement = JsonValue(
-        is_text=False, data_key="dataRequirement", description=_REQUIREMENT
+        is_text=False,
+        data_key="dataRequirement",
+        description=_REQUIREMENT,
+        example=_REQUIREMENT_EXAMPLE,
     )
-    input_data = JsonValue(is_text=False, description="The later name of dataRequirement.")
-    output_data = JsonValue(is_text=False, description="Which data the module writes.")
-    priority = WholeNumber(0, PRIORITY_MAX)
+    input_data = JsonValue(is_text=False, description=_INPUT)
+    output_data = JsonValue(is_text=False, description=_OUTPUT)
+    priority = WholeNumber(
+        0,
+        PRIORITY_MAX,
+        metadata={"description": "Work for a kind goes to the highest; 100.", "example": 100},
+    )
     tags = fields.List(
         Text(TAG_MAX_LENGTH, may_be_empty=False),
         validate=validate.Length(max=TAGS_MAX, error=f"must not be more than {TAGS_MAX}"),
         error_messages={"invalid": "must be a list of texts"},
+        metadata={"description": "For filters.", "example": ["pilot"]},
     )
 
 
@@ -86,17 +127,25 @@ class ListingQuery(RequestSchema):
 
     unsaid = ListingRequest()
 
-    mission_kind = Text(KIND_MAX_LENGTH, is_normalised=True, data_key="missionKind")
-    tag = Text(TAG_MAX_LENGTH, is_normalised=True)
+    mission_kind = Text(
+        KIND_MAX_LENGTH,
+        is_normalised=True,
+        data_key="missionKind",
+        metadata={"description": "Exactly this kind; empty: those without one."},
+    )
+    tag = Text(TAG_MAX_LENGTH, is_normalised=True, metadata={"description": "Has this tag."})
     name = Text(
         NAME_MAX_LENGTH,
         is_normalised=True,
         metadata={"description": "Any part of the name, in any case."},
     )
     state = fields.String(
-        validate=validate.OneOf([state.value for state in State], error="must be one of: {choices}")
+        validate=validate.OneOf(
+            [state.value for state in State], error="must be one of: {choices}"
+        ),
+        metadata={"description": "Is in this state."},
     )
-    limit = WholeNumber(1, PAGE_MAX)
+    limit = WholeNumber(1, PAGE_MAX, metadata={"description": "All of them without it."})
     after = WholeNumber(
         0, 2**53, metadata={"description": "The module_id of the last item of the page before."}
     )

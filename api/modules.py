@@ -34,46 +34,64 @@ modules = Blueprint(
 )
 
 
-@modules.route("/module/register")
+@modules.route("/module/register", endpoint="register_module_by_query")
+@modules.errors(409, 429)
 @modules.arguments(RegistrationQuery(), location="query")
 @modules.response(200, RegisteredAnswer())
 def register_by_query(registration: Registration) -> Response:
-    """Register a module, for the first time or again (the form of earlier clients)."""
+    """Register a module by a query, as earlier clients do.
+
+    The JSON values are texts; what is not known is ignored. A new module is 200 here, too.
+    """
     return ok(_to_answer(_register(registration)))
 
 
-@modules.route("/module/register", methods=["POST"])
+@modules.route("/module/register", methods=["POST"], endpoint="register_module")
+@modules.errors(409, 429)
 @modules.arguments(RegistrationBody(), location="body")
 @modules.response(200, RegisteredAnswer(), description="The module was registered before.")
 @modules.response(201, RegisteredAnswer(), description="The module is new.")
 def register(registration: Registration) -> Response:
-    """Register a module, for the first time or again."""
+    """Register a module, for the first time or again.
+
+    The same `name`, `missionKind` and `modelHash` are the same module, with the same hash.
+    """
     registered = _register(registration)
     return ok(_to_answer(registered), 201 if registered.is_new else 200)
 
 
 @modules.route("/module/online")
 @modules.arguments(ListingQuery(), location="query")
-@modules.response(200, ModuleAnswer(many=True))
-@modules.response(304)
+@modules.response(200, ModuleAnswer(many=True), headers=("ETag", "Link"))
+@modules.response(304, headers=("ETag", "Link"))
 def list_online_modules(wanted: ListingRequest) -> Response:
-    """List the modules that are online, suspect ones included."""
+    """List the modules that are online, suspect ones included.
+
+    All of them come without `limit`; with it, `Link` names the next page.
+    """
     return answer_listing(app_state().online.current(), wanted)
 
 
-@modules.route("/module/list")
+@modules.route("/module/list", endpoint="list_modules")
 @modules.arguments(ListingQuery(), location="query")
-@modules.response(200, ModuleAnswer(many=True))
-@modules.response(304)
+@modules.response(200, ModuleAnswer(many=True), headers=("ETag", "Link"))
+@modules.response(304, headers=("ETag", "Link"))
 def list_all_modules(wanted: ListingRequest) -> Response:
-    """List every registered module."""
+    """List every registered module.
+
+    All of them come without `limit`; with it, `Link` names the next page.
+    """
     return answer_listing(app_state().all_modules.current(), wanted)
 
 
 @modules.route("/module/<module:module>")
+@modules.errors(404, 409)
 @modules.response(200, ShownModule())
 def show_module(module: str) -> Response:
-    """Show one module: by its hash, its name, its module_id, or the beginning of its hash."""
+    """Show one module, and how it did lately.
+
+    409 names all that may be meant by a name or by the beginning of a hash.
+    """
     state = app_state()
     with state.breaker.use(REQUEST_SECONDS) as store:
         module_hash = find_hash(store, module, state.directory)
@@ -84,10 +102,14 @@ def show_module(module: str) -> Response:
 
 
 @modules.route("/module/close_websocket", methods=["POST"])
+@modules.errors(404, 409)
 @modules.arguments(ModuleReferenceBody(), location="body")
 @modules.response(200, ClosedAnswer())
 def close_websocket(reference: ModuleReference) -> Response:
-    """Close an online module's socket; it may come back."""
+    """Close an online module's socket.
+
+    It is closed with 4010 within a second; a living module comes back by itself.
+    """
     breaker = app_state().breaker
     with breaker.use(REQUEST_SECONDS) as store:
         module = reference.find(store)

@@ -26,19 +26,27 @@ results = Blueprint("results", __name__, description="Fetch results.")
 
 
 @results.route("/result/<message_id>")
+@results.errors(404)
 @results.response(200, ResultAnswer())
 def show_result(message_id: MessageId) -> Response:
-    """Show the result of one message."""
+    """Show the result of one message.
+
+    404 as long as there is none; the sentence says what the message waits for.
+    """
     with app_state().breaker.use(REQUEST_SECONDS) as store:
         seen = get_result(store, message_id)
     return ok(to_result_item(seen))
 
 
-@results.route("/module/<module:module>/results")
+@results.route("/module/<module:module>/results", endpoint="list_results")
+@results.errors(404, 409)
 @results.arguments(ResultsQuery(), location="query")
 @results.response(200, ResultAnswer(many=True))
 def list_results_of_module(wanted: PageRequest, module: str) -> Response:
-    """List a module's results, newest first."""
+    """List a module's results, newest first.
+
+    Failures are among them: `status` says so.
+    """
     state = app_state()
     with state.breaker.use(REQUEST_SECONDS) as store:
         found = list_results(
@@ -51,12 +59,16 @@ def list_results_of_module(wanted: PageRequest, module: str) -> Response:
     return ok([to_result_item(seen) for seen in found])
 
 
-@results.route("/results/latest")
+@results.route("/results/latest", endpoint="list_latest_results")
+@results.errors(404, 409)
 @results.arguments(LatestQuery(), location="query")
-@results.response(200, LatestAnswer(many=True))
-@results.response(304)
+@results.response(200, LatestAnswer(many=True), headers=("ETag",))
+@results.response(304, headers=("ETag",))
 def list_latest(wanted: LatestRequest) -> Response:
-    """List the newest success of each module of a kind, or of a workflow."""
+    """List the newest success of each module of a kind, or of a workflow.
+
+    This is the one call that a consumer of forecasts needs.
+    """
     state = app_state()
     now = utc_now()
     with state.breaker.use(REQUEST_SECONDS) as store:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, fields, post_load
+from marshmallow import INCLUDE, fields, post_load
 
 from api.app_state import app_state
 from api.http.fields import RequestSchema, WholeNumber
@@ -29,15 +29,20 @@ class WorkflowBody(RequestSchema):
         unknown = INCLUDE
 
     workflow_id = _word("integer", "The next free number if it is not given.")
-    name = _word("string", maxLength=100)
-    description = _word("string", maxLength=500)
+    name = _word("string", "For people; several may have the same.", maxLength=100, example="daily")
+    description = _word("string", "For people.", maxLength=500)
     enable = _word("boolean", "True if it is not given.")
     execute_cron_list = _word(
-        "array", "Cron lines of 5 fields, or @daily and its like.", items={"type": "string"}
+        "array",
+        "Cron lines of 5 fields, or @daily and its like.",
+        items={"type": "string"},
+        example=["25 9 * * *"],
     )
-    timezone = _word("string", "An IANA name; Asia/Shanghai if it is not given.")
+    timezone = _word(
+        "string", "An IANA name; Asia/Shanghai if it is not given.", example="Asia/Shanghai"
+    )
     execute_shift_time = _word("integer", "Due so much later than the cron lines say.")
-    execute_shift_unit = _word("string", enum=list(ShiftUnit))
+    execute_shift_unit = _word("string", "Of the shift; s if not given.", enum=list(ShiftUnit))
     overlap = _word("string", "While the firing before still runs.", enum=list(Overlap))
     misfire = _word("string", "After a time without a worker.", enum=list(Misfire))
     timeout_seconds = _word(
@@ -50,11 +55,13 @@ class WorkflowBody(RequestSchema):
     steps = _word(
         "array",
         "Objects with name, module or missionKind, fallback, args, after.",
-        items={"type": "object"},
+        items={"type": "object", "additionalProperties": True},
+        example=[{"name": "load", "module": "load-72h", "args": {"hours": 72}}],
     )
     execute_modules = _word(
         "array",
         "What earlier clients write: hashes, or objects with module_hash or name, and args.",
+        items={},
     )
 
     @post_load
@@ -85,87 +92,11 @@ class WorkflowsQuery(RequestSchema):
 class WorkflowReferenceBody(RequestSchema):
     """Which workflow is meant."""
 
-    workflow_id = WholeNumber(1, NUMBER_MAX, required=True)
+    workflow_id = WholeNumber(
+        1, NUMBER_MAX, required=True, metadata={"description": "Its number.", "example": 1}
+    )
 
     @post_load
     def make(self, words: dict[str, Any], **_: Any) -> WorkflowId:
         """Make a number of the words."""
         return WorkflowId(words["workflow_id"])
-
-
-class CreatedWorkflow(Schema):
-    """The workflow as it was created."""
-
-    id = fields.String()
-    workflow_id = fields.Integer()
-    name = fields.String()
-    execute_cron_list = fields.List(fields.String(), metadata={"description": "Expanded."})
-    next_due_at = fields.DateTime(allow_none=True)
-
-
-class StartedWorkflow(Schema):
-    """A workflow that runs now."""
-
-    workflow_id = fields.Integer()
-    workflow_name = fields.String()
-    message = fields.String()
-    execution_id = fields.String()
-    status = fields.String()
-
-
-class WorkflowAnswer(Schema):
-    """A workflow."""
-
-    id = fields.String()
-    workflow_id = fields.Integer()
-    name = fields.String()
-    description = fields.String()
-    enable = fields.Boolean()
-    execute_cron_list = fields.List(fields.String())
-    timezone = fields.String()
-    execute_shift_time = fields.Integer()
-    execute_shift_unit = fields.String()
-    overlap = fields.String()
-    misfire = fields.String()
-    timeout_seconds = fields.Float()
-    start_timeout_seconds = fields.Float(allow_none=True)
-    retries = fields.Integer()
-    expected_within_seconds = fields.Float(allow_none=True)
-    pause_after_failures = fields.Integer()
-    steps = fields.List(fields.Raw())
-    execute_modules = fields.List(fields.Raw())
-    state = fields.String(metadata={"description": "active, paused or disabled"})
-    pause = fields.Raw(allow_none=True)
-    next_due_at = fields.DateTime(allow_none=True)
-    failures_in_a_row = fields.Integer()
-    version = fields.Integer(metadata={"description": "Rises with every edit."})
-    created_at = fields.DateTime()
-    updated_at = fields.DateTime()
-
-
-class ShownWorkflow(WorkflowAnswer):
-    """A workflow, and how punctual it was."""
-
-    punctuality = fields.Raw(metadata={"description": "Figures of the last 24 hours and 7 days."})
-
-
-class JobAnswer(Schema):
-    """A workflow as a job of the scheduler, as earlier clients read it."""
-
-    job_id = fields.String()
-    name = fields.String()
-    func = fields.String()
-    next_run_time = fields.String(allow_none=True)
-    trigger = fields.String()
-    max_instances = fields.Integer()
-    misfire_grace_time = fields.Integer()
-    workflow = fields.Raw()
-
-
-class ReloadedAnswer(Schema):
-    """What fires."""
-
-    removed_count = fields.Integer()
-    current_count = fields.Integer()
-    enabled_workflows = fields.List(fields.Raw())
-    message = fields.String()

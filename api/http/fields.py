@@ -74,7 +74,7 @@ class HashText(Text):
     """A module's hash, in any case."""
 
     def __init__(self) -> None:
-        super().__init__(64, is_normalised=True)
+        super().__init__(64, is_normalised=True, metadata={"description": "A hash of 64 digits."})
 
     def _deserialize(self, *args: Any, **options: Any) -> str:
         return super()._deserialize(*args, **options).lower()
@@ -114,8 +114,9 @@ class Written:
 class JsonText(fields.Field[str]):
     """Any JSON, as it was written; what a form says is a string."""
 
-    def __init__(self, description: str, **options: Any) -> None:
-        super().__init__(error_messages=REQUIRED, metadata={"description": description}, **options)
+    def __init__(self, description: str, example: Any, **options: Any) -> None:
+        metadata = {"description": description, "example": example}
+        super().__init__(error_messages=REQUIRED, metadata=metadata, **options)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
@@ -148,12 +149,24 @@ class Moment(fields.Field[datetime]):
         raise ValidationError("must be a time with a zone, such as 2026-11-21T10:00:00+08:00")
 
 
+_OBJECT_ARRAY_OR_NULL: list[dict[str, Any]] = [
+    {"type": "object", "additionalProperties": True},
+    {"type": "array", "items": {}},
+    {"type": "null"},
+]
+
+
 class JsonValue(fields.Field[Any]):
     """A JSON object or array that the database can keep, or its text."""
 
-    def __init__(self, *, is_text: bool, description: str, **options: Any) -> None:
-        kind: dict[str, Any] = {"type": "string"} if is_text else {"type": ["object", "array"]}
-        metadata = {**kind, "description": description}
+    def __init__(
+        self, *, is_text: bool, description: str, example: Any = None, **options: Any
+    ) -> None:
+        kind: dict[str, Any] = {"anyOf": _OBJECT_ARRAY_OR_NULL}
+        metadata = {"type": "string"} if is_text else kind
+        metadata["description"] = description
+        if example is not None:
+            metadata["example"] = orjson.dumps(example).decode() if is_text else example
         super().__init__(allow_none=True, metadata=metadata, **options)
 
     def _deserialize(

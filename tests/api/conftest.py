@@ -23,6 +23,7 @@ from shared.settings import Settings
 from shared.store import Store
 from tests.support.builders import NODE, make_claim, make_node, make_registration
 from tests.support.database_server import DatabaseServer
+from tests.support.described_answers import DescribedClient, Description
 
 OnlineMaker = Callable[..., Module]
 
@@ -66,7 +67,10 @@ def applications() -> list[Flask]:
 def app(settings: Settings, store: Store, applications: list[Flask]) -> Flask:
     """An application that knows nothing of the tests before."""
     if not applications:
-        applications.append(create_app(settings, store))
+        made = create_app(settings, store)
+        made.extensions["description"] = Description(made)
+        made.test_client_class = DescribedClient
+        applications.append(made)
     share_app_state(applications[0], settings, store)
     return applications[0]
 
