@@ -11,9 +11,10 @@ from api.circuit_breaker import CALL_TIMEOUT_MS
 from api.events import events
 from api.executions import executions
 from api.health import health
+from api.http.docs import docs
 from api.http.envelope import register_error_handlers
 from api.http.json_provider import OrjsonProvider
-from api.http.openapi import docs, make_api
+from api.http.openapi import make_api
 from api.http.request_id import track_request_ids
 from api.http.request_parser import BODY_MAX_BYTES
 from api.http.whole_number import WholeNumberInPath

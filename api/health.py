@@ -30,7 +30,15 @@ def index() -> Response:
 
     For people who open the address in a browser.
     """
-    links = ("/module/online", "/module/list", "/docs", "/openapi.json", "/healthz", "/readyz")
+    links = (
+        "/module/online",
+        "/module/list",
+        "/docs",
+        "/docs/protocol",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+    )
     return ok({"name": "forecast platform", "links": list(links)})
 
 

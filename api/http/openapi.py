@@ -1,17 +1,15 @@
-"""/openapi.json, made of the schemas and docstrings of the views, and /docs, which shows it."""
+"""/openapi.json, made of the schemas and docstrings of the views."""
 
 from enum import StrEnum
 from typing import Any
 
 import flask_smorest  # type: ignore[import-untyped]
 import orjson
-from flask import Blueprint, Flask, Response, current_app
+from flask import Flask, Response
 
 from api.http.answer_fields import Word
 from api.http.envelope import JSON
 from api.http.responses import OTHER, register_responses
-
-docs = Blueprint("docs", __name__)
 
 ABOUT = """Modules register, hold one WebSocket, and receive work; consumers fetch results.
 
@@ -73,9 +71,3 @@ def _name_words(spec: Any, kind: type[StrEnum]) -> dict[str, Any]:
         }
         spec.components.schema(kind.__name__, words)
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
-
-
-@docs.get("/docs")
-def show_docs() -> Response:
-    """Show the API in Swagger UI, from our own files."""
-    return current_app.send_static_file("docs.html")

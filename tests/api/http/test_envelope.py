@@ -145,11 +145,19 @@ def test_the_documentation_is_served_from_our_own_files(client: FlaskClient) -> 
         assert client.get(f"{vendored}/{part}", buffered=True).status_code == 200
 
 
+def test_the_documentation_leads_to_the_contract_of_the_socket(client: FlaskClient) -> None:
+    assert 'href="/docs/protocol"' in client.get("/docs").text
+    page = client.get("/docs/protocol").text
+    assert "<h1>The socket's contract</h1>" in page.replace("&#x27;", "'").replace("&#39;", "'")
+    assert "<td>4509</td>" in page
+    assert "ws://&lt;host&gt;" in page
+
+
 def test_the_openapi_document_has_every_public_route(app: Flask) -> None:
     document = app.test_client().get("/openapi.json").json
     assert document["openapi"] == "3.1.0"
     routes = {re.sub(r"<.*?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
-    undocumented = {"/openapi.json", "/docs", "/static/{filename}"}
+    undocumented = {"/openapi.json", "/docs", "/docs/protocol", "/static/{filename}"}
     assert routes - undocumented == document["paths"].keys()
 
 
