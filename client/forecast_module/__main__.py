@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from forecast_module.doctor import examine
@@ -15,7 +16,12 @@ def main() -> int:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     doctor = commands.add_parser("doctor", help="check the way from this machine to a platform")
-    doctor.add_argument("url", help="the platform's address, like http://platform:10080")
+    doctor.add_argument(
+        "url",
+        nargs="?",
+        default=os.environ.get("FORECAST_PLATFORM") or "http://localhost:10080",
+        help="the platform's address, like http://platform:10080 (default: FORECAST_PLATFORM)",
+    )
     doctor.add_argument("--name", help="the test module's name (default: doctor-<host>)")
     given = parser.parse_args()
     return 0 if examine(given.url, given.name) else 1

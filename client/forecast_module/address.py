@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Address:
     def parse(cls, url: str) -> Address:
         """Read what the author wrote; raises ValueError with a sentence."""
         parts = urlsplit(url.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_good_port(parts):
             raise ValueError(f"The platform's address is like http://platform:10080, not {url!r}.")
         if parts.query or parts.fragment:
             raise ValueError(f"The platform's address has no query: {url!r}.")
@@ -49,3 +49,10 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost" or self.host.endswith(".localhost")
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False

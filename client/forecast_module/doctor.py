@@ -19,6 +19,7 @@ from forecast_module.registration import (
     NotRegistered,
     Registration,
     RegistrationRefused,
+    find_cause,
     open_http,
     register,
 )
@@ -84,7 +85,7 @@ class Examination:
             said = answer.json()["code"]
         except requests.RequestException as error:
             remedy = "Check host and port, firewalls, and whether the platform is up."
-            raise Problem(f"{url} does not answer: {error}", remedy) from error
+            raise Problem(f"{url} does not answer: {find_cause(error)}", remedy) from error
         except (ValueError, KeyError, TypeError):
             remedy = "Another program answers at this address: check host and port."
             raise Problem(f"{url} does not answer as the platform does", remedy) from None

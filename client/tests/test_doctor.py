@@ -65,7 +65,17 @@ def test_a_platform_that_is_down_fails_at_http(
 ) -> None:
     platform.shut_door()
     assert not examine(platform.url)
-    assert words(capsys.readouterr().out)[-1] == ("fail", "http")
+    said = capsys.readouterr().out
+    assert words(said)[-1] == ("fail", "http")
+    assert f"{platform.url}/healthz does not answer: [Errno 111] Connection refused\n" in said
+
+
+def test_the_address_may_come_from_the_environment(platform: ScriptedPlatform) -> None:
+    command = [sys.executable, "-m", "forecast_module", "doctor", "--name", "doctor-there"]
+    env = {**os.environ, "FORECAST_PLATFORM": platform.url}
+    done = subprocess.run(command, cwd=CLIENT_DIR, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert platform.registrations[0]["name"] == "doctor-there"
 
 
 def test_a_refused_handshake_fails_at_the_upgrade(
@@ -100,6 +110,9 @@ def test_a_result_that_is_not_stored_fails_at_the_work(
     assert words(capsys.readouterr().out)[-1] == ("fail", "work")
 
 
-def test_an_address_that_is_none_is_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not examine("platform:10080")
+@pytest.mark.parametrize("url", ["platform:10080", "http://platform:99999", "http://platform:x"])
+def test_an_address_that_is_none_is_said_to_be_none(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not examine(url)
     assert "The platform's address is like http://platform:10080" in capsys.readouterr().out
