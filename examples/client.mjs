@@ -1,44 +1,83 @@
 // Work as a module, in Node: node examples/client.mjs [name] [http://host:port]
-// The address may also come from FORECAST_PLATFORM.
+// Without an address: FORECAST_PLATFORM, else SERVER_PORT of .env, else http://localhost:10088.
 // Needs Node 22, or Node 20 with --experimental-websocket, or `npm install ws`.
-const { FORECAST_PLATFORM = "http://localhost:10080" } = process.env;
-const [name = "node-load", platform = FORECAST_PLATFORM] = process.argv.slice(2);
+import { existsSync, readFileSync } from "node:fs";
+
 const WebSocket = globalThis.WebSocket ?? (await import("ws").catch(() => ({}))).WebSocket;
-if (!WebSocket) {
-  console.error("This Node has no WebSocket: take Node 22, or node --experimental-websocket (Node 20), or `npm install ws`.");
-  process.exit(1);
-}
-const HEARTBEAT_MS = 30_000, PAUSES_MS = { 4503: 600_000, 4509: 60_000, 4523: 600_000 };
+if (!WebSocket) giveUp("This Node has no WebSocket: take Node 22, or node --experimental-websocket (Node 20), or `npm install ws`.");
+const HEARTBEAT_MS = 30_000, CONFIRM_MS = 60_000, LONGEST_PAUSE_MS = 60_000;
+const DISABLED = 4523, PAUSES_MS = { 4503: 600_000, 4509: 60_000, [DISABLED]: 600_000 };
+const FINAL_STATUSES = [400, 413, 414, 415, 431]; // the same words will be refused again
 const results = new Map(); // by message: what comes twice is answered with the same result
 const unconfirmed = []; // results in the order in which they were sent, until `receive result`
 
 const forecast = (message) => ({ answer_to: message?.args ?? message }); // your model
 
+const words = process.argv.slice(2), isAddress = (word) => /:\/\/|^[\w.-]+:\d+$/.test(word);
+const name = words.find((word) => !isAddress(word)) ?? "node-load";
+const address = words.find(isAddress) ?? process.env.FORECAST_PLATFORM ?? readEnvFile() ?? "localhost:10080";
+// Node refuses to open port 10080, as browsers do; WEB_PORT, 10088, is the same door.
+const platform = address.replace(/^(?!.*:\/\/)/, "http://").replace(/\/$/, "").replace(/:10080$/, ":10088");
+if (!/^https?:\/\/[^/?#]+$/.test(platform)) giveUp(`The platform's address is like http://localhost:10088, not '${address}'.`);
+
+function readEnvFile() {
+  const files = [".env", new URL("../.env", import.meta.url)].filter((file) => existsSync(file));
+  const text = files.map((file) => readFileSync(file, "utf8")).join("\n");
+  const [, key, value] = /^(FORECAST_PLATFORM|SERVER_PORT)=['"]?([^'"\s]+)/m.exec(text) ?? [];
+  return key === "SERVER_PORT" ? `localhost:${value}` : value;
+}
+
+function giveUp(sentence) {
+  console.error(sentence);
+  process.exit(1);
+}
+
+const retryLater = (problem, pause = 0) => Object.assign(new Error(problem), { pause });
+
 async function register() {
   const body = JSON.stringify({ name, description: "An example in Node", missionKind: "load" });
   const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(`${platform}/module/register`, { method: "POST", headers, body });
-  const envelope = await answer.json();
-  if (!answer.ok) throw new Error(envelope.message);
-  return envelope.result.hash;
+  const options = { method: "POST", headers, body, signal: AbortSignal.timeout(15_000) };
+  const answer = await fetch(`${platform}/module/register`, options).catch(({ cause, message }) => {
+    const why = cause?.message || cause?.code || message;
+    throw retryLater(`no answer (${why}): is the platform up, and is this its port?`);
+  });
+  const { message, result } = await answer.json().catch(() => ({}));
+  if (message === undefined) throw retryLater(`another program answers there (HTTP ${answer.status}): is this its port?`);
+  if (FINAL_STATUSES.includes(answer.status)) giveUp(`${platform} does not register ${name}: ${message}`);
+  if (!answer.ok) throw retryLater(message, 1000 * (Number(answer.headers.get("Retry-After")) || 0));
+  // A refused handshake hides its status from programs in Node.
+  if (result.enabled === false) throw retryLater("an operator disabled this module", PAUSES_MS[DISABLED]);
+  return result.hash;
 }
 
 const live = (hash) => new Promise((end) => {
   const socket = new WebSocket(`${platform.replace(/^http/, "ws")}/websocket?hash=${hash}`);
   const say = (content) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(content));
-  let confirmedAt = Date.now();
-  const beat = () => (Date.now() - confirmedAt > 2 * HEARTBEAT_MS ? socket.close() : socket.send("heartbeat"));
-  const timer = setInterval(beat, HEARTBEAT_MS);
+  const beat = () => socket.send("heartbeat");
+  let timer, watch;
+  const leave = (code, reason) => {
+    clearInterval(timer); clearTimeout(watch);
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    console.log("closed:", code, reason);
+    end(PAUSES_MS[code]);
+  };
+  const expectConfirmation = () => {
+    clearTimeout(watch); // a connection that was cut does not tell: nothing comes any more
+    watch = setTimeout(() => { socket.close(); leave(0, "no heartbeat was confirmed"); }, CONFIRM_MS);
+  };
+  expectConfirmation();
   socket.onopen = () => {
     console.log(`connected as ${name} to ${platform}`);
     say({ type: "hello", sdk: "client.mjs", acks: true, in_flight: 1 }); beat(); unconfirmed.forEach(say);
+    timer = setInterval(beat, HEARTBEAT_MS);
   };
   socket.onmessage = ({ data }) => {
-    if (data === "heartbeat confirm") confirmedAt = Date.now();
+    if (data === "heartbeat confirm") expectConfirmation();
     else if (data === "receive result") unconfirmed.shift();
     else if (data.startsWith("{")) handle(JSON.parse(data));
   };
-  socket.onclose = ({ code, reason }) => { clearInterval(timer); console.log("closed:", code, reason); end(code); };
+  socket.onclose = ({ code, reason }) => leave(code, reason);
   socket.onerror = () => {}; // onclose comes, too
   function handle({ type, id, message, status, message: problem }) {
     if (type === "ping") return say({ type: "pong" });
@@ -57,8 +96,12 @@ const live = (hash) => new Promise((end) => {
 
 for (let failures = 1; ; failures++) { // full jitter: a thousand modules must not come at once
   const began = Date.now();
-  const code = await register().then(live).catch((error) => console.log(`not registered at ${platform}:`, error.cause?.message || error.cause?.code || error.message));
+  const longer = await register().then(live).catch(({ message, pause }) => {
+    console.log(`not registered at ${platform}:`, message);
+    return pause;
+  });
   if (Date.now() - began > HEARTBEAT_MS) failures = 1;
-  const pause = Math.random() * Math.min(60_000, 1000 * 2 ** failures) + (PAUSES_MS[code] ?? 0);
+  const pause = Math.random() * Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** failures) + (longer ?? 0);
+  console.log(`next attempt in ${(pause / 1000).toFixed(1)} s`);
   await new Promise((done) => setTimeout(done, pause));
 }

@@ -1,61 +1,89 @@
-"""Stay online as the module of module_hash.txt: heartbeats, answers, reconnects.
+"""Stay online as a module: heartbeats, answers, reconnects.
 
-Needs the package websockets: python examples/client_connect.py [name] [http://host:port]
+Needs the package websockets: .venv/bin/python examples/client_connect.py [name] [http://host:port]
+Without a name it is the module that register.py registered last in this folder.
 """
 
 import asyncio
+import contextlib
 import random
 import sys
+import time
+from functools import partial
 
-import websockets
-from register import HASH_FILE, PLATFORM, register
+from command_line import read_command_line
+from register import EXAMPLE, NotRegistered, Refused, read_kept, read_seconds, register
 
-HEARTBEAT_SECONDS = LONGEST_PAUSE_SECONDS = 30
-UNKNOWN, REPLACED, DISABLED = (404, 4501), (4509,), (403, 4523)
+try:
+    import websockets
+except ImportError:
+    sys.exit("The package websockets is missing: .venv/bin/python has it (./manage.sh up).")
+
+HEARTBEAT_SECONDS = 30
+HEARTBEATS_TO_CONFIRM = 2  # so many in a row without an answer: the connection is dead
+LONGEST_PAUSE_SECONDS = 60
+UNKNOWN = (404, 4501)
+# What to wait besides: a newer session took over; an operator disabled the module, for now.
+PAUSES_SECONDS = {4509: 60, 403: 600, 4503: 600, 4523: 600}
+
+say = partial(print, flush=True)
 
 
 async def stay_connected(address: str) -> None:
     """Hold one connection: a heartbeat every interval, an answer to every question."""
-    async with websockets.connect(address, proxy=None) as socket:
-        print("connected")
-        while True:
+    async with websockets.connect(address, proxy=None, close_timeout=2) as socket:
+        say("connected")
+        unconfirmed = 0
+        while unconfirmed < HEARTBEATS_TO_CONFIRM:
             await socket.send("heartbeat")
-            try:
+            unconfirmed += 1
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     while True:
-                        print("heard:", text := await socket.recv())
-                        if text.startswith("{"):
+                        say("heard:", text := await socket.recv())
+                        if text == "heartbeat confirm":
+                            unconfirmed = 0
+                        elif text.startswith("{"):
                             await socket.send('{"type":"pong"}')
-            except TimeoutError:
-                continue  # time for the next heartbeat
+    raise ConnectionError("no heartbeat was confirmed")
 
 
-def code_of(error: Exception) -> int:
-    """Return the close code or the HTTP status that ended a connection, or 0."""
+def read_ending(error: Exception) -> tuple[int, float]:
+    """Return the close code or the HTTP status, or 0, and the seconds that the platform names."""
     if isinstance(error, websockets.InvalidStatus):
-        return error.response.status_code
-    return getattr(getattr(error, "rcvd", None), "code", 0)
+        response = error.response
+        return response.status_code, read_seconds(response.headers.get("Retry-After"))
+    return getattr(getattr(error, "rcvd", None), "code", 0), getattr(error, "retry_after", 0.0)
 
 
-async def main(name: str, platform: str) -> None:
-    """Connect for ever, with full-jitter back-off between the attempts."""
-    module_hash = HASH_FILE.read_text() if HASH_FILE.exists() else ""
-    address, failures, code = platform.replace("http", "ws", 1), 0, 0
-    while code not in DISABLED:
-        started = asyncio.get_running_loop().time()
+async def main(name: str, platform: str, module_hash: str = "") -> None:
+    """Connect for ever, with full-jitter back-off between the attempts; Refused ends it."""
+    address, failures = platform.replace("http", "ws", 1), 0
+    while True:
+        code, pause, started = 0, 0.0, time.monotonic()
         try:
             module_hash = module_hash or register(name, platform)
             await stay_connected(f"{address}/websocket?hash={module_hash}")
-        except (OSError, websockets.WebSocketException) as error:
-            print("disconnected:", error)
-            code = code_of(error)
+        except Refused:
+            raise
+        except (OSError, EOFError, websockets.WebSocketException, NotRegistered) as error:
+            say("disconnected:", error)
+            code, pause = read_ending(error)
         module_hash = "" if code in UNKNOWN else module_hash
-        lasted = asyncio.get_running_loop().time() - started
+        lasted = time.monotonic() - started
         failures = 1 if lasted > HEARTBEAT_SECONDS else failures + 1
-        pause = random.uniform(0, min(LONGEST_PAUSE_SECONDS, 2**failures))
-        await asyncio.sleep(pause + (60 if code in REPLACED else 0))
+        pause = max(pause, PAUSES_SECONDS.get(code, 0))
+        pause += random.uniform(0, min(LONGEST_PAUSE_SECONDS, 2**failures))
+        say(f"next attempt in {pause:.1f} s")
+        await asyncio.sleep(pause)
 
 
 if __name__ == "__main__":
-    defaults = ["example-load", PLATFORM]
-    asyncio.run(main(*(sys.argv[1:] + defaults[len(sys.argv) - 1 :])))
+    name, platform = read_command_line()
+    kept_hash, kept_name = ("", name) if name else read_kept()
+    try:
+        asyncio.run(main(kept_name or EXAMPLE, platform, kept_hash))
+    except Refused as problem:
+        sys.exit(str(problem))
+    except KeyboardInterrupt:
+        sys.exit(130)

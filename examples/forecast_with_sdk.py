@@ -2,14 +2,19 @@
 
 Needs the package in client/: pip install ./client
 python examples/forecast_with_sdk.py [name] [http://host:port]
-Without an address, FORECAST_PLATFORM, else http://localhost:10080.
+Without an address: FORECAST_PLATFORM, else SERVER_PORT of .env, else http://localhost:10080.
 The kind is the name's first word: load-72h forecasts load.
 """
 
 import math
 import sys
 
-from forecast_module import Job, Module
+from command_line import read_command_line
+
+try:
+    from forecast_module import Job, Module
+except ImportError:
+    sys.exit("The package forecast_module is missing: pip install ./client, as the README says.")
 
 REQUIREMENT = [
     {
@@ -22,8 +27,8 @@ REQUIREMENT = [
     }
 ]
 
-name = sys.argv[1] if len(sys.argv) > 1 else "load-72h"
-platform = sys.argv[2] if len(sys.argv) > 2 else None
+name, platform = read_command_line()
+name = name or "load-72h"
 kind = name.partition("-")[0]
 module = Module(platform, name=name, mission_kind=kind, data_requirement=REQUIREMENT)
 

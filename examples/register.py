@@ -1,19 +1,22 @@
-"""Register an example module and keep its hash in module_hash.txt.
+"""Register an example module, and keep its hash and its name in module_hash.txt.
 
 Needs nothing but Python: python examples/register.py [name] [http://host:port]
-The address may also come from FORECAST_PLATFORM.
+Without an address: FORECAST_PLATFORM, else SERVER_PORT of .env, else http://localhost:10080.
 """
 
 import json
-import os
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
-PLATFORM = os.environ.get("FORECAST_PLATFORM", "http://localhost:10080")
+from command_line import read_command_line
+
 HASH_FILE = Path("module_hash.txt")
+EXAMPLE = "example-load"
+FINAL_STATUSES = (400, 413, 414, 415, 431)  # the same words will be refused again
 REQUIREMENT = [
     {
         "table_kind": "load",
@@ -26,8 +29,20 @@ REQUIREMENT = [
 ]
 
 
+class NotRegistered(Exception):
+    """The platform did not register the module; it may after `retry_after` seconds."""
+
+    def __init__(self, problem: str, retry_after: float = 0.0) -> None:
+        super().__init__(problem)
+        self.retry_after = retry_after
+
+
+class Refused(NotRegistered):
+    """The platform does not take these words, however often they are said."""
+
+
 def register(name: str, platform: str) -> str:
-    """Return the module's hash; registering again gives the same one."""
+    """Return the module's hash; registering again gives the same one. Raises NotRegistered."""
     query = urlencode(
         {
             "name": name,
@@ -36,20 +51,54 @@ def register(name: str, platform: str) -> str:
             "dataRequirement": json.dumps(REQUIREMENT),
         }
     )
-    with urlopen(f"{platform}/module/register?{query}", timeout=5) as answer:
-        module_hash = str(json.load(answer)["result"]["hash"])
-    HASH_FILE.write_text(module_hash)
-    return module_hash
+    http = build_opener(ProxyHandler({}))  # no proxy of the environment: it may not lead there
+    try:
+        with http.open(f"{platform}/module/register?{query}", timeout=5) as answer:
+            return str(json.load(answer)["result"]["hash"])
+    except HTTPError as error:
+        raise refusal(error, name, platform) from None
+    except (OSError, HTTPException) as error:
+        cause = getattr(error, "reason", error) or type(error).__name__
+        hint = "is the platform up, and is this its port?"
+        raise NotRegistered(f"{platform} does not answer ({cause}): {hint}") from None
+    except (ValueError, KeyError, TypeError):
+        raise NotRegistered(f"{platform} is not the platform: is this its port?") from None
+
+
+def refusal(error: HTTPError, name: str, platform: str) -> NotRegistered:
+    """Return what the platform says of a registration that it does not take."""
+    try:
+        problem = f"{platform} does not register {name}: {json.load(error)['message']}"
+    except (ValueError, KeyError, TypeError):
+        return NotRegistered(f"{platform} is not the platform ({error}): is this its port?")
+    if error.code in FINAL_STATUSES:
+        return Refused(problem)
+    return NotRegistered(problem, read_seconds(error.headers.get("Retry-After")))
+
+
+def read_seconds(header: str | None) -> float:
+    """Return the seconds of a Retry-After header, 0 without one."""
+    return float(header) if header and header.isdecimal() else 0.0
+
+
+def read_kept() -> tuple[str, str]:
+    """Return the hash and the name that were kept last in this folder, both empty if none were."""
+    lines = HASH_FILE.read_text(encoding="utf-8").split("\n") if HASH_FILE.is_file() else []
+    module_hash, name, *_ = [*lines, "", ""]
+    return module_hash.strip(), name.strip()
+
+
+def main() -> None:
+    """Register the module that the command line names."""
+    name, platform = read_command_line()
+    name = name or EXAMPLE
+    try:
+        module_hash = register(name, platform)
+    except NotRegistered as problem:
+        sys.exit(str(problem))
+    HASH_FILE.write_text(f"{module_hash}\n{name}\n", encoding="utf-8")
+    print(f"{name} is registered: {module_hash} (kept in {HASH_FILE})")
 
 
 if __name__ == "__main__":
-    name = sys.argv[1] if len(sys.argv) > 1 else "example-load"
-    platform = sys.argv[2] if len(sys.argv) > 2 else PLATFORM
-    try:
-        print(f"{name} is registered: {register(name, platform)} (kept in {HASH_FILE})")
-    except HTTPError as error:
-        sys.exit(f"{platform} does not register it: {error.read().decode(errors='replace')}")
-    except OSError as error:
-        sys.exit(
-            f"{platform} does not answer ({getattr(error, 'reason', error)}): is the platform up, and is this its port?"
-        )
+    main()

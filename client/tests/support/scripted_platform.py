@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -17,6 +18,7 @@ from websockets.http11 import Request, Response
 
 R = TypeVar("R")
 HASH = "ab" * 32
+ANOTHER_PROGRAM = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nWelcome"
 
 
 def eventually(condition: Callable[[], R], seconds: float = 10.0) -> R:
@@ -48,6 +50,8 @@ class ScriptedPlatform:
         self.refuses: dict[str, str] = {}  # the first result of a message, with this sentence
         self.max_bytes = 1024 * 1024
         self.module_hash = HASH
+        self.is_enabled = True
+        self.is_another_program = False
         self.results_at_http: dict[str, str] = {}
         self._socket: ServerConnection | None = None
         self._loop = asyncio.new_event_loop()
@@ -63,7 +67,7 @@ class ScriptedPlatform:
 
     @property
     def is_connected(self) -> bool:
-        """Return whether a module's socket is open and has said hello."""
+        """Return whether a module's socket is open and has said hello, or a heartbeat."""
         return self._socket is not None
 
     @property
@@ -158,6 +162,8 @@ class ScriptedPlatform:
         self._inner.close()
         await self._inner.wait_closed()
         others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=1)  # they close their sockets themselves
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -176,7 +182,8 @@ class ScriptedPlatform:
             length = int(lengths[0].split(b":")[1]) if lengths else 0
             body = json.loads(await reader.readexactly(length) or b"null")
             status, result, message = self._route(method, path, body)
-            writer.write(_http(status, result, message))
+            is_other = self.is_another_program
+            writer.write(ANOTHER_PROGRAM if is_other else _http(status, result, message))
             await writer.drain()
         except (OSError, EOFError):
             pass
@@ -186,12 +193,13 @@ class ScriptedPlatform:
     def _route(self, method: str, path: str, body: Any) -> tuple[int, Any, str]:
         if path == "/healthz":
             return 200, {"status": "ok"}, "成功!"
+        path, _, query = path.partition("?")
         if path == "/module/register":
-            self.registrations.append(body)
+            self.registrations.append(body or dict(parse_qsl(query)))
             if self.registration_refusals:
                 status, message = self.registration_refusals.pop(0)
                 return status, None, message
-            return 201, {"hash": self.module_hash}, "成功!"
+            return 201, {"hash": self.module_hash, "enabled": self.is_enabled}, "成功!"
         if path == "/module/send_message":
             assert self._socket is not None
             frame = {"id": "asked", "attempt": 1, "message": body["message"]}
@@ -236,6 +244,7 @@ class ScriptedPlatform:
     async def _hear(self, socket: ServerConnection, text: str) -> None:
         if text == "heartbeat":
             self.heartbeats_at.append(time.monotonic())
+            self._socket = self._socket or socket  # an earlier client says no hello
             if self.confirms:
                 await socket.send("heartbeat confirm")
             return
