@@ -55,10 +55,12 @@ const live = (hash) => new Promise((end) => {
   const socket = new WebSocket(`${platform.replace(/^http/, "ws")}/websocket?hash=${hash}`);
   const say = (content) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(content));
   const beat = () => socket.send("heartbeat");
-  let timer, watch;
+  let timer, watch, isOver = false;
   const leave = (code, reason) => {
+    if (isOver) return;
+    isOver = true;
     clearInterval(timer); clearTimeout(watch);
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onopen = socket.onmessage = null;
     console.log("closed:", code, reason);
     end(PAUSES_MS[code]);
   };
@@ -78,7 +80,8 @@ const live = (hash) => new Promise((end) => {
     else if (data.startsWith("{")) handle(JSON.parse(data));
   };
   socket.onclose = ({ code, reason }) => leave(code, reason);
-  socket.onerror = () => {}; // onclose comes, too
+  // Node 20 closes nothing after a refused handshake; all others close next, with a code.
+  socket.onerror = () => setTimeout(leave, 1000, 1006, "no connection");
   function handle({ type, id, message, status, message: problem }) {
     if (type === "ping") return say({ type: "pong" });
     if (status === "error") return console.log("refused:", problem, unconfirmed.shift());

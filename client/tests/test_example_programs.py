@@ -189,6 +189,14 @@ def test_a_refused_handshake_is_tried_again_when_the_platform_says(
     assert least <= float(said[1]) <= least + 2
 
 
+def test_a_handshake_that_is_refused_in_node_is_tried_again_soon(
+    run: Run, platform: ScriptedPlatform
+) -> None:
+    platform.handshake_refusals = [(503, {})]
+    run("client.mjs", platform.url).wait_for("connected")
+    assert platform.handshakes == 2
+
+
 def test_node_takes_the_port_for_browsers_where_it_refuses_to_open_the_usual_one(
     run: Run,
 ) -> None:
