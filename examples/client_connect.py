@@ -6,6 +6,7 @@ Without a name it is the module that register.py registered last in this folder.
 
 import asyncio
 import contextlib
+import json
 import random
 import sys
 import time
@@ -48,12 +49,18 @@ async def stay_connected(address: str) -> None:
     raise ConnectionError("no heartbeat was confirmed")
 
 
-def read_ending(error: Exception) -> tuple[int, float]:
-    """Return the close code or the HTTP status, or 0, and the seconds that the platform names."""
+def read_ending(error: Exception) -> tuple[int, str, float]:
+    """Return the close code or HTTP status (0: none), why, and the seconds that were named."""
     if isinstance(error, websockets.InvalidStatus):
-        response = error.response
-        return response.status_code, read_seconds(response.headers.get("Retry-After"))
-    return getattr(getattr(error, "rcvd", None), "code", 0), getattr(error, "retry_after", 0.0)
+        answer = error.response
+        try:
+            why = json.loads(answer.body or b"")["message"]
+        except (ValueError, KeyError, TypeError):
+            why = "another program answers: is this the platform's port?"
+        return answer.status_code, why, read_seconds(answer.headers.get("Retry-After"))
+    if isinstance(error, websockets.ConnectionClosed) and error.rcvd:
+        return error.rcvd.code, error.rcvd.reason, 0.0
+    return 0, str(error) or type(error).__name__, getattr(error, "retry_after", 0.0)
 
 
 async def main(name: str, platform: str, module_hash: str = "") -> None:
@@ -67,8 +74,8 @@ async def main(name: str, platform: str, module_hash: str = "") -> None:
         except Refused:
             raise
         except (OSError, EOFError, websockets.WebSocketException, NotRegistered) as error:
-            say("disconnected:", error)
-            code, pause = read_ending(error)
+            code, why, pause = read_ending(error)
+            say("disconnected:", code or "no answer", why)
         module_hash = "" if code in UNKNOWN else module_hash
         lasted = time.monotonic() - started
         failures = 1 if lasted > HEARTBEAT_SECONDS else failures + 1

@@ -185,8 +185,9 @@ def test_a_refused_handshake_is_tried_again_when_the_platform_says(
     status: int, header: str, least: float, run: Run, platform: ScriptedPlatform
 ) -> None:
     platform.handshake_refusals = [(status, {"Retry-After": header} if header else {})]
-    said = run("client_connect.py", platform.url).wait_for(r"next attempt in ([\d.]+) s")
-    assert least <= float(said[1]) <= least + 2
+    running = run("client_connect.py", platform.url)
+    assert least <= float(running.wait_for(r"next attempt in ([\d.]+) s")[1]) <= least + 2
+    assert f"disconnected: {status} Not now." in running.said
 
 
 def test_a_handshake_that_is_refused_in_node_is_tried_again_soon(
