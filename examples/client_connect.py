@@ -32,7 +32,7 @@ say = partial(print, flush=True)
 
 async def stay_connected(address: str) -> None:
     """Hold one connection: a heartbeat every interval, an answer to every question."""
-    async with websockets.connect(address, proxy=None, close_timeout=2) as socket:
+    async with websockets.connect(address, proxy=None, max_size=None, close_timeout=2) as socket:
         say("connected")
         unconfirmed = 0
         while unconfirmed < HEARTBEATS_TO_CONFIRM:
