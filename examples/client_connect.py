@@ -1,4 +1,4 @@
-"""Stay online as a module: heartbeats, answers, reconnects.
+"""Stay online as a module: heartbeats, answers, reconnects. forecast_with_sdk.py loses no result.
 
 Needs the package websockets: .venv/bin/python examples/client_connect.py [name] [http://host:port]
 Without a name it is the module that register.py registered last in this folder.
@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from functools import partial
+from typing import Any
 
 from command_line import read_command_line
 from register import EXAMPLE, NotRegistered, Refused, read_kept, read_seconds, register
@@ -45,8 +46,16 @@ async def stay_connected(address: str) -> None:
                         if text == "heartbeat confirm":
                             unconfirmed = 0
                         elif text.startswith("{"):
-                            await socket.send('{"type":"pong"}')
+                            await socket.send(json.dumps(answer(json.loads(text))))
     raise ConnectionError("no heartbeat was confirmed")
+
+
+def answer(frame: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a piece of work, or a sign of life."""
+    if "id" not in frame or "message" not in frame:
+        return {"type": "pong"}
+    forecast = {"answer_to": frame["message"]}  # your model
+    return {"type": "result", "id": frame["id"], "status": "success", "result": forecast}
 
 
 def read_ending(error: Exception) -> tuple[int, str, float]:

@@ -100,6 +100,13 @@ def test_a_kept_module_that_the_platform_does_not_know_registers_under_its_name(
     assert [registration["name"] for registration in platform.registrations] == ["mine", "mine"]
 
 
+def test_the_smallest_module_answers_work_too(run: Run, platform: ScriptedPlatform) -> None:
+    run("client_connect.py", platform.url).wait_for("heartbeat confirm")
+    platform.push("m1", {"hours": 3})
+    result = eventually(lambda: platform.results)[0]
+    assert (result["id"], result["result"]) == ("m1", {"answer_to": {"hours": 3}})
+
+
 @pytest.mark.parametrize("example", ALL)
 @pytest.mark.parametrize("line", ["SERVER_PORT={port}", "FORECAST_PLATFORM='{url}'"])
 def test_the_address_may_stand_in_the_env_file(
@@ -215,13 +222,13 @@ def test_what_is_no_name_and_no_address_is_said(words: tuple[str, ...], run: Run
 
 
 def make_hasty(example: str, folder: Path) -> Path:
-    """Copy the examples, with a heartbeat every tenth of a second; return the copy of one."""
+    """Copy the examples, with every time of one of them 60 times shorter; return its copy."""
     shutil.copytree(EXAMPLES, folder / "examples")
     copy = folder / "examples" / example
-    seconds = r"(HEARTBEAT_SECONDS = )30|(HEARTBEAT_MS = )30_000|(CONFIRM_MS = )60_000"
-    short = {1: "0.1", 2: "100", 3: "200"}
-    text = re.sub(seconds, lambda m: m[m.lastindex] + short[m.lastindex], copy.read_text())
-    copy.write_text(text)
+    times = r"((?:HEARTBEAT|CONFIRM|LONGEST_PAUSE)_(?:MS|SECONDS) = )([\d_]+)"
+    copy.write_text(
+        re.sub(times, lambda found: f"{found[1]}{int(found[2]) / 60}", copy.read_text())
+    )
     return copy
 
 
