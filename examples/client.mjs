@@ -23,7 +23,7 @@ if (!/^https?:\/\/[^/?#]+$/.test(platform)) giveUp(`The platform's address is li
 function readEnvFile() {
   const files = [".env", new URL("../.env", import.meta.url)].filter((file) => existsSync(file));
   const text = files.map((file) => readFileSync(file, "utf8")).join("\n");
-  const [, key, value] = /^(FORECAST_PLATFORM|SERVER_PORT)=['"]?([^'"\s]+)/m.exec(text) ?? [];
+  const [, key, value] = /^(?:export )?(FORECAST_PLATFORM|SERVER_PORT)\s*=\s*['"]?([^'"\s]+)/m.exec(text) ?? [];
   return key === "SERVER_PORT" ? `localhost:${value}` : value;
 }
 

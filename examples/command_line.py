@@ -8,6 +8,8 @@ from pathlib import Path
 # Of the folder that the program runs in, else of the checkout that it lies in.
 ENV_FILES = (Path(".env"), Path(__file__).resolve().parents[1] / ".env")
 
+SETTING = re.compile(r"(?:export )?(\w+)\s*=\s*(['\"]?)(.+?)\2(?:\s+#.*)?\s*$")
+
 
 def read_command_line() -> tuple[str, str]:
     """Return the name, empty if none is given, and the address: `[name] [address]` in any order."""
@@ -24,7 +26,7 @@ def _find_address() -> str:
     if address := os.environ.get("FORECAST_PLATFORM"):
         return address
     lines = [line for file in ENV_FILES if file.is_file() for line in file.open(encoding="utf-8")]
-    settings = [re.match(r"(?:export )?(\w+)=(['\"]?)(.+?)\2\s*$", line) for line in lines]
+    settings = [SETTING.match(line) for line in lines]
     for found in filter(None, settings):
         if found[1] == "FORECAST_PLATFORM":
             return found[3]

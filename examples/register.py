@@ -1,4 +1,4 @@
-"""Register an example module, and keep its hash and its name in module_hash.txt.
+"""Register an example module, and keep its hash in module_hash.txt, its name in module_name.txt.
 
 Needs nothing but Python: python examples/register.py [name] [http://host:port]
 Without an address: FORECAST_PLATFORM, else SERVER_PORT of .env, else http://localhost:10080.
@@ -14,7 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from command_line import read_command_line
 
-HASH_FILE = Path("module_hash.txt")
+HASH_FILE, NAME_FILE = Path("module_hash.txt"), Path("module_name.txt")
 EXAMPLE = "example-load"
 FINAL_STATUSES = (400, 413, 414, 415, 431)  # the same words will be refused again
 REQUIREMENT = [
@@ -83,9 +83,9 @@ def read_seconds(header: str | None) -> float:
 
 def read_kept() -> tuple[str, str]:
     """Return the hash and the name that were kept last in this folder, both empty if none were."""
-    lines = HASH_FILE.read_text(encoding="utf-8").split("\n") if HASH_FILE.is_file() else []
-    module_hash, name, *_ = [*lines, "", ""]
-    return module_hash.strip(), name.strip()
+    files = (HASH_FILE, NAME_FILE)
+    module_hash, name = (f.read_text("utf-8").strip() if f.is_file() else "" for f in files)
+    return module_hash, name
 
 
 def main() -> None:
@@ -96,7 +96,8 @@ def main() -> None:
         module_hash = register(name, platform)
     except NotRegistered as problem:
         sys.exit(str(problem))
-    HASH_FILE.write_text(f"{module_hash}\n{name}\n", encoding="utf-8")
+    HASH_FILE.write_text(module_hash)
+    NAME_FILE.write_text(name, encoding="utf-8")
     print(f"{name} is registered: {module_hash} (kept in {HASH_FILE})")
 
 
