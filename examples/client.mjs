@@ -18,7 +18,7 @@ const name = words.find((word) => !isAddress(word)) ?? "node-load";
 const address = words.find(isAddress) ?? process.env.FORECAST_PLATFORM ?? readEnvFile() ?? "localhost:10080";
 // Node refuses to open port 10080, as browsers do; WEB_PORT, 10088, is the same door.
 const platform = address.replace(/^(?!.*:\/\/)/, "http://").replace(/\/$/, "").replace(/:10080$/, ":10088");
-if (!/^https?:\/\/[^/?#]+$/.test(platform)) giveUp(`The platform's address is like http://localhost:10088, not '${address}'.`);
+if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(platform)) giveUp(`The platform's address is like http://localhost:10088, not '${address}'.`);
 
 function readEnvFile() {
   const files = [".env", new URL("../.env", import.meta.url)].filter((file) => existsSync(file));

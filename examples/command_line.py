@@ -37,7 +37,7 @@ def _find_address() -> str:
 
 def _complete(address: str) -> str:
     address = (address if "://" in address else f"http://{address}").rstrip("/")
-    if not re.match(r"https?://[^/?#]+$", address):
+    if not re.match(r"https?://[^/?#]+[^?#]*$", address):
         _refuse(f"The platform's address is like http://localhost:10080, not {address!r}.")
     return address
 
