@@ -4,6 +4,8 @@ Needs nothing but Python: python examples/register.py [name] [http://host:port]
 Without an address: FORECAST_PLATFORM, else SERVER_PORT of .env, else http://localhost:10080.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from http.client import HTTPException
