@@ -124,6 +124,19 @@ def test_a_result_may_be_as_deep_as_the_page_says(depth: int, is_taken: bool) ->
     assert isinstance(protocol.parse(said.encode()), protocol.ResultFrame) == is_taken
 
 
+@pytest.mark.parametrize("result", ["1e400", '"\\ud800"'])
+def test_what_the_page_calls_unkeepable_is_refused(result: str) -> None:
+    assert f"`{result}`" in PAGE
+    said = protocol.parse(f'{{"type":"result","id":"x","result":{result}}}'.encode())
+    assert isinstance(said, protocol.Invalid)
+
+
+def test_of_a_key_that_stands_twice_the_last_one_counts() -> None:
+    said = protocol.parse(b'{"type":"result","id":"x","result":{"a":1,"a":2}}')
+    assert isinstance(said, protocol.ResultFrame)
+    assert said.content == '{"a":2}'
+
+
 def test_an_id_is_as_long_as_the_page_says() -> None:
     assert find_id_problem("x" * ID_LENGTH) is None
     assert find_id_problem("x" * (ID_LENGTH + 1)) is not None
