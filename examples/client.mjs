@@ -1,7 +1,7 @@
 // Work as a module, in Node: node examples/client.mjs [name] [http://host:port]
 // Without an address: FORECAST_PLATFORM, else SERVER_PORT of .env, else http://localhost:10088.
 // Needs Node 22, or Node 20 with --experimental-websocket, or `npm install ws`.
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 const WebSocket = globalThis.WebSocket ?? (await import("ws").catch(() => ({}))).WebSocket;
 if (!WebSocket) giveUp("This Node has no WebSocket: take Node 22, or node --experimental-websocket (Node 20), or `npm install ws`.");
@@ -21,8 +21,9 @@ const platform = address.replace(/^(?!.*:\/\/)/, "http://").replace(/\/$/, "").r
 if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(platform)) giveUp(`The platform's address is like http://localhost:10088, not '${address}'.`);
 
 function readEnvFile() {
-  const files = [".env", new URL("../.env", import.meta.url)].filter((file) => existsSync(file));
-  const text = files.map((file) => readFileSync(file, "utf8")).join("\n");
+  const files = [".env", new URL("../.env", import.meta.url)], none = ""; // or another user's
+  const read = (file) => { try { return readFileSync(file, "utf8"); } catch { return none; } };
+  const text = files.map(read).join("\n");
   const [, key, value] = /^(?:export )?(FORECAST_PLATFORM|SERVER_PORT)\s*=\s*['"]?([^'"\s]+)/m.exec(text) ?? [];
   return key === "SERVER_PORT" ? `localhost:${value}` : value;
 }

@@ -7,7 +7,6 @@ from pathlib import Path
 
 # Of the folder that the program runs in, else of the checkout that it lies in.
 ENV_FILES = (Path(".env"), Path(__file__).resolve().parents[1] / ".env")
-
 SETTING = re.compile(r"(?:export )?(\w+)\s*=\s*(['\"]?)(.+?)\2(?:\s+#.*)?\s*$")
 
 
@@ -25,14 +24,20 @@ def _find_address() -> str:
     """Return FORECAST_PLATFORM, else what a `.env` says of it or of the platform's port."""
     if address := os.environ.get("FORECAST_PLATFORM"):
         return address
-    lines = [line for file in ENV_FILES if file.is_file() for line in file.open(encoding="utf-8")]
-    settings = [SETTING.match(line) for line in lines]
-    for found in filter(None, settings):
+    lines = [line for file in ENV_FILES for line in _read(file).splitlines()]
+    for found in filter(None, map(SETTING.match, lines)):
         if found[1] == "FORECAST_PLATFORM":
             return found[3]
         if found[1] == "SERVER_PORT":
             return f"http://localhost:{found[3]}"
     return "http://localhost:10080"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""  # there is none, or it is another user's
 
 
 def _complete(address: str) -> str:

@@ -117,6 +117,17 @@ def test_the_address_may_stand_in_the_env_file(
 
 
 @pytest.mark.parametrize("example", ALL)
+def test_an_env_file_that_cannot_be_read_gives_way_to_the_checkouts(
+    example: str, run: Run, platform: ScriptedPlatform, tmp_path: Path
+) -> None:
+    (tmp_path / "folder" / ".env").mkdir()  # no user can read that, not even root
+    copy = shutil.copytree(EXAMPLES, tmp_path / "checkout" / "examples") / example
+    (tmp_path / "checkout" / ".env").write_text(f"SERVER_PORT={platform.port}\n")
+    run(copy)
+    eventually(lambda: platform.registrations, 30)
+
+
+@pytest.mark.parametrize("example", ALL)
 def test_the_address_alone_is_enough(example: str, run: Run, platform: ScriptedPlatform) -> None:
     run(example, f"127.0.0.1:{platform.port}")
     registration = eventually(lambda: platform.registrations, 30)[0]
