@@ -1,6 +1,7 @@
 """platformctl events: what happened to modules, nodes, workers and work, and why."""
 
 from datetime import timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,6 +15,7 @@ from cli.table import Column
 from shared.clock import utc_now
 from shared.domain.event import Event, SubjectKind
 from shared.domain.event_words import REASONS, WORDS
+from shared.errors import NotFound
 
 if TYPE_CHECKING:
     from shared.services.event_history import EventFilter, HistoryEntry
@@ -47,8 +49,18 @@ LATELY = timedelta(days=1)
     type=MODULE_NAME,
     help="Only modules and workflows with this in their name, in any case.",
 )
-@click.option("--what", type=click.Choice(WORDS), help="Only this: offline, disabled, missed ...")
-@click.option("--reason", type=click.Choice(REASONS), help="Only what happened for this reason.")
+@click.option(
+    "--what",
+    metavar="WORD",
+    type=click.Choice(WORDS),
+    help="Only this: offline, disabled, missed and the like.",
+)
+@click.option(
+    "--reason",
+    metavar="REASON",
+    type=click.Choice(REASONS),
+    help="Only what happened for this reason: bye, operator, no_worker and the like.",
+)
 @click.option(
     "--since",
     metavar="TIME",
@@ -85,8 +97,19 @@ def events(
         follow_events(platform, wanted, limit, as_json=as_json, wide=wide)
         return
     with platform.open_store() as store:
-        history = oldest_first(read_history(store, wanted, now, limit=limit).entries)
+        try:
+            history = oldest_first(read_history(store, wanted, now, limit=limit).entries)
+        except NotFound as error:
+            raise click.ClickException(_explain_missing(error, wanted)) from None
     _print(history, wanted, as_json=as_json, wide=wide)
+
+
+def _explain_missing(error: NotFound, wanted: "EventFilter") -> str:
+    """Return what to do about a name that no module has any more."""
+    if wanted.module is None:
+        return error.message
+    more = f"platformctl events --name {quote(wanted.module)} --since 30d"
+    return f"{error.message} If it was deleted: {more}"
 
 
 def _print(

@@ -30,12 +30,16 @@ def show(platform: Platform, module: str, as_json: bool) -> None:
     with platform.open_store() as store:
         rules = presence_rules(platform.settings)
         module_hash = find_hash(store, module)
-        item = to_item(get_module(store, module_hash, rules, now, platform.grace))
+        listed = get_module(store, module_hash, rules, now, platform.grace)
         record = record_of_module(store, module_hash, now)
+    item = to_item(listed)
     if as_json:
         render.print_json(item | {"figures": record.to_item()})
         return
     told = item | {"last 24 h": record.day.tell(), "last 7 d": record.week.tell()}
+    if listed.module.disabling:
+        disabling = listed.module.disabling
+        told["disabled"] = f"since {render.format_time(disabling.at)}: {disabling.tell()}"
     render.print_fields((name, _text(value)) for name, value in told.items())
 
 

@@ -110,7 +110,9 @@ def test_a_deleted_module_keeps_its_history(registry: Registry, run_json: Json) 
 
 
 def test_a_module_that_nobody_knows_is_not_found(run: Run) -> None:
-    assert run("events", "--module", "0123456789").exit_code == 1
+    result = run("events", "--module", "load 72h")
+    assert result.exit_code == 1
+    assert "If it was deleted: platformctl events --name 'load 72h' --since 30d" in result.stderr
 
 
 def test_what_happened_in_one_millisecond_is_told_in_command(

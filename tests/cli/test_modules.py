@@ -158,6 +158,13 @@ def test_list_says_why_a_module_is_disabled(registry: Registry, run: Run, run_js
     assert (item["enabled"], item["disabled"]["actor"]) == (False, ACTOR)
 
 
+def test_show_says_who_disabled_a_module_and_why(registry: Registry, run: Run) -> None:
+    module = registry.register()
+    words = {"enabled": False, "because": "new model"}
+    set_enabled(registry.store, module.module_hash, registry.now, ACTOR, **words)
+    assert ": alice disabled the module: new model\n" in run("show", "1").stdout
+
+
 def test_the_states_are_summed_up_below_the_list(registry: Registry, run: Run) -> None:
     registry.enrol()
     for name in ("north", "south"):
