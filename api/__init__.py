@@ -11,6 +11,7 @@ from api.circuit_breaker import CALL_TIMEOUT_MS
 from api.events import events
 from api.executions import executions
 from api.health import health
+from api.http.cors import allow_origins
 from api.http.docs import docs
 from api.http.envelope import register_error_handlers
 from api.http.json_provider import OrjsonProvider
@@ -46,6 +47,7 @@ def create_app(settings: Settings, store: Store | None = None) -> Flask:
     app.url_map.converters |= {"module": ModuleWord, "int": WholeNumberInPath}
     register_error_handlers(app)
     track_request_ids(app)
+    allow_origins(app, settings.cors_origins)
     share_app_state(app, settings, store or _connect(app, settings))
     # Flask-PyMongo has set a provider of its own, which makes BSON objects of clients' JSON.
     app.json = OrjsonProvider(app)

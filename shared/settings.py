@@ -1,5 +1,6 @@
 """Every setting, typed and validated."""
 
+import re
 import secrets
 import shutil
 import socket
@@ -41,6 +42,7 @@ class Settings:
     debug: bool
     secret_key: str
     allowed_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
     log_level: str
     var_dir: Path
 
@@ -103,8 +105,9 @@ class Settings:
         """
         env = Environment(env_file or env_file_path(), running or {})
         values = _read_service(env) | _read_database(env) | _read_liveness(env) | _read_mail(env)
-        hosts = values["allowed_hosts"] or ()
-        values["allowed_hosts"] = tuple(host.strip() for host in hosts if host.strip())
+        for name in ("allowed_hosts", "cors_origins"):
+            words = (word.strip() for word in values[name] or ())
+            values[name] = tuple(word for word in words if word)
         values["web_port"] = values["web_port"] or _choose_web_port(values["server_port"])
         bad = _find_bad_combinations(values) | _find_bad_values(env)
         if bad:
@@ -171,6 +174,7 @@ def _read_service(env: Environment) -> dict[str, Any]:
         "debug": env.bool("DEBUG", False),
         "secret_key": env.str("SECRET_KEY", ""),
         "allowed_hosts": env.list("ALLOWED_HOSTS", []),
+        "cors_origins": env.list("CORS_ORIGINS", []),
         "log_level": env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS)),
         "var_dir": env.path("VAR_DIR", Path("var")),
         "server_host": env.str("SERVER_HOST", "0.0.0.0", validate=_not_empty),  # noqa: S104
@@ -269,6 +273,10 @@ def _find_bad_combinations(values: dict[str, Any]) -> dict[str, list[str]]:
         problem = _address_problem(values[name] or "", name)
         if problem:
             bad[name.upper()] = [problem]
+    if wrong := [origin for origin in values["cors_origins"] if not _is_origin(origin)]:
+        bad["CORS_ORIGINS"] = [
+            f"{wrong[0]!r} is no origin such as https://pages.example:8443, or *"
+        ]
     if values["mongod_bin"] and not shutil.which(values["mongod_bin"]):
         bad["MONGOD_BIN"] = ["is not a program that can be run"]
     lease, renew = values["lease_seconds"], values["lease_renew_seconds"]
@@ -282,6 +290,9 @@ def _find_bad_combinations(values: dict[str, Any]) -> dict[str, list[str]]:
             "(WSD_PORT takes WSD_PROCESSES ports in a row, WORKER_PORT WORKER_PROCESSES)"
         )
     return bad
+
+
+_is_origin = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?").fullmatch
 
 
 def _choose_web_port(server_port: int) -> int:

@@ -245,3 +245,15 @@ def test_our_own_database_is_asked_with_its_password(env_file: Path, tmp_path: P
 def test_settings_are_not_changed_by_accident(env_file: Path) -> None:
     with pytest.raises(AttributeError):
         read(env_file).debug = False
+
+
+@pytest.mark.parametrize("origin", ["pages.example", "https://pages.example/", "null", "ftp://x"])
+def test_what_is_no_origin_is_refused(env_file: Path, origin: str) -> None:
+    text = f"DEBUG=True\nCORS_ORIGINS=https://pages.example, {origin}"
+    assert origin in problems(env_file, text)["CORS_ORIGINS"]
+
+
+def test_origins_stand_with_commas(env_file: Path) -> None:
+    settings = read(env_file, "DEBUG=True\nCORS_ORIGINS=https://a.example, http://b.example:81")
+    assert settings.cors_origins == ("https://a.example", "http://b.example:81")
+    assert read(env_file).cors_origins == ()

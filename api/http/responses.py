@@ -105,8 +105,8 @@ HEADERS = {
         "After so many seconds it is worth another try.",
     ),
     "X-Request-ID": (
-        {"type": "string", "example": "3e1c0f5a9b8d4e7fa6c2d1b0e9f8a7c6"},
-        "The request's id: the caller's own, or one that was made here. Log lines have it, too.",
+        {"type": "string"},
+        "The request's id, which log lines have, too: the caller's, or one that was made here.",
     ),
 }
 
