@@ -36,6 +36,17 @@ def test_passes_304_and_the_entity_tag_through(nginx: Any) -> None:
     assert (answer.status, answer.headers["etag"], answer.body) == (304, 'W/"1"', b"")
 
 
+def test_compresses_large_answers_for_those_who_can_read_it(nginx: Any) -> None:
+    long = f"X-Long: {'load ' * 5000}"
+    whole = nginx.get("/module/list", long)
+    small = nginx.get("/module/list", "Accept-Encoding: gzip")
+    assert [answer.headers.get("content-encoding") for answer in (whole, small)] == [None, None]
+    packed = nginx.get("/module/list", long, "Accept-Encoding: gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["vary"]
+    assert len(packed.body) * 10 < len(whole.body)
+
+
 def test_leaves_the_answers_of_the_api_and_of_wsd_alone(nginx: Any) -> None:
     for path in ("/refuse", "/websocket?hash=refuse"):
         answer = nginx.get(path)
