@@ -36,6 +36,7 @@ class ModuleProgram:
     module_hash: ModuleHash
     url: str
     returns: bool = False
+    is_patient: bool = False
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     socket: ClientConnection | None = None
     confirmed: int = 0
@@ -59,6 +60,12 @@ class ModuleProgram:
         return f"{host}:{port}"
 
     @property
+    def is_told_to_wait(self) -> bool:
+        """Return whether it was not let in yet for want of a database that keeps up: it asks again."""
+        last = self.refusals[-1] if self.refusals else None
+        return self.is_patient and not self.opened and last is not None and last.code == "5003"
+
+    @property
     def is_over(self) -> bool:
         """Return whether its (latest) attempt or connection has ended."""
         return self.socket is None and bool(self.close_codes or self.refusals or self.failures)
@@ -72,7 +79,7 @@ class ModuleProgram:
                 self.refusals.append(_read_refusal(error))
             except (OSError, InvalidHandshake, EOFError, TimeoutError):
                 self.failures += 1
-            if not self.returns:
+            if not (self.returns or self.is_told_to_wait):
                 return
             await asyncio.sleep(random.uniform(0, RETURN_WITHIN_SECONDS))
 
@@ -116,7 +123,8 @@ def _read_refusal(error: InvalidStatus) -> Refusal:
 
 
 def _is_let_in(program: ModuleProgram) -> bool:
-    assert program.returns or not program.is_over, f"was not let in: {program}"
+    stays_out = program.is_over and not program.is_told_to_wait
+    assert program.returns or not stays_out, f"was not let in: {program}"
     return program.is_open
 
 
@@ -139,7 +147,7 @@ class ModulePrograms:
         self, modules: Sequence[ModuleHash], door: Callable[[ModuleHash], str], **options: object
     ) -> list[ModuleProgram]:
         """Start one program per module and wait until all of them are connected."""
-        programs = self.start(modules, door, **options)
+        programs = self.start(modules, door, is_patient=True, **options)
         eventually(lambda: all(_is_let_in(program) for program in programs), 20)
         return programs
 
