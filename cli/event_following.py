@@ -62,8 +62,11 @@ class Reader:
     """Reads what was not read before: the last minutes again and again, for latecomers."""
 
     def __init__(self, wanted: "EventFilter", limit: int | None) -> None:
+        from shared.services.module_directory import ModuleDirectory
+
         self._wanted = wanted
         self._limit = limit
+        self._directory = ModuleDirectory()
         self._known: set[str] = set()
         self._begin = wanted.since or utc_now() - RECORDED_WITHIN
 
@@ -73,7 +76,9 @@ class Reader:
 
         now = utc_now()
         with platform.open_store() as store:
-            found = read_history(store, self._wanted, now, limit=self._limit).entries
+            found = read_history(
+                store, self._wanted, now, limit=self._limit, directory=self._directory
+            ).entries
         new = [entry for entry in found if entry.event.id not in self._known]
         if self._limit is not None and found:
             self._begin = found[-1].event.at

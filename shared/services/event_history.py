@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from shared.domain.event import Event, Subject, SubjectKind, module_subject, workflow_subject
@@ -59,7 +60,7 @@ def read_history(
     *,
     limit: int | None = None,
     directory: ModuleDirectory | None = None,
-    seconds: float = READ_SECONDS,
+    seconds: float = inf,
 ) -> History:
     """Return what happened, for which no window is begun to be read after so many seconds.
 

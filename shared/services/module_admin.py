@@ -96,7 +96,8 @@ def set_enabled(
 ) -> bool:
     """Allow or forbid a module to connect; False when it is so already; raises NotFound.
 
-    A disabled module may be disabled again for another reason.
+    A disabled module may be disabled again for another reason. Doing it again finishes what a
+    process left undone that was killed.
     """
     disabling = None if enabled else Disabling(at=now, actor=actor, because=because)
     changed = store.modules.set_enabled(module_hash, now, enabled=enabled, disabling=disabling)
@@ -104,15 +105,22 @@ def set_enabled(
         changed = store.modules.disable_because(module_hash, disabling)
     # Read after the write: from then on no session begins any more that would go unnoticed.
     module = find_module(store, module_hash=module_hash)
-    if not changed:
-        return False
-    what = "enabled" if enabled else "disabled"
-    detail = {"because": because} if because else {}
-    store.events.record([was_decided(module_hash, what, now, actor, detail)])
-    if disabling and module.session:
-        _end(store, [module], closing_of(disabling), now, actor)
-    store.counters.note_registry_change()
-    return True
+    if not enabled and (decided := module.disabling or (disabling if changed else None)):
+        _carry_out(store, module, decided, now)
+    elif changed:
+        store.events.record([was_decided(module_hash, "enabled", now, actor)])
+    if changed:
+        store.counters.note_registry_change()
+    return changed
+
+
+def _carry_out(store: Store, module: Module, disabling: Disabling, now: datetime) -> None:
+    """Tell that a module was disabled, and close its socket if it has one."""
+    detail = {"because": disabling.because} if disabling.because else {}
+    told = was_decided(module.module_hash, "disabled", disabling.at, disabling.actor, detail)
+    store.events.record([told])
+    if module.session:
+        _end(store, [module], closing_of(disabling), now, disabling.actor)
 
 
 def delete_module(store: Store, module_hash: ModuleHash, now: datetime, actor: Actor) -> Module:

@@ -185,6 +185,21 @@ def test_the_reason_for_disabling_is_kept_and_told(registry: Registry) -> None:
     assert outcome.disabling == registry.read(module).disabling
 
 
+def test_disabling_again_finishes_what_a_kill_left_undone(registry: Registry) -> None:
+    registry.enrol()
+    module = registry.connect(registry.register())
+    store, now = registry.store, registry.now
+    killed = Disabling(at=now, actor=BOB, because="new model")
+    store.modules.set_enabled(module.module_hash, now, enabled=False, disabling=killed)
+    later = now + timedelta(minutes=1)
+    assert not set_enabled(store, module.module_hash, later, ACTOR, enabled=False)
+    assert registry.read(module).session is None
+    told = [(e.what, e.actor) for e in store.events.find() if e.reason in ("operator", "disabled")]
+    assert told == [("disabled", BOB), ("offline", BOB)]
+    disable(store, module, later)
+    assert [e.what for e in store.events.find()].count("disabled") == 1
+
+
 def test_a_disabled_module_can_be_given_another_reason(registry: Registry) -> None:
     module = registry.register()
     store, later = registry.store, registry.now + timedelta(minutes=1)
