@@ -112,10 +112,8 @@ def _fit(columns: Sequence[Column], widths: Sequence[int], room: int | None) -> 
     if room is None:
         return fitting
     least = {i: min(width, columns[i].least or width) for i, width in fitting.items()}
-    for i in sorted((i for i, c in enumerate(columns) if c.rank), key=lambda i: columns[i].rank):
-        if _line_width(least[i] for i in fitting) <= room:
-            break
-        del fitting[i]
+    left_out = _leave_out(columns, least, room)
+    fitting = {i: width for i, width in fitting.items() if i not in left_out}
     if _line_width(fitting.values()) > room:
         fitting |= {i: least[i] for i in fitting if columns[i].is_time}
     while _line_width(fitting.values()) > room:
@@ -124,6 +122,20 @@ def _fit(columns: Sequence[Column], widths: Sequence[int], room: int | None) -> 
             break
         fitting[widest] -= 1
     return fitting
+
+
+def _leave_out(columns: Sequence[Column], least: Mapping[int, int], room: int) -> set[int]:
+    """Return the columns without which the others have room, the lowest ranks first."""
+    left_out: list[int] = []
+    for i in sorted((i for i, c in enumerate(columns) if c.rank), key=lambda i: columns[i].rank):
+        if _line_width(width for j, width in least.items() if j not in left_out) <= room:
+            break
+        left_out.append(i)
+    for i in reversed(left_out):  # a narrow one may have room where a wide one had not
+        others = [j for j in left_out if j != i]
+        if _line_width(width for j, width in least.items() if j not in others) <= room:
+            left_out = others
+    return set(left_out)
 
 
 def _line_width(widths: Iterable[int]) -> int:

@@ -48,6 +48,12 @@ def test_the_least_important_column_is_left_out_first() -> None:
     assert left_out == [(), ("b",), ("a", "b")]
 
 
+def test_a_narrow_column_stays_where_a_more_important_one_had_no_room() -> None:
+    columns = (Column.whole("id"), Column.whole("tries", rank=1), Column.whole("why", rank=2))
+    table = format_table(columns, [("i" * 10, "1", "w" * 20)], room=20)
+    assert (table.lines[1], table.left_out) == ("iiiiiiiiii  1", ("why",))
+
+
 def test_texts_are_cut_before_a_column_is_left_out() -> None:
     columns = (Column.text("reason"), Column.whole("peer", rank=1))
     table = format_table(columns, [("r" * 30, "p" * 10)], room=20)
