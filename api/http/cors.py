@@ -23,7 +23,11 @@ def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
 
     def answer_preflight() -> Response | None:
         asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        return Response(status=204) if asks and find_allowed() else None
+        if not asks or find_allowed() is None:
+            return None
+        response = Response(status=204)
+        del response.headers["Content-Type"]  # there is no content
+        return response
 
     def mark(response: Response) -> Response:
         response.vary.add("Origin")
