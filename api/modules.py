@@ -10,6 +10,7 @@ from api.circuit_breaker import REQUEST_SECONDS
 from api.http.blueprint import Blueprint
 from api.http.client_address import client_address
 from api.http.envelope import ok
+from api.http.responses import IF_NONE_MATCH
 from api.listing_response import answer_listing
 from api.module_answers import ClosedAnswer, ModuleAnswer, RegisteredAnswer, ShownModule
 from api.module_reference import ModuleReference, ModuleReferenceBody
@@ -60,7 +61,7 @@ def register(registration: Registration) -> Response:
     return ok(_to_answer(registered), 201 if registered.is_new else 200)
 
 
-@modules.route("/module/online")
+@modules.route("/module/online", parameters=[IF_NONE_MATCH])
 @modules.arguments(ListingQuery(), location="query")
 @modules.response(200, ModuleAnswer(many=True), headers=("ETag", "Link"))
 @modules.response(304, headers=("ETag", "Link"))
@@ -72,7 +73,7 @@ def list_online_modules(wanted: ListingRequest) -> Response:
     return answer_listing(app_state().online.current(), wanted)
 
 
-@modules.route("/module/list", endpoint="list_modules")
+@modules.route("/module/list", endpoint="list_modules", parameters=[IF_NONE_MATCH])
 @modules.arguments(ListingQuery(), location="query")
 @modules.response(200, ModuleAnswer(many=True), headers=("ETag", "Link"))
 @modules.response(304, headers=("ETag", "Link"))

@@ -11,6 +11,7 @@ from api.app_state import app_state
 from api.circuit_breaker import REQUEST_SECONDS
 from api.http.blueprint import Blueprint
 from api.http.envelope import encode, ok, ok_encoded
+from api.http.responses import IF_NONE_MATCH
 from api.message_answers import LatestAnswer, ResultAnswer
 from api.message_requests import LatestQuery, LatestRequest, PageRequest, ResultsQuery
 from shared.clock import utc_now
@@ -59,7 +60,7 @@ def list_results_of_module(wanted: PageRequest, module: str) -> Response:
     return ok([to_result_item(seen) for seen in found])
 
 
-@results.route("/results/latest", endpoint="list_latest_results")
+@results.route("/results/latest", endpoint="list_latest_results", parameters=[IF_NONE_MATCH])
 @results.errors(404, 409)
 @results.arguments(LatestQuery(), location="query")
 @results.response(200, LatestAnswer(many=True), headers=("ETag",))

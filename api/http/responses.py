@@ -111,6 +111,14 @@ HEADERS = {
 }
 
 
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "The ETag of an answer that the caller keeps: 304 while it still stands.",
+    "schema": {"type": "string"},
+}
+
+
 def register_responses(spec: apispec.APISpec) -> None:
     """Write the named errors and headers into a document."""
     for name, (schema, about) in HEADERS.items():

@@ -20,6 +20,8 @@ def module(connect_module: OnlineMaker) -> Module:
         "/module/{}",
         "/module/{}/messages",
         "/module/{}/results",
+        "/module/{}/events",
+        "/events?module={}",
         "/results/latest?module={}",
     ],
 )
