@@ -1,6 +1,8 @@
 """/docs: the calls in Swagger UI, and the contract of the socket, all from our own files."""
 
+import re
 from functools import cache
+from itertools import pairwise
 
 from flask import Blueprint, render_template
 from markdown_it import MarkdownIt
@@ -26,5 +28,10 @@ def show_protocol() -> str:
 @cache
 def _render_protocol() -> Markup:
     source = (PROJECT_DIR / "docs" / "protocol.md").read_text(encoding="utf-8")
-    page = MarkdownIt("commonmark", {"html": False}).enable("table").render(source)
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(source)
+    for heading, words in pairwise(tokens):
+        if heading.type == "heading_open":
+            heading.attrSet("id", re.sub(r"[^\w-]", "", words.content.lower().replace(" ", "-")))
+    page = markdown.renderer.render(tokens, markdown.options, {})
     return Markup(page.replace("<li>[ ] ", "<li>☐ "))  # noqa: S704 # our own page, its HTML escaped
