@@ -82,7 +82,8 @@ class Dispatcher:
         self._counted_since, self._pushed = float("-inf"), 0
         self._unread: dict[ModuleHash, None] = {}  # whose queues are to be read
         self._queues_read_at = float("-inf")
-        self._coming_back_at = float("-inf")
+        self._coming_back: asyncio.TimerHandle | None = None
+        self._coming_back_at = float("inf")
         self._working: set[Connection] = set()
         self._ready: set[Connection] = set()
         self._gathers = False
@@ -213,9 +214,16 @@ class Dispatcher:
         """Wake the loop in a moment, unless it will be awake by then."""
         loop = asyncio.get_running_loop()
         at = loop.time() + seconds
-        if not loop.time() < self._coming_back_at <= at:
+        if at < self._coming_back_at:
+            if self._coming_back is not None:
+                self._coming_back.cancel()
             self._coming_back_at = at
-            loop.call_at(at, self.wake)
+            self._coming_back = loop.call_at(at, self._come_back)
+
+    def _come_back(self) -> None:
+        # By this, not by the time: uvloop counts whole milliseconds, and may be too early.
+        self._coming_back_at = float("inf")
+        self.wake()
 
     async def _read_queues(self) -> None:
         """Read the queues of modules that have connected, or that have little left in memory."""

@@ -55,6 +55,22 @@ def test_a_poll_that_is_due_at_once_wakes_the_daemons_own_kind_of_loop(desk: Wor
     uvloop.run(come_back())
 
 
+def test_a_wake_that_the_daemons_own_kind_of_loop_gives_too_early_is_followed_by_another(
+    desk: WorkDesk,
+) -> None:
+    """It counts whole milliseconds."""
+
+    async def come_back_twice() -> None:
+        desk.dispatcher.wake = (woken := asyncio.Event()).set
+        desk.dispatcher._come_back_in(0.0104)
+        await asyncio.wait_for(woken.wait(), 5)
+        woken.clear()
+        desk.dispatcher._come_back_in(0.001)
+        await asyncio.wait_for(woken.wait(), 5)
+
+    uvloop.run(come_back_twice())
+
+
 async def test_with_a_stream_nothing_is_polled_between_the_seconds(desk: WorkDesk) -> None:
     connection = desk.connect(in_flight=5)
     await desk.dispatch()
