@@ -252,6 +252,7 @@ class Daemon:
         log.info("stopping", extra={"sessions": len(self._hub.by_session)})
         self._hub.is_stopping = True
         self._work.stream.stop()
+        self._work.inbox.keeps_acks = False
         server.close()
         for task in self._tasks:
             task.cancel()

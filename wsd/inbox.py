@@ -78,10 +78,12 @@ class Inbox:
     """Collects what is to be written about messages; a batch that failed waits again.
 
     `on_full` and `on_room` are called for a socket whose reading is to be paused, or to go on.
+    `keeps_acks` is False for a node that leaves: what no module acknowledged goes to another session.
     """
 
     def __init__(self, database: Database, metrics: Metrics) -> None:
         self._store = database.store
+        self.keeps_acks = True
         self._waiting = Batch()
         self._numbers = count()
         self._bytes_of: Counter[Connection] = Counter()
@@ -193,10 +195,8 @@ class Inbox:
                 size += one.size
                 batch.results.append(one)
         batch.take_rest_of(waiting)
-        # What was answered needs no acknowledgement: it goes with its result.
-        answered = {one.said.message.id for one in left.results if one.said and one.said.message}
-        left.acks = [one for one in batch.acks if one.id in answered]
-        batch.acks = [one for one in batch.acks if one.id not in answered]
+        if self.keeps_acks:
+            _keep_acks(batch, left)
         self._waiting = left
         return batch if len(batch) else None
 
@@ -269,6 +269,17 @@ class Inbox:
         if has_room and connection in self._held:
             self._held.discard(connection)
             connection.release_reading()
+
+
+def _keep_acks(batch: Batch, left: Batch) -> None:
+    """Keep back the acknowledgements of what was answered: it needs none once its result is written.
+
+    Those that must come in time are not kept: what was not begun by then is given up.
+    """
+    said = (one.said.message for one in left.results if one.said and one.said.message)
+    answered = {message.id for message in said if message.start_timeout_seconds is None}
+    left.acks = [one for one in batch.acks if one.id in answered]
+    batch.acks = [one for one in batch.acks if one.id not in answered]
 
 
 def _refuse(waiting: WaitingResult) -> None:
