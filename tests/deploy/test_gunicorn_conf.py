@@ -41,7 +41,7 @@ def test_the_master_imports_nothing_that_workers_would_inherit() -> None:
 
 def test_takes_the_settings(conf: dict[str, Any]) -> None:
     assert conf["bind"] == "127.0.0.1:10999"
-    assert (conf["workers"], conf["threads"]) == (2, 8)
+    assert (conf["workers"], conf["threads"]) == (2, 16)
 
 
 @pytest.mark.parametrize(
