@@ -1,7 +1,5 @@
 """What modules say about their work: stored first, then answered, once each."""
 
-from typing import Any
-
 import orjson
 import pytest
 from pymongo.errors import AutoReconnect
@@ -40,61 +38,19 @@ async def test_a_result_is_answered_only_when_it_is_stored(desk: WorkDesk) -> No
     assert desk.read("a").status is MessageStatus.SUCCEEDED
 
 
-async def test_an_acknowledgement_that_comes_with_its_result_costs_no_write(
-    desk: WorkDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_same_result_again_is_answered_and_changes_nothing(desk: WorkDesk) -> None:
     desk.send("a")
     connection = desk.connect()
     await desk.dispatch()
-    say(connection, '{"type":"ack","id":"a"}')
+    hear(connection)
+    for _ in range(3):
+        say(connection, result_of("a"))
+        await desk.write()
     say(connection, result_of("a"))
-    written: list[object] = []
-    acknowledge = desk.store.deliveries.acknowledge
-    monkeypatch.setattr(
-        desk.store.deliveries,
-        "acknowledge",
-        lambda tried, now: written.extend(tried) or acknowledge(tried, now),
-    )
+    say(connection, result_of("a"))
     await desk.write()
-    assert written == []
-    assert desk.read("a").acked_at is None
-
-
-async def answer_more_than_a_batch(desk: WorkDesk, **overrides: Any) -> list[str]:
-    """Have a module acknowledge and answer one message more than a batch holds."""
-    ids = [f"m{number}" for number in range(batch_writer.FIRST_OPERATIONS + 1)]
-    desk.send(*ids, **overrides)
-    connection = desk.connect(in_flight=len(ids))
-    while any(desk.read(message_id).status is MessageStatus.QUEUED for message_id in ids):
-        await desk.dispatch()
-    for message_id in ids:
-        say(connection, f'{{"type":"ack","id":"{message_id}"}}')
-        say(connection, result_of(message_id))
-    return ids
-
-
-async def test_an_acknowledgement_waits_for_a_result_that_has_come_too(desk: WorkDesk) -> None:
-    ids = await answer_more_than_a_batch(desk)
-    await desk.inbox.write_one_batch()
-    statuses = [desk.read(message_id).status for message_id in ids]
-    assert statuses == [MessageStatus.SUCCEEDED] * (len(ids) - 1) + [MessageStatus.SENT]
-    await desk.write()
-    assert desk.read(ids[-1]).status is MessageStatus.SUCCEEDED
-
-
-async def test_an_acknowledgement_that_must_come_in_time_waits_for_no_result(
-    desk: WorkDesk,
-) -> None:
-    ids = await answer_more_than_a_batch(desk, start_timeout_seconds=60)
-    await desk.inbox.write_one_batch()
-    assert desk.read(ids[-1]).status is MessageStatus.ACKED
-
-
-async def test_a_node_that_leaves_keeps_no_acknowledgement_back(desk: WorkDesk) -> None:
-    ids = await answer_more_than_a_batch(desk)
-    desk.inbox.keeps_acks = False
-    await desk.inbox.write_one_batch()
-    assert desk.read(ids[-1]).status is MessageStatus.ACKED
+    assert hear(connection) == ["receive result"] * 5
+    assert result(desk, "a").late == ()
 
 
 async def test_another_result_is_kept_beside_the_first(desk: WorkDesk) -> None:
@@ -154,18 +110,6 @@ async def test_an_earlier_client_hears_its_one_answer_whatever_execution_it_name
     say(connection, '{"status":"success","execution_id":"1"}')
     await desk.write()
     assert hear(connection) == ["receive result"]
-
-
-async def test_a_foreign_acknowledgement_changes_nothing(desk: WorkDesk) -> None:
-    desk.send("a")
-    desk.connect()
-    await desk.dispatch()
-    charlie = desk.connect(module_hash="c" * 64)
-    say(charlie, '{"type":"ack","id":"a"}')
-    say(charlie, '{"type":"progress","id":"a","percent":99}')
-    await desk.write()
-    assert desk.read("a").status is MessageStatus.SENT
-    assert desk.read("a").progress is None
 
 
 @pytest.mark.parametrize("is_known", [True, False])
