@@ -33,7 +33,7 @@ MODULES_AT_ONCE = 500
 READ_QUEUES_SECONDS = 0.25
 # Reading the queues of all modules again takes at most this part of the time, however many wait.
 ROUND_FACTOR = 20
-PUSHES_AT_ONCE = 100
+PUSHES_AT_ONCE = 500
 # While several messages come at a time, but few, the next ones are waited for: half of what a small
 # batch costs the database is the same for a large one. A message that comes alone goes at once.
 GATHER_SECONDS = 0.03

@@ -10,10 +10,10 @@ from shared.store import batch_timeout
 from wsd.database import Database
 
 # While there is no stream, the polls come this often, and take at most this part of the time.
-OFTEN_SECONDS = 0.1
+OFTEN_SECONDS = 0.3
 POLL_FACTOR = 5
 # A sender stores a message a moment after it has read the clock, which may be another machine's.
-OFTEN_LATELY = timedelta(seconds=0.3)
+OFTEN_LATELY = timedelta(seconds=0.5)
 LATELY = timedelta(seconds=5)
 LATELY_BY_ANY_CLOCK = timedelta(seconds=60)
 WIDE_POLL_SECONDS = 10.0

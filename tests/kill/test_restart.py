@@ -29,17 +29,17 @@ def test_after_a_crash_of_nginx_modules_that_come_back_are_listed(
     assert platform.reasons(modules) == [["connection_lost"]] * 20
 
 
-def test_a_stopping_node_closes_its_500_sockets_with_1012_and_leaves_nothing_behind(
+def test_a_stopping_node_closes_its_300_sockets_with_1012_and_leaves_nothing_behind(
     platform: RunningPlatform, node: WsdNode, module_programs: ModulePrograms
 ) -> None:
-    modules, leaving = platform.register(500), node.node_id
+    modules, leaving = platform.register(300), node.node_id
     programs = module_programs.connect(modules, node.door, heartbeat_seconds=0.5)
     node.terminate()
     assert node.wait(STOP_WAIT_SECONDS) == 0
-    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 500)
+    eventually_equal(lambda: [program.close_codes for program in programs], [[1012]] * 300)
     assert platform.count_connected(modules) == 0
     assert leaving not in {n.id for n in platform.store.nodes.all()}
-    assert platform.reasons(modules) == [["platform_restart"]] * 500
+    assert platform.reasons(modules) == [["platform_restart"]] * 300
 
 
 def test_modules_of_a_stopping_node_move_to_another_one_through_nginx(
