@@ -41,30 +41,39 @@ class Cancels:
         self._inbox = inbox
         self._monotonic = monotonic
         self._cancels: dict[MessageId, Cancel] = {}
-        self._look_at = float("-inf")
+        self._looked_at, self._took_seconds = float("-inf"), 0.0
+        self._gap_at = float("-inf")  # when news may have been missed
 
     def hear_news(self) -> None:
         """Look with the next tick: something was cancelled."""
-        self._look_at = float("-inf")
+        self._looked_at = float("-inf")
+
+    def note_gap(self) -> None:
+        """Look before long: something may have been cancelled while the stream was closed."""
+        self._gap_at = self._monotonic()
 
     async def tick(self, nodes: Sequence[NodeId]) -> None:
         """Look for cancelled messages; tell their modules, or end them."""
         now = self._monotonic()
-        if now < self._look_at:
+        if now < self._looked_at + self._pause_seconds():
             return
         read = self._database.store.deliveries.to_be_cancelled
         found = await self._database.run(read, utc_now() + CANCEL_LIFE + ANY_CLOCK)
         # Its module may have come back here from another node, which is told of its work then.
         found = [m for m in found if m.module_hash in self._hub.by_module or m.node in nodes]
-        took_seconds = self._monotonic() - now
-        is_busy = any(c.work and c.work.open for c in self._hub.by_module.values())
-        self._look_at = now + (BUSY_FACTOR * took_seconds if is_busy else IDLE_SECONDS)
+        self._looked_at, self._took_seconds = now, self._monotonic() - now
         known = self._cancels
         self._cancels = {
             m.id: known.get(m.id) or Cancel(end_at=now + CANCEL_SECONDS) for m in found
         }
         for message in found:
             self._go_on(message, self._cancels[message.id], now)
+
+    def _pause_seconds(self) -> float:
+        # As it is now: the stream, which tells of cancels at once, may rest since work was pushed.
+        is_busy = any(c.work and c.work.open for c in self._hub.by_module.values())
+        may_miss = is_busy or self._gap_at >= self._looked_at
+        return BUSY_FACTOR * self._took_seconds if may_miss else IDLE_SECONDS
 
     def _go_on(self, message: Message, cancel: Cancel, now: float) -> None:
         connection = self._hub.by_module.get(message.module_hash)

@@ -123,6 +123,7 @@ class Dispatcher:
         """Look at once for what the change stream saw; without a change, for all that is new."""
         if change is None:
             self.queue_poll.poll_soon()
+            self._cancels.note_gap()
         elif change.is_cancel:
             self._cancels.hear_news()
             return

@@ -74,6 +74,27 @@ async def test_a_cancel_that_the_module_does_not_heed_ends_the_message(
     assert desk.read("b").status is MessageStatus.SENT  # its place was free
 
 
+async def test_a_cancel_is_seen_that_no_stream_told(desk: WorkDesk) -> None:
+    connection = desk.connect()
+    await desk.dispatch()  # nothing is open, and the next look is far away
+    desk.send("a")
+    await desk.dispatch()
+    hear(connection)
+    assert desk.store.messages.request_cancel(MessageId("a"), ACTOR, utc_now())
+    await desk.dispatch()
+    assert hear(connection) == ['{"type":"cancel","id":"a"}']
+
+
+async def test_a_cancel_is_seen_when_the_stream_is_open_again(desk: WorkDesk) -> None:
+    await desk.dispatch()
+    desk.send("a", node=OTHER, status=MessageStatus.ACKED, attempt=1)
+    connection = desk.connect()
+    assert desk.store.messages.request_cancel(MessageId("a"), ACTOR, utc_now())
+    desk.dispatcher.hear_news(None)
+    await desk.dispatch()
+    assert hear(connection) == ['{"type":"cancel","id":"a"}']
+
+
 async def test_a_client_that_said_no_hello_hears_of_no_cancel(desk: WorkDesk) -> None:
     desk.send("a")
     connection = desk.sockets.hold()
