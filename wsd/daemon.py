@@ -67,7 +67,6 @@ class Daemon:
         self._writer = SessionWriter(self._batches, self._hub.view, self._metrics)
         self._flush = HeartbeatFlush(self._hub, self._database, self._clock, self._metrics)
         self._work = WorkParts(settings, self._hub, self._database, self._flush, self._metrics)
-        self._flush.before_many = self._writer.before_many = self._work.before_many_writes
         self._probe = self._make_probe()
         self._admission = Admission(
             self._hub, self._writer, self._probe, self._database, self._clock, self._background

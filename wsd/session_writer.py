@@ -17,8 +17,6 @@ from wsd.database import Database
 from wsd.metrics import Metrics
 
 OUTRUN_RETRIES = 3
-# So many operations in one batch are much for whatever listens to the database's changes.
-MANY_OPERATIONS = 100
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +65,6 @@ class SessionWriter:
         self._view = view
         self._queues: dict[ModuleHash, ModuleQueue] = {}
         self._in_flight: set[ModuleHash] = set()
-        self.before_many: Callable[[], object] = lambda: None
         self._batches: BatchWriter[Batch, list[ClaimOutcome]] = BatchWriter(database, self, metrics)
         self.run = self._batches.run
         self.stop = self._batches.stop
@@ -127,8 +124,6 @@ class SessionWriter:
             if not queue.ends and not queue.claims:
                 del self._queues[module_hash]
         self._in_flight = batch.modules()
-        if len(batch) >= MANY_OPERATIONS:
-            self.before_many()
         return batch if len(batch) else None
 
     def write(self, batch: Batch) -> list[ClaimOutcome]:

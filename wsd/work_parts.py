@@ -16,7 +16,7 @@ from wsd.loops.progress_flush import ProgressFlush
 from wsd.loops.runner import Loop
 from wsd.metrics import Metrics
 from wsd.work_frames import WorkFrames
-from wsd.work_stream import BURST_SECONDS, WorkStream
+from wsd.work_stream import FLUSH_SECONDS, WorkStream
 
 
 class WorkParts:
@@ -54,6 +54,7 @@ class WorkParts:
         self.stream = WorkStream(connect(settings, maxPoolSize=2), self._own_ids, self._hear_change)
         self._dispatcher.is_stream_open = lambda: self.stream.is_open
         self._dispatcher.rest_stream = self.stream.rest
+        flush.before_many = lambda: self.stream.rest(FLUSH_SECONDS)
 
     def start(self) -> None:
         """Start listening to the change stream."""
@@ -69,10 +70,6 @@ class WorkParts:
             Loop("progress flush", 1.0, self._progress.tick),
             dispatching,
         )
-
-    def before_many_writes(self) -> None:
-        """Have the stream rest while thousands of heartbeats, or a storm's sessions, are written."""
-        self.stream.rest(BURST_SECONDS)
 
     def close(self) -> None:
         """End the threads."""

@@ -15,9 +15,9 @@ LONGEST_PAUSE_SECONDS = 60.0
 # The embedded server spends 0.2 ms on each change that the stream passes over, and a message changes
 # three times: while many are pushed, polls are cheaper.
 REST_SECONDS = 2.0
-# It passes over every write of other collections, too: a flush of thousands of heartbeats, or a batch
-# of hundreds of sessions, takes less than this.
-BURST_SECONDS = 1.0
+# It passes over every write of other collections, too: a flush of thousands of heartbeats takes less
+# than this.
+FLUSH_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 

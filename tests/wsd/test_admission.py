@@ -18,7 +18,6 @@ from tests.support.builders import NODE
 from tests.support.held_sockets import PEER, HeldSockets, close_code, until
 from tests.support.registry import Registry
 from tests.support.tampering import remove_module
-from wsd import session_writer
 from wsd.admission import LOOP_MEMORY_SECONDS, Admission
 from wsd.connection import Connection
 from wsd.database import Database
@@ -81,18 +80,6 @@ async def test_an_admitted_socket_is_held_as_the_stored_session(
     assert stored is not None
     assert door.sockets.hub.by_session == {stored.id: connection}
     assert connection.epoch == 1
-
-
-async def test_the_change_stream_is_told_before_many_are_admitted(
-    door: Door, module: Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = asyncio.Event()
-    door.writer.before_many = told.set
-    await door.admit(module)
-    assert not told.is_set()
-    monkeypatch.setattr(session_writer, "MANY_OPERATIONS", 1)
-    await door.admit(module)
-    assert told.is_set()
 
 
 async def test_an_unknown_and_a_disabled_module_are_refused(
