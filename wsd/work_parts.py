@@ -16,7 +16,7 @@ from wsd.loops.progress_flush import ProgressFlush
 from wsd.loops.runner import Loop
 from wsd.metrics import Metrics
 from wsd.work_frames import WorkFrames
-from wsd.work_stream import FLUSH_SECONDS, WorkStream
+from wsd.work_stream import WorkStream
 
 
 class WorkParts:
@@ -54,7 +54,6 @@ class WorkParts:
         self.stream = WorkStream(connect(settings, maxPoolSize=2), self._own_ids, self._hear_change)
         self._dispatcher.is_stream_open = lambda: self.stream.is_open
         self._dispatcher.rest_stream = self.stream.rest
-        flush.before_many = lambda: self.stream.rest(FLUSH_SECONDS)
 
     def start(self) -> None:
         """Start listening to the change stream."""

@@ -15,9 +15,6 @@ LONGEST_PAUSE_SECONDS = 60.0
 # The embedded server spends 0.2 ms on each change that the stream passes over, and a message changes
 # three times: while many are pushed, polls are cheaper.
 REST_SECONDS = 2.0
-# It passes over every write of other collections, too: a flush of thousands of heartbeats takes less
-# than this.
-FLUSH_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +47,9 @@ class WorkStream:
         """Return whether changes are told at once."""
         return self._is_listening and not self._seconds_of_rest()
 
-    def rest(self, seconds: float = REST_SECONDS) -> None:
-        """Close the stream for a moment: much is pushed, or written otherwise."""
-        self._rests_until = max(self._rests_until, time.monotonic() + seconds)
+    def rest(self) -> None:
+        """Close the stream for a moment: much is pushed."""
+        self._rests_until = time.monotonic() + REST_SECONDS
 
     def _seconds_of_rest(self) -> float:
         return max(0.0, self._rests_until - time.monotonic())

@@ -2,7 +2,6 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from shared.clock import utc_now
@@ -18,8 +17,6 @@ from wsd.working_clock import WorkingClock
 
 # The listings are made anew for a result's time no more often than this.
 LISTED_AFTER_SECONDS = 60.0
-# So many heartbeats in one flush are much for whatever listens to the database's changes.
-MANY_HEARTBEATS = 1000
 
 
 class HeartbeatFlush:
@@ -34,7 +31,6 @@ class HeartbeatFlush:
         self._departed: dict[ModuleHash, float] = {}
         self._executed: dict[ModuleHash, datetime] = {}
         self._listed_at = float("-inf")
-        self.before_many: Callable[[], object] = lambda: None
 
     def note_execution(self, module_hash: ModuleHash) -> None:
         """Remember when a module's result was stored, until the next flush."""
@@ -75,8 +71,6 @@ class HeartbeatFlush:
         times = departed | {session.module_hash: at for session, at in flushed}
         if not times:
             return
-        if len(times) >= MANY_HEARTBEATS:
-            self.before_many()
         started = time.monotonic()
         try:
             heartbeats = self._by_second(times)

@@ -14,7 +14,6 @@ from tests.support.held_sockets import HeldSockets
 from tests.support.registry import Registry
 from wsd.connection import Connection
 from wsd.database import Database
-from wsd.loops import heartbeat_flush
 from wsd.loops.heartbeat_flush import HeartbeatFlush
 
 
@@ -72,20 +71,6 @@ async def test_a_module_that_sent_nothing_since_costs_nothing(
     await flushing.flush.tick()
     monkeypatch.setattr(flushing.store.heartbeats, "record", pytest.fail)
     await flushing.flush.tick()
-
-
-async def test_the_change_stream_is_told_before_a_flush_of_many(
-    flushing: Flushing, module: Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connection = flushing.sockets.hold(module.module_hash)
-    told: list[bool] = []
-    flushing.flush.before_many = lambda: told.append(True)
-    for many, is_told in ((2, False), (1, True)):
-        monkeypatch.setattr(heartbeat_flush, "MANY_HEARTBEATS", many)
-        flushing.sockets.seconds += 1
-        flushing.send_heartbeat(connection)
-        await flushing.flush.tick()
-        assert bool(told) == is_told
 
 
 async def test_the_last_heartbeat_of_a_session_that_ended_is_stored(
