@@ -14,7 +14,7 @@ FIRST_PAUSE_SECONDS = 0.5  # doubled after each failure
 LONGEST_PAUSE_SECONDS = 60.0
 # The embedded server spends 0.2 ms on each change that the stream passes over, and a message changes
 # three times: while many are pushed, polls are cheaper.
-REST_SECONDS = 2.0
+REST_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 

@@ -96,6 +96,7 @@ def test_after_a_rest_it_has_everything_looked_at(settings: Settings, store: Sto
     with listening(settings) as (stream, heard):
         stream.rest()
         assert not stream.is_open
+        store.messages.insert([make_message(id="other", node=OTHER)])  # ends its wait
         eventually_equal(lambda: heard, [None, None])
         assert stream.is_open
         store.messages.insert([make_message(id="a", node=NODE)])
