@@ -23,8 +23,18 @@ FORM = "application/x-www-form-urlencoded"
 
 @contextmanager
 def module_socket(platform: Platform, module_hash: str) -> Iterator[ClientConnection]:
-    with connect(platform.socket_url(module_hash), proxy=None) as socket:
+    with eventually(lambda: try_to_connect(platform, module_hash)) as socket:
         yield socket
+
+
+def try_to_connect(platform: Platform, module_hash: str) -> ClientConnection | None:
+    """Connect as modules do, which come back when a wsd is about to start; None if it is."""
+    try:
+        return connect(platform.socket_url(module_hash), proxy=None)
+    except InvalidStatus as refused:
+        if refused.response.status_code != 503:
+            raise
+        return None
 
 
 def code_of_closing(socket: ClientConnection) -> int:
