@@ -55,7 +55,6 @@ def start_platform(stack: Stack, wsd_module: str = "wsd") -> list[Program]:
 
 def send_paced(stack: Stack, modules: Fleet, hashes: Sequence[str], seconds: float) -> list[float]:
     """Send at an even pace; return how long each message was on its way, in milliseconds."""
-    time.sleep(SETTLE_SECONDS)
     port = stack.settings.server_port
     sent = modules.do("send", port=port, hashes=hashes, seconds=seconds, rate=PACED_RATE)
     assert sent["given"] >= PACED_RATE * seconds * 0.95, "the pace was not kept"
@@ -77,6 +76,7 @@ def empty_queue(stack: Stack, modules: Fleet, module_hash: ModuleHash) -> float:
     attach(modules, port, [module_hash], QUEUE_IN_FLIGHT)
     done = modules.do("await_work", count=QUEUE)
     assert done["finished"] == len(done["delivered_at"]) == QUEUE, f"{done['finished']} finished"
+    time.sleep(SETTLE_SECONDS)
     return float(max(done["delivered_at"]) - started)
 
 
