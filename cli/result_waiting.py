@@ -25,6 +25,9 @@ COLUMNS = (
     Column.text("error"),
 )
 LOOK_AGAIN_SECONDS = 0.2
+# After so long, people want to know what it is that they wait for.
+TELL_AFTER_SECONDS = 5.0
+TOLD_AT_MOST = 3
 FOR_EVER = -1  # until the message has ended, which it does
 
 
@@ -38,14 +41,29 @@ def wait_for(store: "Store", sent: "Sequence[Sent]", seconds: int) -> "dict[Mess
     until = time.monotonic() + seconds if seconds != FOR_EVER else float("inf")
     ended: dict[MessageId, Result] = {}
     waiting = [one.message.id for one in sent]
+    tell_at = time.monotonic() + TELL_AFTER_SECONDS
     while waiting:
         ended |= store.results.read(waiting)
         waiting = [message_id for message_id in waiting if message_id not in ended]
         if time.monotonic() >= until:
             break
+        if waiting and time.monotonic() >= tell_at:
+            tell_at = float("inf")
+            _tell_what_waits(store, waiting)
         if waiting:
             time.sleep(LOOK_AGAIN_SECONDS)
     return ended
+
+
+def _tell_what_waits(store: "Store", waiting: "Sequence[MessageId]") -> None:
+    """Say why there is no result yet, of the first few messages."""
+    from shared.services.explaining import explain_message
+
+    for message_id in waiting[:TOLD_AT_MOST]:
+        if (message := store.messages.get(message_id)) is not None:
+            render.say(explain_message(store, message, utc_now()).sentence)
+    if (more := len(waiting) - TOLD_AT_MOST) > 0:
+        render.say(f"{more} more have no result yet.")
 
 
 def print_results(

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from cli import result_waiting
 from shared.clock import utc_now
 from shared.domain.delivery import Push
 from shared.domain.ids import MessageId
@@ -237,6 +238,17 @@ def test_wait_gives_up_after_its_time_and_the_message_goes_on(registry: Registry
     result = run("send", "load", "1", "--id", "m1", "--wait=1s")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == ("The message m1 has no result yet: platformctl message show m1\n")
+
+
+def test_a_long_wait_says_once_what_it_is_for(
+    registry: Registry, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register("load")
+    monkeypatch.setattr(result_waiting, "TELL_AFTER_SECONDS", 0.0)
+    result = run("send", "load", "1", "--id", "m1", "--wait=1s")
+    first, last = result.stderr.splitlines()
+    assert first.startswith("queued: load was offline all the time (it has never connected)")
+    assert last.startswith("The message m1 has no result yet")
 
 
 def test_wait_for_many_is_a_table(registry: Registry, run: Run) -> None:
