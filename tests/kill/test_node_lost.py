@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.clock import utc_now
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.module_programs import ModulePrograms
 from tests.support.running_platform import RunningPlatform, WsdNode
@@ -33,9 +34,10 @@ def test_another_node_sweeps_after_a_killed_one(
     eventually(lambda: lost not in {n.id for n in platform.store.nodes.all()})
     assert platform.nodes_of(modules) == {""}
     assert platform.reasons(modules) == [["node_lost"]] * 60
-    ends = [event.at for module in modules for event in platform.events(module, "offline")]
-    assert set(ends) == {killed.lease_until}
-    assert {platform.stored(module).state_since for module in modules} == {killed.lease_until}
+    (end,) = {event.at for module in modules for event in platform.events(module, "offline")}
+    # A renewal that was on its way when the node died may still have come after our look.
+    assert killed.lease_until <= end <= utc_now()
+    assert {platform.stored(module).state_since for module in modules} == {end}
 
 
 def test_a_restarted_node_takes_its_predecessors_modules_offline_at_once(
