@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every command of the platform: ./manage.sh help lists them. How it installs and how it starts and
-# stops processes is in deploy/; what runs is in supervisord.conf.
+# Every command of the platform: ./manage.sh help lists them. How it installs, how it starts and stops
+# processes, and how the code is worked on is in deploy/; what runs is in supervisord.conf.
 set -euo pipefail
 
 PROJECT_DIR=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
@@ -17,6 +17,10 @@ die() {
 source deploy/install.sh
 # shellcheck source=deploy/processes.sh
 source deploy/processes.sh
+# shellcheck source=deploy/systemd.sh
+source deploy/systemd.sh
+# shellcheck source=deploy/development.sh
+source deploy/development.sh
 
 show_help() {
   cat <<'END'
@@ -255,121 +259,6 @@ cmd_deploy() {
   ctl restart 'worker:*' watchdog >/dev/null
   wait_until_ready
   say 'The new code runs.'
-}
-
-cmd_enable() {
-  local unit path name
-  [[ -x .venv/bin/python ]] || die 'Run ./manage.sh up once first.'
-  load_settings_of_boot
-  name=forecast-platform-$SERVER_PORT.service
-  unit=$(systemd_unit)
-  if ((EUID != 0)); then
-    say "$unit"
-    die "Only root can install this unit: sudo ./manage.sh enable"
-  fi
-  command -v systemctl >/dev/null || die 'This machine has no systemd: start ./manage.sh up at boot in its own way.'
-  path=/etc/systemd/system/$name
-  printf '%s\n' "$unit" >"$path"
-  systemctl enable "$name"
-  say "The platform starts at boot ($path). By hand: systemctl start $name"
-}
-
-# `up` as the owner of the checkout; a percent sign in its path would be a specifier.
-systemd_unit() {
-  local directory=${PROJECT_DIR//%/%%}
-  cat <<END
-[Unit]
-Description=Forecast platform, port $SERVER_PORT
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Type=forking
-User=$(stat -c %U .)
-WorkingDirectory=$directory
-ExecStart="$directory/manage.sh" up
-ExecStop="$directory/manage.sh" down
-PIDFile=${RUN_DIR//%/%%}/supervisord.pid
-# The first start installs packages; a database that comes late is waited for.
-TimeoutStartSec=15min
-TimeoutStopSec=60
-Restart=on-failure
-RestartSec=10
-LimitNOFILE=262144
-
-[Install]
-WantedBy=multi-user.target
-END
-}
-
-install_test_tools() {
-  take_turn
-  install_packages requirements-dev.txt requirements-embedded-db.txt
-  have_nginx || install_nginx || say 'warning: nginx is missing; what needs it will fail'
-  have_node || apt_install nodejs node-ws || say 'warning: Node is missing; what needs it will fail'
-  end_turn
-}
-
-require_test_tools() {
-  install_test_tools
-  export PYTHONASYNCIODEBUG=1
-  unset PYTHONDONTWRITEBYTECODE # each process of a test would compile all of us again
-}
-
-cmd_test() {
-  require_test_tools
-  case ${1:-all} in
-    all) run_all_tests ;;
-    fast) run_pytest -m 'not e2e and not kill' tests/domain tests/wsd/test_protocol.py tests/wsd/test_session.py ;;
-    *) run_pytest "$@" ;;
-  esac
-}
-
-run_pytest() { .venv/bin/python -m pytest "$@"; }
-
-# Most tests wait for something, if only for a moment: more of them at once than there are cores.
-# Those that kill and freeze processes measure seconds, and mostly wait: three files beside each
-# other, each on a platform of its own. The slow ones come in the middle, not last.
-run_all_tests() {
-  run_pytest -n "$((1 + $(nproc)))" --dist worksteal -m 'not e2e and not kill'
-  run_pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'e2e or kill'
-}
-
-cmd_check() {
-  require_test_tools
-  .venv/bin/python -m ruff format --check .
-  .venv/bin/python -m ruff check .
-  .venv/bin/python -m mypy
-  if command -v shellcheck >/dev/null; then
-    shellcheck manage.sh platformctl deploy/*.sh .ci/run
-  fi
-  run_all_tests
-}
-
-cmd_fmt() {
-  install_packages requirements-dev.txt
-  .venv/bin/python -m ruff check --fix .
-  .venv/bin/python -m ruff format .
-}
-
-cmd_coverage() {
-  require_test_tools
-  run_pytest --cov --cov-report=term-missing:skip-covered "$@"
-}
-
-# Without the debug switch of the tests: what is measured is what users run.
-cmd_bench() {
-  install_test_tools
-  .venv/bin/python -m bench.run "$@"
-}
-
-cmd_lock() {
-  local name
-  install_packages requirements-dev.txt
-  for name in runtime:requirements dev:requirements-dev embedded-db:requirements-embedded-db; do
-    .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-      "requirements/${name%:*}.in" -o "${name#*:}.txt"
-  done
 }
 
 # In the order of the help page, with other names for the same.

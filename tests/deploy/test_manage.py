@@ -22,8 +22,9 @@ def checkout() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="forecast-manage-"))
     directory.chmod(0o755)
     (directory / "deploy").mkdir()
-    for name in ("manage.sh", "deploy/install.sh", "deploy/processes.sh"):
-        shutil.copy(PROJECT_DIR / name, directory / name)
+    shutil.copy(PROJECT_DIR / "manage.sh", directory)
+    for script in (PROJECT_DIR / "deploy").glob("*.sh"):
+        shutil.copy(script, directory / "deploy")
     yield directory
     shutil.rmtree(directory)
 
